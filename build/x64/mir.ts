@@ -9,6 +9,15 @@ export const XMM0 = 16;
 /** A set of registers, bit i for register i. Always kept unsigned (`>>> 0`). */
 export type RegSet = number;
 
+function regSet(...regs: number[]): RegSet {
+  let set = 0;
+  for (const r of regs) set |= 1 << r;
+  return set >>> 0;
+}
+
+/** What callees preserve (docs/abi.md §2). */
+export const CALLEE_SAVED: RegSet = regSet(RBX, RBP, R12, R13, R14, R15);
+
 export type VReg = number;
 export type RegClass = 'int' | 'float';
 
@@ -79,9 +88,14 @@ export interface MMem {
   index: number;
   scale: 1 | 2 | 4 | 8;
   disp: number;
-  /** The base is the pinned context register (register model) or the symbol `sym` (rip-relative). */
+  /** The base is linear memory's pinned base register (register model). */
   pinned?: boolean;
+  /** Relative to the context pointer, whatever holds it. */
+  context?: boolean;
+  /** Relative to this symbol (rip-relative); base and index are -1. */
   sym?: string;
+  /** An access to linear memory: a fault here is the trap `memory`. */
+  linear?: boolean;
 }
 
 export interface MData {

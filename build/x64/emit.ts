@@ -1,0 +1,128 @@
+// Emission: allocated machine IR to bytes. Fixed frame, one prologue, cold blocks and trap stubs behind the hot part.
+//
+// Requires: every operand has a location, block parameters are gone. Guarantees: the frame's shape is the one that
+// docs/abi.md §2 describes, so that a table is enough to unwind; every instruction that may fault on purpose has a trap site.
+
+import type { TrapName } from '../ir/ir.ts';
+import type { FinishedCode } from './asm.ts';
+import { controlRules } from './emit-control.ts';
+import { convertRules } from './emit-convert.ts';
+import { floatRules } from './emit-float.ts';
+import { integerRules } from './emit-integer.ts';
+import { memoryRules } from './emit-memory.ts';
+import { type EmitOptions, Emitter, type JumpTable } from './emitter.ts';
+import { type MBlock, type MInst, R10, R11, RSP } from './mir.ts';
+import type { Selected } from './select.ts';
+
+export interface EmittedFunction {
+  name: string;
+  code: Uint8Array;
+  relocs: FinishedCode['relocs'];
+  /** Byte offsets within the function. */
+  traps: { offset: number; kind: TrapName }[];
+  /** Code offset → offset in the Wasm file. */
+  lines: { offset: number; loc: number }[];
+  /** Entry i of a table is its label's offset within the function. */
+  tables: { symbol: string; offsets: number[] }[];
+  frame: number;
+  popped: number;
+}
+
+/** How each machine instruction is encoded. `next` is the block that follows in the code. */
+export type Rule = (e: Emitter, m: MInst, next: MBlock | undefined) => void;
+
+const RULES: Record<string, Rule> = {
+  ...integerRules,
+  ...memoryRules,
+  ...floatRules,
+  ...convertRules,
+  ...controlRules,
+};
+
+const PAGE = 4096;
+/** Above this many pages the prologue's stack probes are a loop. */
+const UNROLLED_PROBES_MAX = 16;
+const COLD_FREQUENCY = 0.01;
+
+export function emit(selected: Selected, options: EmitOptions): EmittedFunction {
+  const e = new Emitter(selected, options);
+  const order = codeOrder(e);
+  emitPrologue(e);
+  order.forEach((block, i) => emitBlock(e, block, order[i + 1]));
+  e.emitCold();
+  const done = e.asm.finish();
+  return {
+    name: e.func.name,
+    code: done.code,
+    relocs: done.relocs,
+    traps: e.traps.map((t) => ({ offset: done.offsetOf(t.mark), kind: t.kind })),
+    lines: e.lines.map((l) => ({ offset: done.offsetOf(l.mark), loc: l.loc })),
+    tables: e.tables.map((t: JumpTable) => ({ symbol: t.symbol, offsets: t.labels.map((l) => done.offsetOf(l)) })),
+    frame: e.frame,
+    popped: options.popped,
+  };
+}
+
+/** Blocks that only jump on are left out (jumps to them go to their end), rarely run ones come last. */
+function codeOrder(e: Emitter): MBlock[] {
+  const blocks = e.func.blocks;
+  const redirect = new Map<MBlock, MBlock>();
+  for (let i = 1; i < blocks.length; i++) {
+    const only = blocks[i].insts[0];
+    if (blocks[i].insts.length === 1 && only.op === 'jmp') redirect.set(blocks[i], only.targets[0].block);
+  }
+  const final = (block: MBlock): MBlock => {
+    let b = block;
+    for (let hops = 0; redirect.has(b); hops++) {
+      if (hops > redirect.size) return b; // an empty endless loop
+      b = redirect.get(b)!;
+    }
+    return b;
+  };
+  for (const b of blocks) {
+    for (const t of b.insts[b.insts.length - 1].targets) t.block = final(t.block);
+  }
+  const targets = new Set<MBlock>([blocks[0]]);
+  for (const b of blocks) {
+    if (redirect.has(b) && final(b) !== b) continue;
+    for (const t of b.insts[b.insts.length - 1].targets) targets.add(t.block);
+  }
+  const live = blocks.filter((b) => targets.has(b));
+  const isCold = (b: MBlock): boolean => b !== blocks[0] && b.frequency < COLD_FREQUENCY;
+  return [...live.filter((b) => !isCold(b)), ...live.filter(isCold)];
+}
+
+function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {
+  e.asm.bind(e.label(block));
+  for (const m of block.insts) {
+    e.at(m.loc);
+    const rule = RULES[m.op];
+    if (!rule) throw new Error(`emit: no rule for ${m.op}`);
+    rule(e, m, next);
+  }
+}
+
+function emitPrologue(e: Emitter): void {
+  const a = e.asm;
+  for (const r of e.saved) a.push(r);
+  if (e.locals > PAGE) probeStack(e);
+  if (e.locals > 0) a.aluImm('sub', 8, RSP, e.locals);
+}
+
+/** Touches every page of a large frame in order, so that an overflow meets the guard page and not what lies below. */
+function probeStack(e: Emitter): void {
+  const a = e.asm;
+  const pages = Math.floor(e.locals / PAGE);
+  if (pages <= UNROLLED_PROBES_MAX) {
+    for (let i = 1; i <= pages; i++) a.aluImm('or', 4, e.stack(-i * PAGE), 0);
+    return;
+  }
+  const loop = a.newLabel();
+  a.lea(8, R10, e.stack(-pages * PAGE));
+  a.mov(8, R11, RSP);
+  a.bind(loop);
+  a.aluImm('sub', 8, R11, PAGE);
+  a.aluImm('or', 4, { base: R11, index: -1, scale: 1, disp: 0 }, 0);
+  a.alu('cmp', 8, R11, R10);
+  a.jcc('a', loop);
+}

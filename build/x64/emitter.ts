@@ -1,0 +1,205 @@
+// The state of emitting one function: its frame, its labels, and the operands of machine instructions as the
+// assembler wants them. The instructions themselves are in emit-*.ts, the driver is emit.ts.
+
+import type { TrapName } from '../ir/ir.ts';
+import { Assembler, type Cond as AsmCond, type Label, type Mark, type Mem, type RM } from './asm.ts';
+import { CALLEE_SAVED, type Loc, type MBlock, type MFunc, type MInst, type MMem, R15, RSP, SLOT0 } from './mir.ts';
+import type { Selected } from './select.ts';
+import type { Cond, FlagsSpec } from './select-integer.ts';
+
+export interface EmitOptions {
+  model: 'fixed' | 'register';
+  /** Bytes of stack arguments that this function pops on return. */
+  popped: number;
+  /** The symbol of a read-only constant. */
+  constant(bits: bigint, bytes: 4 | 8 | 16): string;
+  /** A fresh symbol for a jump table of this function. */
+  tableSymbol(n: number): string;
+}
+
+/** A jump table for the read-only data: entry i is the distance from the table to `labels[i]`. */
+export interface JumpTable {
+  symbol: string;
+  labels: Label[];
+}
+
+export const XMM_SCRATCH = 31;
+export const CONTEXT_SYMBOL = 'yaos_context';
+
+export class Emitter {
+  readonly asm = new Assembler();
+  readonly func: MFunc;
+  readonly options: EmitOptions;
+  readonly traps: { mark: Mark; kind: TrapName }[] = [];
+  readonly lines: { mark: Mark; loc: number }[] = [];
+  readonly tables: JumpTable[] = [];
+  /** Callee-saved registers in the order they are pushed. */
+  readonly saved: number[] = [];
+  /** Bytes from rsp after the prologue to the return address. */
+  readonly frame: number;
+  /** Bytes that the prologue subtracts from rsp after the pushes. */
+  readonly locals: number;
+  /** Where the memory results of calls, and the spill slots, begin above rsp. */
+  readonly resultBase: number;
+  private readonly slotBase: number;
+  private readonly labels = new Map<MBlock, Label>();
+  /** Code that is rarely run, put behind the function's hot part. */
+  private readonly cold: (() => void)[] = [];
+  private currentLoc = -1;
+
+  constructor(selected: Selected, options: EmitOptions) {
+    this.func = selected.func;
+    this.options = options;
+    const mustSave = this.func.usedRegs & CALLEE_SAVED & (options.model === 'register' ? ~(1 << R15) : ~0);
+    for (let r = 0; r < 16; r++) if (mustSave & (1 << r)) this.saved.push(r);
+    this.resultBase = selected.outgoingBytes;
+    this.slotBase = this.resultBase + selected.resultBytes;
+    let locals = this.slotBase + 8 * this.func.spillSlots;
+    const calls = this.func.blocks.some((b) => b.insts.some((m) => m.op === 'call' || m.op === 'tailcall'));
+    if (calls && (8 + 8 * this.saved.length + locals) % 16 !== 0) locals += 8;
+    this.locals = locals;
+    this.frame = locals + 8 * this.saved.length;
+  }
+
+  // --- operands ---
+
+  reg(m: MInst, i: number): number {
+    const loc = m.ops[i].loc;
+    if (loc < 0 || loc >= SLOT0) throw new Error(`emit: operand ${i} of ${m.op} in ${this.func.name} is not in a register`);
+    return loc;
+  }
+
+  /** A register, or the memory of a spill slot. */
+  rm(m: MInst, i: number): RM {
+    return this.locOperand(m.ops[i].loc);
+  }
+
+  locOperand(loc: Loc): RM {
+    return loc < SLOT0 ? loc : this.stack(this.slotBase + 8 * (loc - SLOT0));
+  }
+
+  stack(disp: number): Mem {
+    return { base: RSP, index: -1, scale: 1, disp };
+  }
+
+  /** The k-th stack argument area of this function, as seen after the prologue. */
+  incoming(offset: number): Mem {
+    return this.stack(this.frame + 8 + offset);
+  }
+
+  /** The instruction's memory operand. Call it right before emitting the access: it records the trap site. */
+  mem(m: MInst): Mem {
+    const mem = m.data.mem!;
+    if (mem.linear) this.trapSite('memory');
+    else if (m.data.trap) this.trapSite(m.data.trap as TrapName);
+    return this.address(m, mem);
+  }
+
+  address(m: MInst, mem: MMem): Mem {
+    if (mem.context) return this.contextField(mem.disp);
+    if (mem.sym !== undefined) return { base: -1, index: -1, scale: 1, disp: mem.disp, sym: mem.sym };
+    let base = mem.base < 0 ? -1 : this.reg(m, mem.base);
+    let index = mem.index < 0 ? -1 : this.reg(m, mem.index);
+    if (mem.pinned) base = R15;
+    else if (base < 0 && index >= 0 && mem.scale === 1) [base, index] = [index, -1];
+    if (index === RSP) [base, index] = [index, base];
+    return { base, index, scale: mem.scale, disp: mem.disp };
+  }
+
+  contextField(offset: number): Mem {
+    if (this.options.model === 'register') return { base: R15, index: -1, scale: 1, disp: offset };
+    return { base: -1, index: -1, scale: 1, disp: offset, sym: CONTEXT_SYMBOL };
+  }
+
+  /** The second source of a two-operand instruction: an immediate is handled by the caller. */
+  source(m: MInst, i: number): RM {
+    return m.data.mem ? this.mem(m) : this.rm(m, i);
+  }
+
+  // --- labels, traps, lines ---
+
+  label(block: MBlock): Label {
+    let l = this.labels.get(block);
+    if (!l) {
+      l = this.asm.newLabel();
+      this.labels.set(block, l);
+    }
+    return l;
+  }
+
+  trapSite(kind: TrapName): void {
+    this.traps.push({ mark: this.asm.mark(), kind });
+  }
+
+  /** Source position of what follows. */
+  at(loc: number): void {
+    if (loc < 0 || loc === this.currentLoc) return;
+    this.currentLoc = loc;
+    this.lines.push({ mark: this.asm.mark(), loc });
+  }
+
+  /** A label for code that `emit` puts behind the hot part. */
+  outOfLine(loc: number, emit: () => void): Label {
+    const label = this.asm.newLabel();
+    this.cold.push(() => {
+      this.asm.bind(label);
+      this.at(loc);
+      emit();
+    });
+    return label;
+  }
+
+  emitCold(): void {
+    for (let i = 0; i < this.cold.length; i++) this.cold[i]();
+  }
+
+  trapLabel(m: MInst, kind: TrapName): Label {
+    return this.outOfLine(m.loc, () => {
+      this.trapSite(kind);
+      this.asm.ud2();
+    });
+  }
+
+  // --- flags ---
+
+  /** Emits the comparison of a flags consumer. */
+  setFlags(m: MInst): void {
+    const f = m.data.flags as FlagsSpec;
+    const a = this.asm;
+    if (f.kind === 'ucomis') {
+      a.sse(f.size === 4 ? 'ucomiss' : 'ucomisd', this.reg(m, f.a), this.reg(m, f.b));
+    } else if (f.kind === 'test') {
+      if (f.b >= 0) a.test(f.size, this.reg(m, f.a), this.reg(m, f.b));
+      else a.testImm(f.size, this.reg(m, f.a), f.imm!);
+    } else {
+      this.compare(m, f);
+    }
+  }
+
+  private compare(m: MInst, f: FlagsSpec): void {
+    const a = this.asm;
+    const memory = (): Mem => {
+      if (f.mem!.linear) this.trapSite('memory');
+      return this.address(m, f.mem!);
+    };
+    if (f.a < 0) a.aluImm('cmp', f.size, memory(), f.imm!);
+    else if (f.mem) a.alu('cmp', f.size, this.reg(m, f.a), memory());
+    else if (f.b < 0) a.aluImm('cmp', f.size, this.rm(m, f.a), f.imm!);
+    else a.alu('cmp', f.size, this.reg(m, f.a), this.rm(m, f.b));
+  }
+
+  /** Jumps to `label` if the condition holds, else goes on. */
+  jumpIf(cond: Cond, label: Label): void {
+    if (cond === 'ne_p') {
+      this.asm.jcc('p', label);
+      this.asm.jcc('ne', label);
+    } else if (cond === 'e_np') {
+      const skip = this.asm.newLabel();
+      this.asm.jcc('p', skip);
+      this.asm.jcc('e', label);
+      this.asm.bind(skip);
+    } else {
+      this.asm.jcc(cond as AsmCond, label);
+    }
+  }
+}

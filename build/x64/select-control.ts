@@ -1,0 +1,89 @@
+// Selection of jumps, branches, jump tables, traps and machine intrinsics.
+
+import type { Inst } from '../ir/ir.ts';
+import { INTRINSICS } from './intrinsics.ts';
+import { type MEdge, MInst, Operand, type RegSet } from './mir.ts';
+import { lowerCall } from './select-call.ts';
+import { condition } from './select-integer.ts';
+import { isConst, type Selector } from './selector.ts';
+
+export { lowerEntry } from './select-call.ts';
+
+/** Up to this many cases, a chain of comparisons beats the load and the indirect jump of a table. */
+const CHAIN_CASES_MAX = 3;
+
+export function lowerControl(s: Selector, inst: Inst): boolean {
+  switch (inst.op) {
+    case 'jump':
+      s.emit('jmp', []).targets = [s.edge(inst.targets[0])];
+      return true;
+    case 'br':
+      return lowerBranch(s, inst);
+    case 'switch':
+      return lowerSwitch(s, inst);
+    case 'trap':
+      s.emit('trap', [], { trap: inst.trap });
+      return true;
+    case 'trapif': {
+      const ops: Operand[] = [];
+      const { cond, flags } = condition(s, inst.args[0], ops);
+      s.emit('trapif', ops, { cond, flags, trap: inst.trap });
+      return true;
+    }
+    case 'x86':
+      return lowerIntrinsic(s, inst);
+    default:
+      return lowerCall(s, inst);
+  }
+}
+
+function lowerBranch(s: Selector, inst: Inst): boolean {
+  // Arguments first: making a constant may not come between the comparison and its jump.
+  const targets = inst.targets.map((t) => s.edge(t));
+  const ops: Operand[] = [];
+  const { cond, flags } = condition(s, inst.args[0], ops);
+  s.emit('br', ops, { cond, flags }).targets = targets;
+  return true;
+}
+
+function lowerSwitch(s: Selector, inst: Inst): boolean {
+  const targets: MEdge[] = inst.targets.map((t) => s.edge(t));
+  const index = inst.args[0];
+  if (targets.length === 1 || isConst(index)) {
+    const n = targets.length === 1 ? 0 : Math.min(Number(index.imm) >>> 0, targets.length - 1);
+    s.emit('jmp', []).targets = [targets[n]];
+    return true;
+  }
+  if (targets.length - 1 <= CHAIN_CASES_MAX) {
+    s.emit('switchchain', [s.use(index)]).targets = targets;
+    return true;
+  }
+  s.emit('switchtable', [s.use(index), s.temp(), s.temp()]).targets = targets;
+  return true;
+}
+
+/** An instruction of docs/abi.md §6. Its operands' registers come from the table. */
+function lowerIntrinsic(s: Selector, inst: Inst): boolean {
+  const spec = INTRINSICS[inst.intrinsic];
+  const ops: Operand[] = [];
+  if (spec.result !== undefined) {
+    const def =
+      inst.type === 'none'
+        ? new Operand(s.newVReg('int'), 'def')
+        : new Operand(s.vregOf(inst), 'def');
+    if (spec.result !== 'any') {
+      def.constraint = 'fixed';
+      def.arg = spec.result;
+    }
+    ops.push(def);
+  }
+  inst.args.forEach((arg, i) => {
+    const where = spec.params[i];
+    ops.push(where === 'any' ? s.lateUse(arg) : s.use(arg, 'fixed', where));
+  });
+  const temps = spec.temps ?? 0;
+  for (let i = 0; i < temps; i++) ops.push(s.temp());
+  const m: MInst = s.emit('x86', ops, { x86: inst.intrinsic });
+  m.clobbers = (spec.clobbers ?? []).reduce((set: RegSet, r) => (set | (1 << r)) >>> 0, 0);
+  return true;
+}

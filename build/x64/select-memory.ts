@@ -1,0 +1,264 @@
+// Selection of loads, stores, atomics, context accesses and addresses.
+//
+// A linear-memory access is index + offset taken in 64 bits (WebAssembly core 4.4.7): the index register is
+// zero-extended by the i32 invariant, and the offset is the displacement when it fits; the processor sign-extends a
+// displacement, so an offset of 2^31 or more goes into a register first.
+
+import type { Inst } from '../ir/ir.ts';
+import { FIXED_FIELDS } from '../object/layout.ts';
+import { emitLibcall } from './select-call.ts';
+import { immediate, isConst, scaledIndex, type Selector, sizeOf } from './selector.ts';
+import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
+
+const MAX_DISP = 0x7fffffff;
+
+/** The address of load or store `inst`; what it needs is appended to `ops`. Marks a folded load as done. */
+export function memOperand(s: Selector, inst: Inst, ops: Operand[]): MMem {
+  if (inst !== s.root) s.sink(inst);
+  switch (inst.op) {
+    case 'ctxload':
+    case 'ctxstore':
+      return contextField(inst.offset);
+    case 'nload':
+    case 'nstore':
+      return nativeAddress(s, inst.args[0], inst.offset, ops);
+    default:
+      return linearAddress(s, inst.args[0], inst.offset, ops);
+  }
+}
+
+export function contextField(offset: number): MMem {
+  return { base: -1, index: -1, scale: 1, disp: offset, context: true };
+}
+
+function linearAddress(s: Selector, index: Inst, offset: number, ops: Operand[]): MMem {
+  const fixed = s.target.model === 'fixed';
+  let base = -1;
+  if (!fixed && !s.target.ownsMemory) {
+    base = ops.push(new Operand(importedBase(s), 'use')) - 1;
+  }
+  const pinned = !fixed && s.target.ownsMemory;
+  if (isConst(index)) return constantIndex(s, Number(index.imm) >>> 0, offset, base, pinned, ops);
+  if (offset > MAX_DISP) {
+    // The 33-bit sum: both registers are zero-extended, so it cannot wrap.
+    const sum = sumRegister(s, s.value(index), offset);
+    return { base, index: ops.push(new Operand(sum, 'use')) - 1, scale: 1, disp: 0, pinned, linear: true };
+  }
+  const at = ops.push(s.use(index)) - 1;
+  if (base < 0 && !pinned) return { base: at, index: -1, scale: 1, disp: offset, linear: true };
+  return { base, index: at, scale: 1, disp: offset, pinned, linear: true };
+}
+
+function constantIndex(
+  s: Selector, index: number, offset: number, base: number, pinned: boolean, ops: Operand[],
+): MMem {
+  const address = index + offset;
+  if (address <= MAX_DISP) return { base, index: -1, scale: 1, disp: address, pinned, linear: true };
+  const r = s.newVReg('int');
+  s.emit('movimm', [new Operand(r, 'def')], { imm: BigInt(address), size: 8 });
+  return { base, index: ops.push(new Operand(r, 'use')) - 1, scale: 1, disp: 0, pinned, linear: true };
+}
+
+function sumRegister(s: Selector, index: VReg, offset: number): VReg {
+  const high = s.newVReg('int');
+  const sum = s.newVReg('int');
+  s.emit('movimm', [new Operand(high, 'def')], { imm: BigInt(offset), size: 8 });
+  const ops = [new Operand(sum, 'def'), new Operand(high, 'use'), new Operand(index, 'use')];
+  s.emit('lea', ops, { size: 8, mem: { base: 1, index: 2, scale: 1, disp: 0 } });
+  return sum;
+}
+
+/** The base of an imported memory: it never moves, but is another instance's, so the context holds it. */
+function importedBase(s: Selector): VReg {
+  const r = s.newVReg('int');
+  s.emit('load', [new Operand(r, 'def')], { width: 8, size: 8, mem: contextField(FIXED_FIELDS.memoryBase) });
+  return r;
+}
+
+/** A 64-bit native address, with sums and scales folded (they wrap just as the processor does). */
+function nativeAddress(s: Selector, address: Inst, offset: number, ops: Operand[]): MMem {
+  if (address.op === 'ctxaddr') return contextField(address.offset + offset);
+  if (address.op === 'add' && s.foldable(address)) {
+    const [a, b] = address.args;
+    const imm = immediate(b);
+    if (imm !== undefined && Math.abs(imm + offset) <= MAX_DISP) {
+      return { base: ops.push(s.use(a)) - 1, index: -1, scale: 1, disp: imm + offset };
+    }
+    const scaled = scaledIndex(s, b);
+    const base = ops.push(s.use(a)) - 1;
+    const index = ops.push(s.use(scaled ? scaled.index : b)) - 1;
+    return { base, index, scale: scaled?.scale ?? 1, disp: offset };
+  }
+  return { base: ops.push(s.use(address)) - 1, index: -1, scale: 1, disp: offset };
+}
+
+/** What the emitter records where `inst` accesses memory. */
+export function accessTrap(inst: Inst): string | undefined {
+  return inst.op === 'nload' ? inst.trap : undefined;
+}
+
+export function lowerMemory(s: Selector, inst: Inst): boolean {
+  switch (inst.op) {
+    case 'load':
+    case 'ctxload':
+    case 'nload':
+      return lowerLoad(s, inst);
+    case 'store':
+    case 'ctxstore':
+    case 'nstore':
+      return lowerStore(s, inst);
+    case 'ctxaddr':
+      s.emit('lea', [s.def(inst)], { size: 8, mem: contextField(inst.offset) });
+      return true;
+    case 'symaddr':
+      s.emit('lea', [s.def(inst)], { size: 8, mem: symbolAddress(inst.sym, inst.offset) });
+      return true;
+    case 'membase':
+      return lowerMemoryBase(s, inst);
+    case 'memcopy':
+      emitLibcall(s, 'memmove', inst.args);
+      return true;
+    case 'memfill':
+      emitLibcall(s, 'memset', inst.args);
+      return true;
+    case 'fence':
+      s.emit('x86', [], { x86: 'mfence' });
+      return true;
+    default:
+      return lowerAtomic(s, inst);
+  }
+}
+
+export function symbolAddress(sym: string, offset = 0): MMem {
+  return { base: -1, index: -1, scale: 1, disp: offset, sym };
+}
+
+function lowerLoad(s: Selector, inst: Inst): boolean {
+  const ops = [s.def(inst)];
+  const mem = memOperand(s, inst, ops);
+  const data: MData = { width: inst.width, signed: inst.signed, size: sizeOf(inst.type), mem, trap: accessTrap(inst) };
+  s.emit(inst.type === 'f32' || inst.type === 'f64' ? 'fload' : 'load', ops, data);
+  return true;
+}
+
+function lowerStore(s: Selector, inst: Inst): boolean {
+  const value = inst.args[inst.args.length - 1];
+  if (value.type === 'f32' || value.type === 'f64') {
+    const ops = [s.use(value)];
+    s.emit('fstore', ops, { width: inst.width, mem: memOperand(s, inst, ops) });
+    return true;
+  }
+  const imm = immediate(value);
+  if (imm !== undefined) {
+    const ops: Operand[] = [];
+    s.emit('storeimm', ops, { width: inst.width, imm, mem: memOperand(s, inst, ops) });
+    return true;
+  }
+  if (readModifyWrite(s, inst, value)) return true;
+  const ops = [s.use(stripNarrowing(s, value, inst.width))];
+  s.emit('store', ops, { width: inst.width, mem: memOperand(s, inst, ops) });
+  return true;
+}
+
+/** A narrow store writes only the low bytes: masks and extensions of the value that keep them are not needed. */
+function stripNarrowing(s: Selector, value: Inst, width: number): Inst {
+  let v = value;
+  for (;;) {
+    if (!s.foldable(v)) return v;
+    const mask = v.op === 'and' && isConst(v.args[1]) ? BigInt(v.args[1].imm) : 0n;
+    const low = (1n << BigInt(8 * width)) - 1n;
+    const keeps =
+      (v.op === 'and' && (mask & low) === low) ||
+      (v.op === 'extend8s' && width <= 1) ||
+      (v.op === 'extend16s' && width <= 2);
+    if (!keeps) return v;
+    v = v.args[0];
+  }
+}
+
+const RMW_ALU: Record<string, string | undefined> = { add: 'add', sub: 'sub', and: 'and', or: 'or', xor: 'xor' };
+
+/** store(a, load(a) op x) as one instruction with a memory destination. */
+function readModifyWrite(s: Selector, inst: Inst, value: Inst): boolean {
+  const alu = RMW_ALU[value.op];
+  if (!alu || !s.foldable(value) || sizeOf(value.type) !== inst.width) return false;
+  let [load, x] = value.args;
+  if (!samePlace(load, inst) && alu !== 'sub') [load, x] = [x, load];
+  if (!samePlace(load, inst) || !s.foldableLoad(load, inst.width)) return false;
+  s.sink(load);
+  const imm = immediate(x);
+  const ops: Operand[] = imm === undefined ? [s.use(x)] : [];
+  s.emit('alumem', ops, { alu, width: inst.width, imm, mem: memOperand(s, inst, ops) });
+  return true;
+}
+
+const LOAD_OF: Record<string, string | undefined> = { store: 'load', ctxstore: 'ctxload', nstore: 'nload' };
+
+function samePlace(load: Inst, store: Inst): boolean {
+  if (load.op !== LOAD_OF[store.op] || load.offset !== store.offset) return false;
+  return store.op === 'ctxstore' || load.args[0] === store.args[0];
+}
+
+function lowerMemoryBase(s: Selector, inst: Inst): boolean {
+  if (s.target.model === 'fixed') {
+    s.emit('movimm', [s.def(inst)], { imm: 0n, size: 8 });
+  } else if (s.target.ownsMemory) {
+    s.emit('lea', [s.def(inst)], { size: 8, mem: contextField(0) });
+  } else {
+    s.emit('load', [s.def(inst)], { width: 8, size: 8, mem: contextField(FIXED_FIELDS.memoryBase) });
+  }
+  return true;
+}
+
+/** x86 loads and stores are acquire and release already; a sequentially consistent store is an xchg
+ * (Intel SDM 3A 9.2.3.9: locked instructions have a total order). */
+function lowerAtomic(s: Selector, inst: Inst): boolean {
+  const size = inst.type === 'none' ? 4 : sizeOf(inst.type);
+  switch (inst.op) {
+    case 'aload': {
+      const ops = [s.def(inst)];
+      s.emit('load', ops, { width: inst.width, signed: false, size, mem: memOperand(s, inst, ops) });
+      return true;
+    }
+    case 'astore': {
+      const scratch = new Operand(s.newVReg('int'), 'def', 'reuse', 1);
+      const ops = [scratch, s.use(inst.args[1])];
+      s.emit('xchgmem', ops, { width: inst.width, mem: memOperand(s, inst, ops) });
+      return true;
+    }
+    case 'armw':
+      return lowerRmw(s, inst);
+    case 'acmpxchg': {
+      const ops = [s.def(inst, 'fixed', RAX), s.use(inst.args[1], 'fixed', RAX), s.lateUse(inst.args[2]), s.temp()];
+      const mem = lateMemOperand(s, inst, ops);
+      s.emit('cmpxchg', ops, { width: inst.width, size, mem });
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+/** As memOperand, for sequences that read the address after writing a result. */
+function lateMemOperand(s: Selector, inst: Inst, ops: Operand[]): MMem {
+  const from = ops.length;
+  const mem = memOperand(s, inst, ops);
+  for (let i = from; i < ops.length; i++) ops[i].role = 'lateuse';
+  return mem;
+}
+
+function lowerRmw(s: Selector, inst: Inst): boolean {
+  const rmw = inst.rmw!;
+  if (rmw === 'xchg' || rmw === 'add' || rmw === 'sub') {
+    const ops = [s.def(inst, 'reuse', 1), s.use(inst.args[1])];
+    const mem = lateMemOperand(s, inst, ops);
+    s.emit(rmw === 'xchg' ? 'xchgmem' : 'xadd', ops, { width: inst.width, negate: rmw === 'sub', mem });
+    return true;
+  }
+  // No instruction returns the old value of and, or, xor: a compare-and-exchange loop with rax as the old value.
+  const ops = [s.def(inst, 'fixed', RAX), s.lateUse(inst.args[1]), s.temp()];
+  const mem = lateMemOperand(s, inst, ops);
+  s.emit('rmwloop', ops, { width: inst.width, alu: rmw, mem });
+  return true;
+}
+
