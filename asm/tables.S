@@ -1,0 +1,42 @@
+# Addresses that the kernel asks for: the translator's tables, the stacks, and where its own image lies.
+
+	.include "layout.inc"
+
+	.text
+	.globl x86.table, x86.image_start, x86.image_end
+
+# x86.table(which: u32): u64 (docs/abi.md 7)
+x86.table:
+	cmp $(table_end - table) >> 3, %edi
+	jae 1f
+	mov table(, %rdi, 8), %rax
+	ret
+1:	ud2
+
+x86.image_start:
+	mov $image_start - KERNEL_BASE, %eax
+	ret
+
+x86.image_end:
+	mov $image_end - KERNEL_BASE, %eax
+	ret
+
+	.section .rodata
+	.balign 8
+table:	.quad yaos_traps, yaos_traps_end
+	.quad yaos_funcs, yaos_funcs_end
+	.quad yaos_lines, yaos_lines_end
+	.quad yaos_files, yaos_files_end
+	.quad yaos_strings, yaos_strings_end
+	.quad yaos_text, yaos_text_end
+	.set slot, 0
+	.rept THREADS
+	.quad stacks + slot * STACK_STRIDE + PAGE_BYTES
+	.set slot, slot + 1
+	.endr
+	.set slot, 0
+	.rept THREADS
+	.quad stacks + (slot + 1) * STACK_STRIDE
+	.set slot, slot + 1
+	.endr
+table_end:

@@ -1,0 +1,217 @@
+# Loads kernel.elf, which lies in the image from sector 1 on: checks its headers, reads its PT_LOAD segments
+# through the disk buffer to their physical addresses and clears what the file does not hold. The file is
+# untrusted: every field that is used is checked first (ELF-64 object file format 1.5).
+
+	.include "layout.inc"
+
+	.set KERNEL_LOWEST, 0x100000
+	.set KERNEL_HIGHEST, 0x800000
+
+	.set E_TYPE_MACHINE, 16
+	.set E_ENTRY, 24
+	.set E_PHOFF, 32
+	.set E_PHENTSIZE, 54
+	.set E_PHNUM, 56
+	.set PHDR_BYTES, 56
+	.set P_TYPE, 0
+	.set P_OFFSET, 8
+	.set P_PADDR, 24
+	.set P_FILESZ, 32
+	.set P_MEMSZ, 40
+
+	.section .loader, "ax"
+	.code32
+	.globl load_kernel
+
+# %ebx: end of the RAM that starts at 1 MiB. Returns the entry's address in %eax.
+load_kernel:
+	cmpl $HEADERS_BYTES, kernel_bytes
+	jb bad_image
+	xor %eax, %eax
+	call fetch
+	mov $HEADERS, %edi
+	mov $HEADERS_BYTES >> 2, %ecx
+	rep movsl
+
+	cmpl $0x464c457f, HEADERS		# 0x7f "ELF"
+	jne bad_image
+	cmpw $0x0102, HEADERS + 4		# 64 bits, little-endian
+	jne bad_image
+	cmpl $62 << 16 | 2, HEADERS + E_TYPE_MACHINE	# x86-64, executable
+	jne bad_image
+	cmpw $PHDR_BYTES, HEADERS + E_PHENTSIZE
+	jne bad_image
+	cmpl $0, HEADERS + E_PHOFF + 4
+	jne bad_image
+	mov HEADERS + E_PHOFF, %ebp
+	cmp $HEADERS_BYTES, %ebp
+	ja bad_image
+	movzwl HEADERS + E_PHNUM, %ecx
+	test %ecx, %ecx
+	jz bad_image
+	imul $PHDR_BYTES, %ecx, %eax
+	add %ebp, %eax
+	cmp $HEADERS_BYTES, %eax
+	ja bad_image
+	add $HEADERS, %ebp
+	movl $0, entry_found
+
+1:	push %ecx
+	cmpl $1, P_TYPE(%ebp)			# PT_LOAD
+	jne 2f
+	call check_segment
+	call load_segment
+2:	pop %ecx
+	add $PHDR_BYTES, %ebp
+	loop 1b
+
+	cmpl $0, entry_found
+	je bad_image
+	mov HEADERS + E_ENTRY, %eax
+	ret
+
+# The program header at %ebp must lie in the file, in the kernel's physical range and in RAM.
+check_segment:
+	mov P_OFFSET + 4(%ebp), %eax
+	or P_PADDR + 4(%ebp), %eax
+	or P_FILESZ + 4(%ebp), %eax
+	or P_MEMSZ + 4(%ebp), %eax
+	or HEADERS + E_ENTRY + 4, %eax
+	jnz bad_image
+	mov P_MEMSZ(%ebp), %ecx
+	cmp $KERNEL_HIGHEST, %ecx
+	ja bad_image
+	cmp P_FILESZ(%ebp), %ecx
+	jb bad_image
+	mov kernel_bytes, %edx
+	sub P_FILESZ(%ebp), %edx
+	jb bad_image
+	cmp P_OFFSET(%ebp), %edx
+	jb bad_image
+	mov P_PADDR(%ebp), %eax
+	cmp $KERNEL_LOWEST, %eax
+	jb bad_image
+	cmp $KERNEL_HIGHEST, %eax
+	ja bad_image
+	add %eax, %ecx
+	cmp $KERNEL_HIGHEST, %ecx
+	ja bad_image
+	cmp %ebx, %ecx
+	ja not_enough_memory
+
+	mov HEADERS + E_ENTRY, %edx
+	cmp %eax, %edx
+	jb 1f
+	add P_FILESZ(%ebp), %eax
+	cmp %eax, %edx
+	jae 1f
+	movl $1, entry_found
+1:	ret
+
+# Reads the segment of the program header at %ebp and clears the rest of its memory.
+load_segment:
+	mov P_PADDR(%ebp), %edi
+	mov P_OFFSET(%ebp), %eax
+	mov P_FILESZ(%ebp), %edx
+1:	test %edx, %edx
+	jz 2f
+	call fetch
+	cmp %edx, %ecx
+	cmova %edx, %ecx
+	add %ecx, %eax
+	sub %ecx, %edx
+	push %ecx
+	shr $2, %ecx
+	rep movsl
+	pop %ecx
+	and $3, %ecx
+	rep movsb
+	jmp 1b
+
+2:	mov P_MEMSZ(%ebp), %ecx
+	sub P_FILESZ(%ebp), %ecx
+	xor %eax, %eax
+	push %ecx
+	shr $2, %ecx
+	rep stosl
+	pop %ecx
+	and $3, %ecx
+	rep stosb
+	ret
+
+# Brings the kernel file's byte %eax into the disk buffer. Returns its address in %esi, and in %ecx how many
+# bytes of the file the buffer holds from there on. Keeps the other registers.
+fetch:	mov %eax, %esi
+	sub buffer_offset, %esi
+	mov buffer_bytes, %ecx
+	sub %esi, %ecx
+	ja 1f					# %esi < buffer_bytes, unsigned
+
+	pushal
+	and $-SECTOR_BYTES, %eax
+	mov %eax, buffer_offset
+	mov kernel_bytes, %ecx
+	sub %eax, %ecx
+	add $SECTOR_BYTES - 1, %ecx
+	shr $9, %ecx
+	cmp $BUFFER_SECTORS, %ecx
+	jbe 2f
+	mov $BUFFER_SECTORS, %ecx
+2:	shr $9, %eax
+	add $KERNEL_SECTOR, %eax
+	mov %eax, packet_sector
+	movw $BUFFER >> 4, packet_segment
+	mov %ecx, %eax
+	shl $9, %eax
+	mov %eax, buffer_bytes
+	call to_real
+	.code16
+	call read_sectors
+	calll to_protected
+	.code32
+	popal
+	jmp fetch
+1:	add $BUFFER, %esi
+	ret
+
+bad_image:
+	mov $bad_kernel_image, %esi
+	jmp fail32
+
+# %ecx: the kernel's end.
+not_enough_memory:
+	lea 1023(%ecx), %eax
+	shr $10, %eax
+	mov $needed_kib_end, %edi
+	mov $10, %ecx
+1:	xor %edx, %edx
+	div %ecx
+	add $'0', %dl
+	dec %edi
+	mov %dl, (%edi)
+	test %eax, %eax
+	jnz 1b
+	mov %edi, %esi				# the digits, and what follows them, up to the text
+	mov $needed_kib, %edi
+2:	lodsb
+	stosb
+	test %al, %al
+	jnz 2b
+	mov $memory_message, %esi
+	jmp fail32
+
+	.balign 4
+buffer_offset:
+	.long 0
+buffer_bytes:
+	.long 0
+entry_found:
+	.long 0
+bad_kernel_image:
+	.asciz "boot: bad kernel image\r\n"
+memory_message:
+	.ascii "boot: not enough memory: the kernel needs "
+needed_kib:
+	.fill 10, 1, ' '
+needed_kib_end:
+	.asciz " KiB\r\n"
