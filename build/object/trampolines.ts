@@ -1,0 +1,124 @@
+// The bridges between translated code and C (docs/abi.md §3): import thunks, by which Wasm calls a function of the
+// host's, and invoke trampolines, by which C calls Wasm. One of each for every signature that needs it; both pass
+// the values in an array of 8 bytes each. Register memory model only.
+
+import type { Sig, Type } from '../ir/ir.ts';
+import { type ArgLoc, assign, isFloat } from '../x64/abi.ts';
+import { Assembler, type Mem } from '../x64/asm.ts';
+import type { EmittedFunction } from '../x64/emit.ts';
+import { R11, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP } from '../x64/mir.ts';
+
+/** Offsets in struct yaos_func and struct yaos_host of runtime/yaosrt.h. */
+const FUNC_CODE = 0;
+const FUNC_HOST = 24;
+const HOST_FN = 0;
+const HOST_ENV = 8;
+
+const CALLEE_SAVED_PUSHED = [RBP, RBX, R12, R13, R14, R15];
+
+/**
+ * Wasm convention in, `fn(env, values)` out. The descriptor in rax tells which host function it is. The frame may be
+ * larger than a page without a probe: an engine's limit of 1000 values keeps it far below the size of the guard.
+ */
+export function emitImportThunk(name: string, sig: Sig): EmittedFunction {
+  const a = new Assembler();
+  const { params, results, stackBytes, hidden } = assign(sig);
+  const values = Math.max(params.length, results.length);
+  const hiddenAt = at(RSP, 8 * values);
+  // 8 modulo 16, so that rsp is aligned for C.
+  const frame = roundUp(8 * values + 8, 16) + 8;
+  a.aluImm('sub', 8, RSP, frame);
+  if (hidden) a.store(hiddenAt, RDI, 8);
+  params.forEach((loc, i) => {
+    const to = at(RSP, 8 * i);
+    if (loc.kind === 'reg') storeReg(a, to, loc.reg, sig.params[i]);
+    else copy(a, to, at(RSP, frame + 8 + loc.offset), sig.params[i]);
+  });
+  a.load(R11, at(RAX, FUNC_HOST), 8, false, 8);
+  a.load(RDI, at(R11, HOST_ENV), 8, false, 8);
+  a.mov(8, RSI, RSP);
+  a.callRm(at(R11, HOST_FN));
+  if (hidden) {
+    a.load(RSI, hiddenAt, 8, false, 8);
+    results.forEach((loc, i) => {
+      if (loc.kind === 'stack') copy(a, at(RSI, loc.offset), at(RSP, 8 * i), sig.results[i]);
+    });
+  }
+  results.forEach((loc, i) => {
+    if (loc.kind === 'reg') loadReg(a, loc.reg, at(RSP, 8 * i), sig.results[i]);
+  });
+  a.aluImm('add', 8, RSP, frame);
+  a.ret(stackBytes);
+  return finished(name, a, frame, stackBytes);
+}
+
+/** `void invoke(struct yaos_func *f, void *context, uint64_t *values)` in, Wasm convention out. */
+export function emitInvoke(name: string, sig: Sig): EmittedFunction {
+  const a = new Assembler();
+  const { params, results, stackBytes, hidden, resultBytes } = assign(sig);
+  for (const reg of CALLEE_SAVED_PUSHED) a.push(reg);
+  // The callee pops its stack arguments, so the memory for results lies above them.
+  const resultArea = roundUp(resultBytes, 16) + 8;
+  a.aluImm('sub', 8, RSP, stackBytes + resultArea);
+  a.mov(8, RBX, RDX);
+  a.mov(8, R15, RSI);
+  a.mov(8, RAX, RDI);
+  params.forEach((loc, i) => {
+    if (loc.kind === 'stack') copy(a, at(RSP, loc.offset), at(RBX, 8 * i), sig.params[i]);
+  });
+  params.forEach((loc, i) => {
+    if (loc.kind === 'reg') loadReg(a, loc.reg, at(RBX, 8 * i), sig.params[i]);
+  });
+  if (hidden) a.lea(8, RDI, at(RSP, stackBytes));
+  a.callRm(at(RAX, FUNC_CODE));
+  results.forEach((loc, i) => {
+    storeResult(a, loc, i, sig.results[i]);
+  });
+  a.aluImm('add', 8, RSP, resultArea);
+  for (const reg of CALLEE_SAVED_PUSHED.toReversed()) a.pop(reg);
+  a.ret(0);
+  return finished(name, a, stackBytes + resultArea + 8 * CALLEE_SAVED_PUSHED.length, 0);
+}
+
+function storeResult(a: Assembler, loc: ArgLoc, i: number, type: Type): void {
+  const to = at(RBX, 8 * i);
+  if (loc.kind === 'stack') copy(a, to, at(RSP, loc.offset), type);
+  else storeReg(a, to, loc.reg, type);
+}
+
+/** A whole 8-byte slot, zero-extended: floats live in registers whose upper part may hold anything. */
+function storeReg(a: Assembler, to: Mem, reg: number, type: Type): void {
+  if (!isFloat(type)) {
+    a.store(to, reg, 8);
+    return;
+  }
+  a.movXmmToGpr(bytesOf(type), R11, reg);
+  a.store(to, R11, 8);
+}
+
+function loadReg(a: Assembler, reg: number, from: Mem, type: Type): void {
+  if (isFloat(type)) a.sse(type === 'f32' ? 'movss' : 'movsd', reg, from);
+  else a.load(reg, from, bytesOf(type), false, bytesOf(type));
+}
+
+function copy(a: Assembler, to: Mem, from: Mem, type: Type): void {
+  a.load(R11, from, bytesOf(type), false, bytesOf(type));
+  a.store(to, R11, 8);
+}
+
+function bytesOf(type: Type): 4 | 8 {
+  return type === 'i32' || type === 'f32' ? 4 : 8;
+}
+
+function at(base: number, disp: number): Mem {
+  return { base, index: -1, scale: 1, disp };
+}
+
+function roundUp(n: number, to: number): number {
+  return Math.ceil(n / to) * to;
+}
+
+function finished(name: string, a: Assembler, frame: number, popped: number): EmittedFunction {
+  const { code, relocs } = a.finish();
+  return { name, code, relocs, traps: [], lines: [], tables: [], frame, popped };
+}
