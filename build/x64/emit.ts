@@ -4,7 +4,7 @@
 // docs/abi.md §2 describes, so that a table is enough to unwind; every instruction that may fault on purpose has a trap site.
 
 import type { TrapName } from '../ir/ir.ts';
-import type { FinishedCode } from './asm.ts';
+import type { Code } from './asm.ts';
 import { controlRules } from './emit-control.ts';
 import { convertRules } from './emit-convert.ts';
 import { floatRules } from './emit-float.ts';
@@ -17,7 +17,7 @@ import type { Selected } from './select.ts';
 export interface EmittedFunction {
   name: string;
   code: Uint8Array;
-  relocs: FinishedCode['relocs'];
+  relocs: Code['relocs'];
   /** Byte offsets within the function. */
   traps: { offset: number; kind: TrapName }[];
   /** Code offset → offset in the Wasm file. */

@@ -1,0 +1,134 @@
+// Collects the code and constants of a translation unit: functions one after the other in .text, constants, jump tables
+// and segments in .rodata; then resolves what refers to what. References inside .text are patched right away, so that
+// only those to other sections and to outside symbols become relocations.
+
+import type { TrapName } from '../ir/ir.ts';
+import type { EmittedFunction } from '../x64/emit.ts';
+import { ElfObject, type ElfSection } from './elf.ts';
+
+export interface PlacedFunction {
+  /** What other code calls it by; unique. */
+  key: string;
+  /** The symbol's name; need not be unique. */
+  name: string;
+  start: number;
+  size: number;
+  frame: number;
+  popped: number;
+}
+
+type Reloc = EmittedFunction['relocs'][number];
+
+const FUNCTION_ALIGN = 16;
+
+export class Program {
+  readonly functions: PlacedFunction[] = [];
+  readonly traps: { offset: number; kind: TrapName }[] = [];
+  readonly lines: { offset: number; loc: number }[] = [];
+  /** Text offset of each function's key. */
+  private readonly keys = new Map<string, number>();
+  private readonly text = new ByteBuffer();
+  private readonly rodata = new ByteBuffer();
+  /** Offset in .rodata of each symbol that lives there. */
+  private readonly constants = new Map<string, number>();
+  private readonly relocs: Reloc[] = [];
+  private readonly tables: { at: number; function: number; offsets: number[] }[] = [];
+
+  /** The symbol of a constant of 4, 8 or 16 bytes; equal ones are kept once. */
+  constant(bits: bigint, bytes: 4 | 8 | 16): string {
+    const symbol = `yaos.const${bytes}.${bits.toString(16)}`;
+    if (!this.constants.has(symbol)) {
+      const data = new Uint8Array(bytes);
+      let rest = bits;
+      for (let i = 0; i < bytes; i++, rest >>= 8n) data[i] = Number(rest & 0xffn);
+      this.blob(symbol, data, bytes);
+    }
+    return symbol;
+  }
+
+  /** Places read-only data under a symbol. */
+  blob(symbol: string, data: Uint8Array, align: number): void {
+    this.rodata.alignTo(align, 0);
+    this.constants.set(symbol, this.rodata.length);
+    this.rodata.append(data);
+  }
+
+  add(key: string, f: EmittedFunction): void {
+    this.text.alignTo(FUNCTION_ALIGN, 0xcc);
+    const start = this.text.length;
+    this.text.append(f.code);
+    this.keys.set(key, start);
+    this.functions.push({ key, name: f.name, start, size: f.code.length, frame: f.frame, popped: f.popped });
+    for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
+    for (const l of f.lines) this.lines.push({ offset: start + l.offset, loc: l.loc });
+    for (const r of f.relocs) this.relocs.push({ ...r, offset: start + r.offset });
+    for (const t of f.tables) {
+      this.blob(t.symbol, new Uint8Array(4 * t.offsets.length), 4);
+      this.tables.push({ at: this.constants.get(t.symbol)!, function: start, offsets: t.offsets });
+    }
+  }
+
+  get textSize(): number {
+    return this.text.length;
+  }
+
+  offsetOf(key: string): number | undefined {
+    return this.keys.get(key);
+  }
+
+  /** Writes .text and .rodata with their relocations; returns .text for further symbols. */
+  writeTo(elf: ElfObject): ElfSection {
+    const bytes = this.text.bytes();
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const text = elf.section('.text', { type: 'progbits', flags: 'ax', align: 16, bytes });
+    const rodata = elf.section('.rodata', { type: 'progbits', flags: 'a', align: 16, bytes: this.rodata.bytes() });
+    for (const r of this.relocs) {
+      const inText = this.keys.get(r.sym);
+      const inRodata = this.constants.get(r.sym);
+      if (inText !== undefined && (r.kind === 'pc32' || r.kind === 'plt32')) {
+        view.setInt32(r.offset, inText + r.addend - r.offset, true);
+      } else if (inText !== undefined) {
+        elf.relocation(text, r.offset, r.kind, text, inText + r.addend);
+      } else if (inRodata !== undefined) {
+        elf.relocation(text, r.offset, r.kind, rodata, inRodata + r.addend);
+      } else {
+        elf.relocation(text, r.offset, r.kind, r.sym, r.addend);
+      }
+    }
+    for (const t of this.tables) {
+      // Entry i is label - table; as a PC-relative relocation at table + 4i it lacks the 4i.
+      t.offsets.forEach((o, i) => elf.relocation(rodata, t.at + 4 * i, 'pc32', text, t.function + o + 4 * i));
+    }
+    return text;
+  }
+}
+
+/** Bytes that grow by doubling. */
+export class ByteBuffer {
+  private data = new Uint8Array(4096);
+  length = 0;
+
+  append(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.data.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  alignTo(align: number, fill: number): void {
+    const to = Math.ceil(this.length / align) * align;
+    this.reserve(to - this.length);
+    this.data.fill(fill, this.length, to);
+    this.length = to;
+  }
+
+  bytes(): Uint8Array {
+    return this.data.subarray(0, this.length);
+  }
+
+  private reserve(more: number): void {
+    if (this.length + more <= this.data.length) return;
+    const bigger = new Uint8Array(Math.max(2 * this.data.length, this.length + more));
+    bigger.set(this.data.subarray(0, this.length));
+    this.data = bigger;
+  }
+}
