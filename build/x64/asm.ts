@@ -56,7 +56,7 @@ export interface Reloc {
   addend: number;
 }
 
-export interface FinishedCode {
+export interface Code {
   code: Uint8Array;
   relocs: Reloc[];
   offsetOf(place: Label | Mark): number;
@@ -600,7 +600,7 @@ export class Assembler {
   // Layout
 
   /** Chooses the branches' sizes and fixes all offsets. The assembler is not used after this. */
-  finish(): FinishedCode {
+  finish(): Code {
     this.checkLabels();
     const long = relax(this.items, this.labels);
     const shift = this.shifts(long);
