@@ -1,0 +1,109 @@
+# yaos: `make` builds everything under out/, `make qemu` boots it; `make help` lists the rest. Whatever is
+# missing is set up first (build/setup.sh). The steps from kernel/ to out/yaos.img are in build/kernel.ts.
+
+# The machine (build/qemu/options.ts says what each may be). DISK=none leaves the disk away.
+DISK ?= out/usr.img
+ACCEL ?= auto
+MACHINE ?= pc
+SMP ?= 2
+MEM ?= 512M
+BLK ?=
+APPEND ?=
+QEMUEXTRA ?=
+TIMEOUT ?= 60
+export DISK ACCEL MACHINE SMP MEM BLK APPEND QEMUEXTRA TIMEOUT
+
+CC = gcc
+CFLAGS = -std=gnu11 -O2 -Wall -Wextra
+.DEFAULT_GOAL = all
+.DELETE_ON_ERROR:
+.PHONY: all help qemu qemu-kernel gdb test check bench clean FORCE
+
+ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
+TOOLCHAIN = $(shell find build -name '*.ts')
+KERNEL = $(shell find kernel asm boot -type f)
+HOSTED = $(if $(filter Linux x86_64,$(shell uname -sm)),out/libyaosrt.a)
+NODE_MODULES = node_modules/.package-lock.json
+
+# What has to be installed for the goals asked for, and is not.
+RUNS = $(filter qemu qemu-kernel gdb test bench,$(MAKECMDGOALS))
+NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test,$(RUNS)),qemu-img) $(if $(filter test gdb,$(RUNS)),gdb)
+ifneq ($(MAKECMDGOALS),clean)
+MISSING := $(shell sh build/setup.sh missing $(NEEDS))
+endif
+SETUP = $(if $(MISSING),setup)
+.PHONY: setup
+setup:
+	@sh build/setup.sh install $(MISSING)
+
+# A file that went away makes the old list differ.
+SOURCES := $(sort $(TOOLCHAIN) $(KERNEL))
+ifneq ($(SOURCES),$(shell cat out/.sources 2>/dev/null))
+CHANGED = FORCE
+endif
+
+all: $(ARTEFACTS) $(HOSTED)
+
+help:
+	@echo 'make              build everything under out/'
+	@echo 'make qemu         boot out/yaos.img from disk; qemu-kernel: out/kernel.elf with -kernel'
+	@echo '                  DISK=FILE ACCEL=auto|kvm|tcg MACHINE=pc|q35 SMP=N MEM=512M TIMEOUT=SECONDS'
+	@echo '                  BLK=prop=value,... APPEND="word=value ..." QEMUEXTRA="..."'
+	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel'
+	@echo 'make test         run every test; check: only type-check and lint'
+	@echo 'make bench        start-up time, size and translation time'
+	@echo 'make clean        remove out/'
+
+$(NODE_MODULES): package-lock.json | $(SETUP)
+	@sh build/setup.sh npm
+
+# The toolchain, as JavaScript in out/build.
+out/.toolchain: $(TOOLCHAIN) build/tsconfig.json $(NODE_MODULES)
+	@mkdir -p out
+	node_modules/.bin/tsc -p build
+	@printf '#!/usr/bin/env node\nimport("./build/cli.js");\n' >out/yaos
+	@chmod +x out/yaos
+	@touch $@
+
+out/.kernel: out/.toolchain $(KERNEL) package.json $(CHANGED) $(if $(filter-out $(wildcard $(ARTEFACTS)),$(ARTEFACTS)),FORCE) | $(SETUP)
+	out/yaos build
+	@echo '$(SOURCES)' >out/.sources
+	@touch $@
+
+$(ARTEFACTS): out/.kernel ;
+
+# The runtime that hosted programs are linked with.
+RUNTIME = $(patsubst runtime/%.c,out/runtime/%.o,$(wildcard runtime/*.c))
+
+out/runtime/%.o: runtime/%.c $(wildcard runtime/*.h) | $(SETUP)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+out/libyaosrt.a: $(RUNTIME)
+	@mkdir -p out
+	@rm -f $@
+	ar rcs $@ $^
+
+qemu: all
+	@out/yaos run
+
+qemu-kernel: all
+	@out/yaos run --kernel
+
+gdb: all
+	@out/yaos run --gdb
+
+check: $(NODE_MODULES)
+	node_modules/.bin/tsc -p build --noEmit
+	node_modules/.bin/tsc -p tests
+	node_modules/.bin/tsc -p kernel
+	node_modules/.bin/biome check .
+
+test: all check
+	node_modules/.bin/vitest run
+
+bench: all
+	@node out/build/bench/main.js
+
+clean:
+	rm -rf out

@@ -1,0 +1,135 @@
+// Chooses the accelerator. That /dev/kvm opens does not say that guests run: an emulated or nested KVM may hang
+// in firmware, long mode, SSE or iretq. So a probe guest (probe.S) runs once, and its verdict is kept under out/
+// until the host's kernel or QEMU changes.
+
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  accessSync,
+  constants,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { release } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { UserError } from '../error.ts';
+import { binutilsPrefix, out, root } from '../paths.ts';
+import { bootSectorArguments, QEMU } from './command.ts';
+import type { Accel } from './options.ts';
+
+const PROBE_MS_MAX = 500;
+const PROBE_PASSED = 85; // probe.S writes 0x2a to isa-debug-exit
+const VERDICT = join(out, 'kvm-probe.json');
+
+interface Verdict {
+  /** The host's kernel and the QEMU that the verdict was found with. */
+  key: string;
+  works: boolean;
+  why: string;
+}
+
+export interface Choice {
+  accel: 'kvm' | 'tcg';
+  /** One line for the user; absent when the user chose. */
+  line?: string;
+}
+
+export async function chooseAccel(wanted: Accel, kvm = '/dev/kvm'): Promise<Choice> {
+  if (wanted !== 'auto') return { accel: wanted };
+  try {
+    accessSync(kvm, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = missing ? `there is no ${kvm}` : `${kvm} cannot be opened (${(error as Error).message})`;
+    return { accel: 'tcg', line: `accel: tcg, because ${why}` };
+  }
+  const key = `${release()} ${qemuIdentity()}`;
+  const kept = readVerdict(key);
+  const verdict = kept ?? (await probe(key));
+  const memory = kept === null ? '' : `, as found before (${VERDICT.slice(root.length + 1)})`;
+  const accel = verdict.works ? 'kvm' : 'tcg';
+  return { accel, line: `accel: ${accel}, because ${verdict.why}${memory}` };
+}
+
+/** Path, time and size of the program: asking it for its version would take longer than all else here. */
+function qemuIdentity(): string {
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(directory || '.', QEMU);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat?.isFile()) return `${realpathSync(path)} ${stat.mtimeMs} ${stat.size}`;
+  }
+  throw new UserError(`yaos: ${QEMU} is not installed (make qemu installs it)`);
+}
+
+function readVerdict(key: string): Verdict | null {
+  try {
+    const verdict: Verdict = JSON.parse(readFileSync(VERDICT, 'utf8'));
+    return verdict.key === key ? verdict : null;
+  } catch {
+    return null; // not there, or not whole
+  }
+}
+
+async function probe(key: string): Promise<Verdict> {
+  const directory = mkdtempSync(join(out, 'probe-'));
+  try {
+    const image = assembleProbe(directory);
+    const failure = await runProbe(bootSectorArguments(image, 'pc', 'kvm', '16M'));
+    const why = failure === null ? 'a probe guest ran under KVM' : `a probe guest ${failure} under KVM`;
+    const verdict = { key, works: failure === null, why };
+    const partial = join(directory, 'verdict');
+    writeFileSync(partial, `${JSON.stringify(verdict)}\n`);
+    renameSync(partial, VERDICT);
+    return verdict;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function assembleProbe(directory: string): string {
+  const prefix = binutilsPrefix();
+  const object = join(directory, 'probe.o');
+  const image = join(directory, 'probe.bin');
+  const steps: [string, string[]][] = [
+    [`${prefix}as`, ['--64', '-o', object, join(root, 'build/qemu/probe.S')]],
+    [`${prefix}ld`, ['-m', 'elf_x86_64', '-Ttext', '0x7c00', '--oformat', 'binary', '-o', image, object]],
+  ];
+  for (const [program, args] of steps) {
+    const done = spawnSync(program, args, { encoding: 'utf8' });
+    if (done.status !== 0) throw new UserError(`yaos: ${program} build/qemu/probe.S: ${done.stderr.trim()}`);
+  }
+  return image;
+}
+
+/** Null if the guest passed; what it did otherwise. */
+function runProbe(args: string[]): Promise<string | null> {
+  return new Promise((resolve) => {
+    const qemu = spawn(QEMU, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    const timer = setTimeout(() => {
+      qemu.kill('SIGKILL');
+      resolve(`did not finish in ${PROBE_MS_MAX} ms`);
+    }, PROBE_MS_MAX);
+    qemu.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (stderr.length < 4096) stderr += text;
+    });
+    qemu.on('error', (error) => {
+      clearTimeout(timer);
+      resolve(`could not be started (${error.message})`);
+    });
+    qemu.on('close', (status) => {
+      clearTimeout(timer);
+      if (status === PROBE_PASSED) resolve(null);
+      else resolve(`failed with status ${status}${lastLine(stderr)}`);
+    });
+  });
+}
+
+function lastLine(text: string): string {
+  const line = text.trim().split('\n').at(-1);
+  return line ? ` (${line})` : '';
+}

@@ -1,0 +1,53 @@
+// Boots the machine paused and attaches gdb, with the symbols of the kernel, through a socket of its own.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UserError } from '../error.ts';
+import { out, root } from '../paths.ts';
+import { QEMU } from './command.ts';
+
+const DEBUGGERS = ['gdb', 'x86_64-elf-gdb'];
+const SOCKET_WAIT_MS_MAX = 10000;
+
+/** The serial line goes to out/gdb-serial.log: the terminal is gdb's. */
+export async function runGdb(args: string[], gdbArguments: string[] = []): Promise<number> {
+  const gdb = DEBUGGERS.find((name) => spawnSync(name, ['--version']).status === 0);
+  if (gdb === undefined) throw new UserError('yaos: gdb is not installed (make gdb installs it)');
+  const directory = mkdtempSync(join(tmpdir(), 'yaos-gdb-'));
+  const socket = join(directory, 'gdb');
+  const log = join(out, 'gdb-serial.log');
+  const serial = args.map((arg, i) => (args[i - 1] === '-serial' ? `file:${log}` : arg));
+  const qemu = spawn(QEMU, [...serial, '-S', '-gdb', `unix:${socket},server=on,wait=off`], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    detached: true, // Ctrl-C is for gdb
+  });
+  try {
+    await waitFor(socket, () => qemu.exitCode !== null);
+    console.error(`gdb: the serial log is in ${log.slice(root.length + 1)}`);
+    return await debug(gdb, socket, gdbArguments);
+  } finally {
+    qemu.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function debug(gdb: string, socket: string, gdbArguments: string[]): Promise<number> {
+  const attach = ['-q', join(out, 'kernel.elf'), '-ex', `target remote ${socket}`];
+  process.on('SIGINT', () => {}); // Ctrl-C stops the guest, by way of gdb
+  return new Promise((resolve, reject) => {
+    const debugger_ = spawn(gdb, [...attach, ...gdbArguments], { stdio: 'inherit' });
+    debugger_.on('error', reject);
+    debugger_.on('close', (status) => resolve(status ?? 1));
+  });
+}
+
+async function waitFor(socket: string, failed: () => boolean): Promise<void> {
+  for (let waited_ms = 0; !existsSync(socket); waited_ms += 10) {
+    if (failed() || waited_ms > SOCKET_WAIT_MS_MAX)
+      throw new UserError('yaos: QEMU did not open its gdb stub');
+    await sleep(10);
+  }
+}

@@ -1,0 +1,92 @@
+// Boots the machine, passes its serial line on as it comes, and tells how it went: exit status 0 only when the
+// kernel said that it is done, else one last line that names what went wrong.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../error.ts';
+import { out } from '../paths.ts';
+import { chooseAccel } from './accel.ts';
+import { QEMU, qemuArguments, STATUS_DONE, STATUS_PANIC } from './command.ts';
+import { openDisk } from './disk.ts';
+import { runGdb } from './gdb.ts';
+import type { MachineOptions } from './options.ts';
+import { SerialLog } from './serial.ts';
+
+export interface RunMode {
+  /** Boot out/kernel.elf with -kernel. */
+  direct: boolean;
+  /** Start paused and attach gdb. */
+  gdb: boolean;
+}
+
+const STATUS_INTERRUPTED = 130;
+
+/** Gives the exit status of the command. */
+export async function run(options: MachineOptions, mode: RunMode): Promise<number> {
+  const file = mode.direct ? 'kernel.elf' : 'yaos.img';
+  if (!existsSync(join(out, file))) throw new UserError(`yaos: out/${file} is missing: run make`);
+  const disk = openDisk(options.disk);
+  const { accel, line } = await chooseAccel(options.accel);
+  if (line !== undefined) console.error(line);
+  const args = qemuArguments({ options, disk, accel, direct: mode.direct });
+  return mode.gdb ? runGdb(args) : runToEnd(args, options.timeout_s);
+}
+
+/** How QEMU ended: what is needed to say why. */
+export interface End {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  /** Why yaos ended it, if it did. */
+  stopped: 'timeout' | 'boot' | 'interrupt' | null;
+  /** QEMU's last message. */
+  message: string;
+}
+
+function runToEnd(args: string[], timeout_s: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const qemu = spawn(QEMU, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const log = new SerialLog();
+    let stopped: End['stopped'] = null;
+    let message = '';
+    const stop = (why: End['stopped']) => {
+      stopped ??= why;
+      qemu.kill('SIGKILL');
+    };
+    const timer = setTimeout(stop, timeout_s * 1000, 'timeout');
+    const interrupt = () => stop('interrupt');
+    process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
+
+    process.stdout.on('error', interrupt); // the reader of our output went away
+    qemu.stdout.pipe(process.stdout, { end: false });
+    qemu.stdout.on('data', (bytes: Buffer) => {
+      log.add(bytes);
+      if (log.bootFailure !== null) stop('boot');
+    });
+    qemu.stderr.pipe(process.stderr, { end: false });
+    qemu.stderr.on('data', (bytes: Buffer) => {
+      message = bytes.toString().trim().split('\n').at(-1) || message;
+    });
+    qemu.on('error', (error) => reject(new UserError(`yaos: cannot run ${QEMU}: ${error.message}`)));
+    qemu.on('close', (status, signal) => {
+      clearTimeout(timer);
+      const failure = verdict(log, { status, signal, stopped, message }, timeout_s);
+      if (failure !== null) process.stdout.write(`${log.atLineStart ? '' : '\n'}yaos: ${failure}\n`);
+      resolve(failure === null ? 0 : stopped === 'interrupt' ? STATUS_INTERRUPTED : 1);
+    });
+  });
+}
+
+/** Null when the kernel did its job. QEMU's status alone does not tell: with -no-reboot, a reset gives 0 too. */
+export function verdict(log: SerialLog, end: End, timeout_s: number): string | null {
+  if (end.stopped === 'interrupt') return 'interrupted';
+  if (log.panic !== null) return `panicked: ${log.panic}`;
+  if (end.status === STATUS_PANIC) return 'panicked without a reason on the serial line';
+  if (log.bootFailure !== null) return `did not boot: ${log.bootFailure}`;
+  if (end.stopped === 'timeout') return `timed out after ${timeout_s} s${log.done ? ', although done' : ''}`;
+  if (end.status === 0 || end.status === STATUS_DONE) {
+    return log.done ? null : 'the machine was reset or powered off before "yaos: done"';
+  }
+  const how = end.signal === null ? `with status ${end.status}` : `by ${end.signal}`;
+  return `QEMU failed ${how}${end.message === '' ? '' : `: ${end.message}`}`;
+}

@@ -1,0 +1,37 @@
+// Reads the guest's serial log as it comes and keeps what tells how the run went. The guest may be broken, so
+// only the beginning of a line is kept.
+
+import { StringDecoder } from 'node:string_decoder';
+
+const LINE_BYTES_MAX = 4096;
+
+export class SerialLog {
+  /** The kernel said that it did its job. */
+  done = false;
+  /** The reason of the first panic. */
+  panic: string | null = null;
+  /** What the boot block said when it gave up. */
+  bootFailure: string | null = null;
+  atLineStart = true;
+  private decoder = new StringDecoder('utf8');
+  private line = '';
+  private kernelRuns = false;
+
+  add(bytes: Buffer): void {
+    const pieces = this.decoder.write(bytes).split('\n');
+    for (const [i, piece] of pieces.entries()) {
+      if (this.line.length < LINE_BYTES_MAX) this.line += piece;
+      if (i < pieces.length - 1) this.endLine();
+    }
+    this.atLineStart = this.line === '';
+  }
+
+  private endLine(): void {
+    const line = this.line.replace(/\r$/, '');
+    this.line = '';
+    if (line.startsWith('yaos ')) this.kernelRuns = true;
+    if (line === 'yaos: done') this.done = true;
+    if (line.startsWith('panic: ')) this.panic ??= line.slice('panic: '.length);
+    if (line.startsWith('boot: ') && !this.kernelRuns) this.bootFailure ??= line.slice('boot: '.length);
+  }
+}
