@@ -3,18 +3,41 @@
 // the values in an array of 8 bytes each. Register memory model only.
 
 import type { Sig, Type } from '../ir/ir.ts';
+import type { FuncType, ValType, WasmModule } from '../wasm/module.ts';
 import { type ArgLoc, assign, isFloat } from '../x64/abi.ts';
 import { Assembler, type Mem } from '../x64/asm.ts';
 import type { EmittedFunction } from '../x64/emit.ts';
 import { R11, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP } from '../x64/mir.ts';
+import { type ContextLayout, FUNC_FIELDS } from './layout.ts';
+import type { Program } from './program.ts';
 
-/** Offsets in struct yaos_func and struct yaos_host of runtime/yaosrt.h. */
-const FUNC_CODE = 0;
-const FUNC_HOST = 24;
+/** struct yaos_host of runtime/yaosrt.h */
 const HOST_FN = 0;
 const HOST_ENV = 8;
 
 const CALLEE_SAVED_PUSHED = [RBP, RBX, R12, R13, R14, R15];
+
+/** Keys in the program; a type is given by its canonical index. */
+export const INVOKE_INIT = 'yaos_invoke_init';
+export const invokeKey = (type: number): string => `yaos_invoke_${type}`;
+export const importThunkKey = (type: number): string => `yaos_import_${type}`;
+
+/** Adds what the module's imports, and the functions that the host may come to call, need. */
+export function addTrampolines(program: Program, module: WasmModule, layout: ContextLayout): void {
+  const typeOf = (index: number): number => module.canonicalTypes[module.funcs[index].typeIndex];
+  program.add(INVOKE_INIT, emitInvoke(INVOKE_INIT, { params: [], results: [] }));
+  for (const type of new Set([...layout.descriptors.keys()].map(typeOf))) {
+    program.add(invokeKey(type), emitInvoke(invokeKey(type), sigOf(module.types[type])));
+  }
+  for (const type of new Set(module.funcs.filter((f) => f.import).map((f) => typeOf(f.index)))) {
+    program.add(importThunkKey(type), emitImportThunk(importThunkKey(type), sigOf(module.types[type])));
+  }
+}
+
+function sigOf(type: FuncType): Sig {
+  const lower = (t: ValType): Type => (t === 'funcref' || t === 'externref' ? 'i64' : t);
+  return { params: type.params.map(lower), results: type.results.map(lower) };
+}
 
 /**
  * Wasm convention in, `fn(env, values)` out. The descriptor in rax tells which host function it is. The frame may be
@@ -34,7 +57,7 @@ export function emitImportThunk(name: string, sig: Sig): EmittedFunction {
     if (loc.kind === 'reg') storeReg(a, to, loc.reg, sig.params[i]);
     else copy(a, to, at(RSP, frame + 8 + loc.offset), sig.params[i]);
   });
-  a.load(R11, at(RAX, FUNC_HOST), 8, false, 8);
+  a.load(R11, at(RAX, FUNC_FIELDS.host), 8, false, 8);
   a.load(RDI, at(R11, HOST_ENV), 8, false, 8);
   a.mov(8, RSI, RSP);
   a.callRm(at(R11, HOST_FN));
@@ -70,7 +93,7 @@ export function emitInvoke(name: string, sig: Sig): EmittedFunction {
     if (loc.kind === 'reg') loadReg(a, loc.reg, at(RBX, 8 * i), sig.params[i]);
   });
   if (hidden) a.lea(8, RDI, at(RSP, stackBytes));
-  a.callRm(at(RAX, FUNC_CODE));
+  a.callRm(at(RAX, FUNC_FIELDS.code));
   results.forEach((loc, i) => {
     storeResult(a, loc, i, sig.results[i]);
   });
