@@ -97,7 +97,7 @@ check: $(NODE_MODULES)
 	node_modules/.bin/tsc -p build --noEmit
 	node_modules/.bin/tsc -p tests
 	node_modules/.bin/tsc -p kernel
-	node_modules/.bin/biome check .
+	node_modules/.bin/biome check --error-on-warnings .
 
 test: all check
 	node_modules/.bin/vitest run

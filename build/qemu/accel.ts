@@ -78,8 +78,8 @@ async function probe(key: string): Promise<Verdict> {
   const directory = mkdtempSync(join(out, 'probe-'));
   try {
     const image = assembleProbe(directory);
-    const failure = await runProbe(bootSectorArguments(image, 'pc', 'kvm', '16M'));
-    const why = failure === null ? 'a probe guest ran under KVM' : `a probe guest ${failure} under KVM`;
+    const failure = await runProbe(bootSectorArguments(image, 'pc', 'kvm'));
+    const why = `under KVM a probe guest ${failure ?? 'ran'}`;
     const verdict = { key, works: failure === null, why };
     const partial = join(directory, 'verdict');
     writeFileSync(partial, `${JSON.stringify(verdict)}\n`);
@@ -121,10 +121,10 @@ function runProbe(args: string[]): Promise<string | null> {
       clearTimeout(timer);
       resolve(`could not be started (${error.message})`);
     });
-    qemu.on('close', (status) => {
+    qemu.on('close', (status, signal) => {
       clearTimeout(timer);
       if (status === PROBE_PASSED) resolve(null);
-      else resolve(`failed with status ${status}${lastLine(stderr)}`);
+      else resolve(`failed ${signal === null ? `with status ${status}` : `by ${signal}`}${lastLine(stderr)}`);
     });
   });
 }

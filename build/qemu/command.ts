@@ -34,7 +34,7 @@ export function qemuArguments(boot: Boot): string[] {
     ...BASE,
     ...DEBUG_EXIT,
     ...['-machine', options.machine, '-m', options.mem, '-smp', String(options.smp)],
-    ...['-accel', accel, ...(accel === 'kvm' ? ['-cpu', 'host'] : [])],
+    ...accelArguments(accel),
     ...['-serial', 'stdio'],
     ...(boot.direct ? ['-kernel', join(out, 'kernel.elf')] : bootDrive()),
     ...(disk === null ? [] : ['-drive', drive(disk.path, disk.format, 'if=none,id=disk')]),
@@ -44,14 +44,19 @@ export function qemuArguments(boot: Boot): string[] {
 }
 
 /** A machine that runs only a boot sector (the KVM probe, the benchmark's floor). */
-export function bootSectorArguments(path: string, machine: string, accel: string, mem: string): string[] {
+export function bootSectorArguments(path: string, machine: string, accel: 'kvm' | 'tcg'): string[] {
   return [
     ...BASE,
     ...DEBUG_EXIT,
-    ...['-machine', machine, '-m', mem, '-accel', accel],
+    ...['-machine', machine, '-m', '16M'],
+    ...accelArguments(accel),
     ...['-serial', 'stdio'],
     ...['-drive', drive(path, 'raw', 'if=ide')],
   ];
+}
+
+function accelArguments(accel: 'kvm' | 'tcg'): string[] {
+  return ['-accel', accel, ...(accel === 'kvm' ? ['-cpu', 'host'] : [])];
 }
 
 /** IDE on pc, AHCI on q35: what the firmware boots first. */

@@ -1,0 +1,149 @@
+// The command line of the toolchain: out/yaos in a checkout, npx yaos where the package is installed. What the
+// user did wrong is one line on standard error and exit status 1. A command's code is loaded when it is asked
+// for, so that each starts fast.
+
+import { join } from 'node:path';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { UserError } from './error.ts';
+import { readInput } from './files.ts';
+import { root } from './paths.ts';
+
+interface Option {
+  /** What the value is, in capitals; absent for a switch. */
+  value?: string;
+  short?: string;
+  required?: boolean;
+  help: string;
+}
+
+interface Command {
+  help: string;
+  /** Name of the one argument, if there is one. */
+  argument?: string;
+  options: Record<string, Option>;
+  run(argument: string, values: Values): Promise<number | undefined>;
+}
+
+type Values = Record<string, string | boolean | undefined>;
+
+const OUTPUT = (what: string): Option => ({ value: 'FILE', short: 'o', required: true, help: what });
+
+const COMMANDS: Record<string, Command> = {
+  compile: {
+    help: 'translate a WebAssembly module to an x86-64 ELF object',
+    argument: 'IN.wasm',
+    options: {
+      output: OUTPUT('the object to make'),
+      memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
+    },
+    run: async (input, values) => {
+      const { compileFile } = await import('./compile.ts');
+      compileFile(input, String(values.output), String(values.memory ?? 'register'));
+      return 0;
+    },
+  },
+  build: {
+    help: 'build the kernel and its image from the sources in the checkout',
+    options: {},
+    run: async () => {
+      const { buildKernel } = await import('./kernel.ts');
+      await buildKernel();
+      return 0;
+    },
+  },
+  run: {
+    help: 'boot the image in QEMU; each option has the meaning of the variable of make with its name',
+    options: {
+      kernel: { help: 'boot out/kernel.elf directly, without firmware and boot block' },
+      gdb: { help: 'start paused and attach gdb' },
+      disk: { value: 'FILE', help: 'raw or qcow2, or none (out/usr.img)' },
+      accel: { value: 'NAME', help: 'auto, kvm or tcg (auto)' },
+      machine: { value: 'TYPE', help: 'pc or q35 (pc)' },
+      smp: { value: 'N', help: 'number of CPUs (2)' },
+      mem: { value: 'SIZE', help: 'RAM (512M)' },
+      blk: { value: 'PROPERTIES', help: 'added to -device virtio-blk-pci' },
+      append: { value: 'WORDS', help: 'command line of the kernel' },
+      qemuextra: { value: 'ARGUMENTS', help: 'more arguments for QEMU' },
+      timeout: { value: 'SECONDS', help: 'how long the machine may run (60)' },
+    },
+    run: async (_, { kernel, gdb, ...values }) => {
+      const { parseOptions } = await import('./qemu/options.ts');
+      const { run } = await import('./qemu/run.ts');
+      const variables = { ...process.env };
+      for (const [name, value] of Object.entries(values)) variables[name.toUpperCase()] = String(value);
+      return run(parseOptions(variables), { direct: kernel === true, gdb: gdb === true });
+    },
+  },
+};
+
+async function main(args: string[]): Promise<number | undefined> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h') {
+    console.log(usage());
+    return name === undefined ? 1 : 0;
+  }
+  if (name === '--version') {
+    const manifest = Buffer.from(readInput(join(root, 'package.json'))).toString();
+    console.log(JSON.parse(manifest).version);
+    return 0;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new UserError(`yaos: unknown command '${name}' (yaos --help tells them)`);
+  if (rest.includes('--help') || rest.includes('-h')) {
+    console.log(commandUsage(name, command));
+    return 0;
+  }
+  const { values, positionals } = parse(name, command, rest);
+  const wanted = command.argument === undefined ? 0 : 1;
+  if (positionals.length > wanted) throw wrong(name, `unexpected argument '${positionals[wanted]}'`);
+  if (positionals.length < wanted) throw wrong(name, `${command.argument} is missing`);
+  for (const [option, { required }] of Object.entries(command.options)) {
+    if (required && values[option] === undefined) throw wrong(name, `--${option} is missing`);
+  }
+  return command.run(positionals[0] ?? '', values);
+}
+
+function parse(name: string, command: Command, args: string[]): { values: Values; positionals: string[] } {
+  const options: ParseArgsConfig['options'] = {};
+  for (const [option, { value, short }] of Object.entries(command.options)) {
+    options[option] = { type: value === undefined ? 'boolean' : 'string', ...(short ? { short } : {}) };
+  }
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    return { values: values as Values, positionals };
+  } catch (error) {
+    throw wrong(name, (error as Error).message.split(/\. |\n/)[0]);
+  }
+}
+
+function wrong(name: string, what: string): UserError {
+  return new UserError(`yaos ${name}: ${what} (yaos ${name} --help tells the options)`);
+}
+
+function usage(): string {
+  const lines = Object.entries(COMMANDS).map(([name, { help }]) => `  ${name.padEnd(9)} ${help}`);
+  return ['usage: yaos COMMAND', ...lines, '  COMMAND --help tells its options'].join('\n');
+}
+
+function commandUsage(name: string, command: Command): string {
+  const lines = Object.entries(command.options).map(([option, { value, short, help }]) => {
+    const names = `${short ? `-${short}, ` : ''}--${option}${value ? ` ${value}` : ''}`;
+    return `  ${names.padEnd(24)} ${help}`;
+  });
+  const argument = command.argument === undefined ? '' : ` ${command.argument}`;
+  return [`usage: yaos ${name}${argument} [OPTIONS]`, `  ${command.help}`, ...lines].join('\n');
+}
+
+function errorLine(error: unknown): string {
+  if (error instanceof UserError) return error.message;
+  const { message, stack } = error as Error;
+  if (process.env.YAOS_TRACE) return stack ?? message;
+  return `yaos: internal error: ${message.split('\n')[0]} (YAOS_TRACE=1 tells where)`;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = 1;
+  console.error(errorLine(error));
+}
