@@ -1,0 +1,49 @@
+// Just enough AML (ACPI 6.4 §20) to find `Name (\_S5, Package () { SLP_TYPa, SLP_TYPb, … })` in a definition block.
+// It is found by its bytes, not by interpreting the block, as small systems have always done.
+
+const HEADER_BYTES: u32 = 36;
+const S5_NAME: u32 = 0x5f35_535f; // '_S5_'
+
+// §20.2: opcodes.
+const ZERO_OP: u32 = 0x00;
+const ONE_OP: u32 = 0x01;
+const NAME_OP: u32 = 0x08;
+const BYTE_PREFIX: u32 = 0x0a;
+const PACKAGE_OP: u32 = 0x12;
+const ROOT_CHAR: u32 = 0x5c;
+
+/** SLP_TYPa | SLP_TYPb << 8, or -1 if the block has no such package. */
+export function findS5(table: u32, length: u32): i32 {
+  const end = table + length;
+  for (let at = table + HEADER_BYTES + 2; at + 4 < end; at++) {
+    if (load<u32>(at) !== S5_NAME) continue;
+    const before: u32 = load<u8>(at - 1);
+    if (before !== NAME_OP && !(before === ROOT_CHAR && load<u8>(at - 2) === NAME_OP)) continue;
+    const types = readPackage(at + 4, end);
+    if (types >= 0) return types;
+  }
+  return -1;
+}
+
+/** §20.2.5.4: PackageOp PkgLength NumElements PackageElementList. */
+function readPackage(at: u32, end: u32): i32 {
+  // Opcode, up to 4 bytes of length, the count, and two elements of 2 bytes, or the table ends too early.
+  if (end - at < 3 || load<u8>(at) !== PACKAGE_OP) return -1;
+  at += 2 + (load<u8>(at + 1) >> 6); // §20.2.4: the top bits of PkgLength's first byte count the others
+  if (at >= end || load<u8>(at) === 0) return -1;
+  const elements: u32 = load<u8>(at++);
+  const first = readByte(at, end);
+  if (first < 0) return -1;
+  if (elements < 2) return first;
+  const second = readByte(at + ((first >> 8) as u32), end);
+  return second < 0 ? -1 : (first & 0xff) | ((second & 0xff) << 8);
+}
+
+/** An integer constant of a byte: value | encoded length << 8, or -1. */
+function readByte(at: u32, end: u32): i32 {
+  if (at >= end) return -1;
+  const op: u32 = load<u8>(at);
+  if (op === ZERO_OP || op === ONE_OP) return (op as i32) | (1 << 8);
+  if (op === BYTE_PREFIX && at + 1 < end) return (load<u8>(at + 1) as i32) | (2 << 8);
+  return -1;
+}

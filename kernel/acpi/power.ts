@@ -1,0 +1,76 @@
+// Soft-off (ACPI 6.4 §7.4.2.5): the FADT says where the power management control registers are, the DSDT's \_S5
+// package which sleep type to write there. Looked up at start-up, so that the end needs only port writes.
+
+import { log } from '../lib/log.ts';
+import * as x86 from '../x86.ts';
+import { findS5 } from './aml.ts';
+import { findTable, openTable, tableLength } from './tables.ts';
+
+// Fixed ACPI Description Table (§5.2.9).
+const FADT_SIGNATURE: u32 = 0x5043_4146; // 'FACP'
+const FADT_DSDT: u32 = 40;
+const FADT_SMI_CMD: u32 = 48;
+const FADT_ACPI_ENABLE: u32 = 52;
+const FADT_PM1A_CONTROL: u32 = 64;
+const FADT_PM1B_CONTROL: u32 = 68;
+const FADT_FLAGS: u32 = 112;
+const FADT_BYTES_MIN: u32 = 116;
+const FADT_HARDWARE_REDUCED: u32 = 1 << 20;
+
+// PM1 control registers (§4.8.3.2.1).
+const SCI_EN: u32 = 1 << 0;
+const SLP_TYP_SHIFT: u32 = 10;
+const SLP_TYP_MASK: u32 = 7 << 10;
+const SLP_EN: u32 = 1 << 13;
+
+const POLLS_MAX: u32 = 100_000;
+
+/** I/O ports, 0: none. */
+let pm1aControl: u32 = 0;
+let pm1bControl: u32 = 0;
+let smiCommand: u32 = 0;
+let acpiEnable: u32 = 0;
+/** SLP_TYPa | SLP_TYPb << 8. */
+let sleepTypes: i32 = -1;
+
+export function init(): void {
+  const fadt = findTable(FADT_SIGNATURE);
+  if (fadt === 0 || tableLength(fadt) < FADT_BYTES_MIN) return;
+  if (load<u32>(fadt + FADT_FLAGS) & FADT_HARDWARE_REDUCED) return; // it has no PM1 registers
+  const dsdt = openTable(load<u32>(fadt + FADT_DSDT));
+  if (dsdt === 0) return;
+  pm1aControl = load<u32>(fadt + FADT_PM1A_CONTROL);
+  pm1bControl = load<u32>(fadt + FADT_PM1B_CONTROL);
+  smiCommand = load<u32>(fadt + FADT_SMI_CMD);
+  acpiEnable = load<u8>(fadt + FADT_ACPI_ENABLE);
+  sleepTypes = findS5(dsdt, tableLength(dsdt));
+  const line = log('acpi').text('soft-off by port ').hex(pm1aControl, 4);
+  if (sleepTypes < 0) line.text(' not possible: no \\_S5 package');
+  else line.text(', type ').decimal(sleepTypes & 0xff);
+  line.end();
+}
+
+/** Switches the machine off; returns only if that is not possible. */
+export function softOff(): void {
+  if (sleepTypes < 0 || pm1aControl === 0) return;
+  enable();
+  sleep(pm1aControl, sleepTypes & 0xff);
+  if (pm1bControl !== 0) sleep(pm1bControl, sleepTypes >> 8);
+  for (let polls: u32 = 0; polls < POLLS_MAX; polls++) x86.pause();
+}
+
+/** §4.8.2.5: the sleep registers are the operating system's only in ACPI mode. */
+function enable(): void {
+  if (smiCommand === 0 || acpiEnable === 0 || x86.in16(pm1aControl) & SCI_EN) return;
+  x86.out8(smiCommand, acpiEnable);
+  for (let polls: u32 = 0; polls < POLLS_MAX; polls++) {
+    if (x86.in16(pm1aControl) & SCI_EN) return;
+    x86.pause();
+  }
+}
+
+function sleep(port: u32, type: u32): void {
+  const control = x86.in16(port) & ~(SLP_TYP_MASK | SLP_EN);
+  x86.out16(port, control | (type << SLP_TYP_SHIFT));
+  x86.out16(port, control | (type << SLP_TYP_SHIFT) | SLP_EN); // §4.8.3.2.1: type first, then the enable bit
+}

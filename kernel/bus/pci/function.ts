@@ -1,0 +1,63 @@
+// A PCI function: its name, identity and BARs.
+
+import { Line } from '../../lib/line.ts';
+import { log } from '../../lib/log.ts';
+import { Bar, describeRom, readBar } from './bar.ts';
+import { Capabilities } from './capability.ts';
+import * as config from './config.ts';
+
+export const BARS_MAX: u32 = 6;
+const BRIDGE_BARS: u32 = 2;
+
+const scratch = new Line();
+
+export class PciFunction {
+  /** `0000:bb:dd.f` */
+  readonly name: string;
+  readonly vendor: u32;
+  readonly device: u32;
+  /** Class, subclass, programming interface. */
+  readonly classCode: u32;
+  readonly isBridge: bool;
+  readonly bars: StaticArray<Bar | null> = new StaticArray<Bar | null>(BARS_MAX);
+
+  constructor(public readonly address: u32) {
+    scratch.clear().text('0000:').digits(address >> 16, 2).text(':').digits((address >> 11) & 31, 2).text('.');
+    this.name = scratch.digits((address >> 8) & 7, 1).toString();
+    const id = config.read32(address, config.VENDOR_ID);
+    this.vendor = id & 0xffff;
+    this.device = id >> 16;
+    this.classCode = config.read32(address, config.REVISION_AND_CLASS) >> 8;
+    this.isBridge = (config.read8(address, config.HEADER_TYPE) & config.HEADER_LAYOUT) === config.LAYOUT_BRIDGE;
+  }
+
+  /** Reads the BARs; logs the function and each BAR. */
+  inspect(): void {
+    log('pci').text(this.name).text(' ').digits(this.vendor, 4).text(':').digits(this.device, 4)
+      .text(' class ').digits(this.classCode, 6).end();
+    // PCI 3.0 §6.2.5.1, implementation note: nothing may be decoded while ones stand in a BAR.
+    const command = config.read16(this.address, config.COMMAND);
+    config.write16(this.address, config.COMMAND, command & ~(config.COMMAND_IO | config.COMMAND_MEMORY));
+    const count = this.isBridge ? BRIDGE_BARS : BARS_MAX;
+    for (let i: u32 = 0; i < count; i++) {
+      const bar = readBar(this.address, i);
+      if (bar === null) continue;
+      this.bars[i] = bar;
+      bar.describe(this.name, i);
+      if (bar.is64) i++; // it takes two registers
+    }
+    describeRom(this.address, this.isBridge ? config.ROM_TYPE_1 : config.ROM_TYPE_0, this.name);
+    config.write16(this.address, config.COMMAND, command);
+  }
+
+  /** Lets the function decode its BARs and write to memory. */
+  enable(): void {
+    const command = config.read16(this.address, config.COMMAND);
+    const wanted = config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER | config.COMMAND_INTX_OFF;
+    config.write16(this.address, config.COMMAND, command | wanted);
+  }
+
+  capabilities(): Capabilities {
+    return new Capabilities(this.address, this.name);
+  }
+}

@@ -1,0 +1,127 @@
+// The virtio block device's features and configuration (virtio 1.2 §5.2.3 and §5.2.4). A field exists only under its
+// feature; the others keep harmless values.
+
+import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
+import { Line } from '../lib/line.ts';
+import { VirtioDevice } from '../virtio/device.ts';
+import { appendNames } from '../virtio/features.ts';
+
+// Feature bits.
+const SIZE_MAX: u32 = 1;
+const SEG_MAX: u32 = 2;
+const GEOMETRY: u32 = 4;
+const RO: u32 = 5;
+const BLK_SIZE: u32 = 6;
+const TOPOLOGY: u32 = 10;
+const CONFIG_WCE: u32 = 11;
+
+/** Names of the bits 0 … 23; BARRIER and SCSI are legacy (§5.2.3.1). */
+const NAMES: StaticArray<string> = [
+  'BARRIER', 'SIZE_MAX', 'SEG_MAX', '', 'GEOMETRY', 'RO', 'BLK_SIZE', 'SCSI',
+  '', 'FLUSH', 'TOPOLOGY', 'CONFIG_WCE', 'MQ', 'DISCARD', 'WRITE_ZEROES', 'LIFETIME',
+  'SECURE_ERASE', 'ZONED', '', '', '', '', '', '',
+];
+
+/** What this driver makes use of. */
+export const UNDERSTOOD: u64 =
+  (1 << SIZE_MAX) | (1 << SEG_MAX) | (1 << GEOMETRY) | (1 << RO) | (1 << BLK_SIZE) | (1 << TOPOLOGY) | (1 << CONFIG_WCE);
+
+// struct virtio_blk_config.
+const CAPACITY_LOW: Register = LONG | 0x00;
+const CAPACITY_HIGH: Register = LONG | 0x04;
+const SIZE_MAX_BYTES: Register = LONG | 0x08;
+const SEGMENTS: Register = LONG | 0x0c;
+const CYLINDERS: Register = WORD | 0x10;
+const HEADS: Register = BYTE | 0x12;
+const TRACK_SECTORS: Register = BYTE | 0x13;
+const BLOCK_BYTES: Register = LONG | 0x14;
+const PHYSICAL_BLOCK_EXPONENT: Register = BYTE | 0x18;
+const ALIGNMENT_OFFSET: Register = BYTE | 0x19;
+const IO_BLOCKS_MIN: Register = WORD | 0x1a;
+const IO_BLOCKS_OPTIMAL: Register = LONG | 0x1c;
+const WRITEBACK: Register = BYTE | 0x20;
+
+const READS_MAX: u32 = 16;
+
+export class BlockConfig {
+  /** In sectors of 512 bytes, whatever the block size is. */
+  capacity: u64 = 0;
+  /** Largest segment in bytes. */
+  sizeMax: u32 = u32.MAX_VALUE;
+  /** Most data segments in a request; one is always allowed. */
+  segMax: u32 = 1;
+  cylinders: u32 = 0;
+  heads: u32 = 0;
+  trackSectors: u32 = 0;
+  blockBytes: u32 = 512;
+  physicalBlockExponent: u32 = 0;
+  alignmentOffset: u32 = 0;
+  ioBlocksMin: u32 = 0;
+  ioBlocksOptimal: u32 = 0;
+  writeback: bool = false;
+  readOnly: bool = false;
+
+  constructor(private readonly device: VirtioDevice) {}
+
+  /** Reads it all as one consistent state; false if the device has none or never settles. */
+  read(): bool {
+    const window = this.device.config();
+    if (window === null || !window.has(CAPACITY_HIGH)) return false;
+    for (let reads: u32 = 0; reads < READS_MAX; reads++) {
+      // §2.5.1: a field wider than 32 bits, or several fields, are of one state if the generation has not moved;
+      // §2.5.4: for a legacy device, if two reads agree.
+      const generation = this.device.configGeneration();
+      this.readFields(window);
+      const capacity = readCapacity(window);
+      if (this.device.configGeneration() === generation && capacity === this.capacity) return true;
+    }
+    return false;
+  }
+
+  /** Appends the facts and the features by name. */
+  describe(line: Line): void {
+    line.decimal(this.capacity).text(' sectors of 512 bytes, ').text(this.device.legacy ? 'legacy' : 'modern');
+    if (this.device.has(BLK_SIZE)) line.text(', block size ').decimal(this.blockBytes);
+    if (this.device.has(GEOMETRY)) {
+      line.text(', geometry ').decimal(this.cylinders).text('/').decimal(this.heads).text('/').decimal(this.trackSectors);
+    }
+    if (this.device.has(TOPOLOGY)) {
+      line.text(', topology 2^').decimal(this.physicalBlockExponent).text('+').decimal(this.alignmentOffset)
+        .text(', I/O of ').decimal(this.ioBlocksMin).text(' to ').decimal(this.ioBlocksOptimal).text(' blocks');
+    }
+    if (this.device.has(SIZE_MAX)) line.text(', segments of ').decimal(this.sizeMax);
+    if (this.device.has(SEG_MAX)) line.text(', ').decimal(this.segMax).text(' segments');
+    if (this.device.has(CONFIG_WCE)) line.text(this.writeback ? ', writeback' : ', writethrough');
+    if (this.readOnly) line.text(', read-only');
+    appendNames(line.text(', features'), this.device.offered, NAMES);
+  }
+
+  private readFields(window: Window): void {
+    this.capacity = readCapacity(window);
+    this.readOnly = this.device.has(RO);
+    if (this.exists(window, SIZE_MAX, SIZE_MAX_BYTES)) this.sizeMax = window.read(SIZE_MAX_BYTES);
+    if (this.exists(window, SEG_MAX, SEGMENTS)) this.segMax = window.read(SEGMENTS);
+    if (this.exists(window, GEOMETRY, TRACK_SECTORS)) {
+      this.cylinders = window.read(CYLINDERS);
+      this.heads = window.read(HEADS);
+      this.trackSectors = window.read(TRACK_SECTORS);
+    }
+    if (this.exists(window, BLK_SIZE, BLOCK_BYTES)) this.blockBytes = window.read(BLOCK_BYTES);
+    if (this.exists(window, TOPOLOGY, IO_BLOCKS_OPTIMAL)) {
+      this.physicalBlockExponent = window.read(PHYSICAL_BLOCK_EXPONENT);
+      this.alignmentOffset = window.read(ALIGNMENT_OFFSET);
+      this.ioBlocksMin = window.read(IO_BLOCKS_MIN);
+      this.ioBlocksOptimal = window.read(IO_BLOCKS_OPTIMAL);
+    }
+    if (this.exists(window, CONFIG_WCE, WRITEBACK)) this.writeback = window.read(WRITEBACK) !== 0;
+  }
+
+  private exists(window: Window, feature: u32, last: Register): bool {
+    return this.device.has(feature) && window.has(last);
+  }
+}
+
+function readCapacity(window: Window): u64 {
+  const low = window.read(CAPACITY_LOW);
+  return ((window.read(CAPACITY_HIGH) as u64) << 32) | low;
+}

@@ -1,0 +1,96 @@
+// The local APIC (Intel SDM 3A chapter 10), as x2APIC where CPUID has it, else as xAPIC. One register map serves
+// both: an xAPIC register at offset r is x2APIC's MSR 0x800 + r / 16 (table 10-6).
+
+import { log } from '../lib/log.ts';
+import { panic } from '../lib/panic.ts';
+import { mapDevice } from '../mm/map.ts';
+import * as x86 from '../x86.ts';
+
+// Registers, by xAPIC offset (table 10-1).
+const ID: u32 = 0x20;
+const TASK_PRIORITY: u32 = 0x80;
+const END_OF_INTERRUPT: u32 = 0xb0;
+const SPURIOUS_VECTOR: u32 = 0xf0;
+const LVT_TIMER: u32 = 0x320;
+const LVT_LINT0: u32 = 0x350;
+const LVT_LINT1: u32 = 0x360;
+const LVT_ERROR: u32 = 0x370;
+const TIMER_INITIAL: u32 = 0x380;
+const TIMER_CURRENT: u32 = 0x390;
+const TIMER_DIVIDE: u32 = 0x3e0;
+
+const SVR_ENABLE: u32 = 1 << 8; // §10.4.7.2
+const LVT_MASKED: u32 = 1 << 16; // §10.5.1
+const DIVIDE_BY_16: u32 = 3; // §10.5.4
+export const TIMER_DIVISOR: u32 = 16;
+
+const IA32_APIC_BASE: u32 = 0x1b; // §10.4.4
+const BASE_X2APIC: u64 = 1 << 10;
+const BASE_ENABLE: u64 = 1 << 11;
+const BASE_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+const CPUID_1_ECX_X2APIC: u32 = 1 << 21;
+const CPUID_1_EDX_APIC: u32 = 1 << 9;
+const X2APIC_MSRS: u32 = 0x800;
+const XAPIC_BYTES: u32 = 0x400;
+
+let x2apic: bool = false;
+/** xAPIC: where the registers are mapped. */
+let registers: u32 = 0;
+
+function read(register: u32): u32 {
+  return x2apic ? (x86.rdmsr(X2APIC_MSRS + (register >> 4)) as u32) : x86.load32(registers + register);
+}
+
+function write(register: u32, value: u32): void {
+  if (x2apic) x86.wrmsr(X2APIC_MSRS + (register >> 4), value);
+  else x86.store32(registers + register, value);
+}
+
+/** Enables the APIC with everything masked but what later asks for it. */
+export function init(spuriousVector: u32): void {
+  if (!(x86.cpuid_edx(1, 0) & CPUID_1_EDX_APIC)) panic('this CPU has no local APIC');
+  const base = x86.rdmsr(IA32_APIC_BASE);
+  x2apic = (x86.cpuid_ecx(1, 0) & CPUID_1_ECX_X2APIC) !== 0;
+  // §10.12.5: xAPIC must be enabled before x2APIC can be.
+  x86.wrmsr(IA32_APIC_BASE, base | BASE_ENABLE);
+  if (x2apic) {
+    x86.wrmsr(IA32_APIC_BASE, base | BASE_ENABLE | BASE_X2APIC);
+  } else {
+    registers = mapDevice(base & BASE_ADDRESS, XAPIC_BYTES);
+    if (registers === 0) panic('the local APIC cannot be reached');
+  }
+  write(TASK_PRIORITY, 0);
+  write(LVT_TIMER, LVT_MASKED);
+  write(LVT_LINT0, LVT_MASKED);
+  write(LVT_LINT1, LVT_MASKED);
+  write(LVT_ERROR, LVT_MASKED);
+  write(TIMER_DIVIDE, DIVIDE_BY_16);
+  write(SPURIOUS_VECTOR, SVR_ENABLE | spuriousVector);
+  log('irq').text(x2apic ? 'x2APIC' : 'xAPIC').text(', CPU ').decimal(id()).end();
+}
+
+/** This CPU's APIC ID. */
+export function id(): u32 {
+  return x2apic ? read(ID) : read(ID) >> 24;
+}
+
+/** §10.8.5. */
+export function endOfInterrupt(): void {
+  write(END_OF_INTERRUPT, 0);
+}
+
+/** Starts the timer once (§10.5.4): it counts `count` down and interrupts with `vector`. */
+export function startTimer(vector: u32, count: u32): void {
+  write(LVT_TIMER, vector);
+  write(TIMER_INITIAL, count);
+}
+
+/** Starts the timer without an interrupt, to be measured by timerCount. */
+export function startSilentTimer(count: u32): void {
+  write(LVT_TIMER, LVT_MASKED);
+  write(TIMER_INITIAL, count);
+}
+
+export function timerCount(): u32 {
+  return read(TIMER_CURRENT);
+}

@@ -1,0 +1,42 @@
+// Interrupt vectors: who handles which. asm/ calls interrupt() for vectors 32 … 255 with interrupts off. A handler
+// takes no lock, allocates nothing, logs nothing: it moves completions and wakes threads.
+
+import * as lapic from './lapic.ts';
+import * as pic from './pic.ts';
+
+export abstract class InterruptHandler {
+  abstract interrupt(vector: u32): void;
+}
+
+// Vectors 0 … 31 are exceptions (Intel SDM 3A table 6-1).
+const PIC_VECTORS: u32 = 32; // 16 of them, masked
+const FIRST_FREE: u32 = 48;
+const SPURIOUS: u32 = 255;
+
+const handlers = new StaticArray<InterruptHandler | null>(256);
+let nextFree: u32 = FIRST_FREE;
+
+/** All interrupts, and those that nobody handles. */
+export let interruptCount: u64 = 0;
+export let strayCount: u64 = 0;
+
+export function init(): void {
+  pic.init(PIC_VECTORS);
+  lapic.init(SPURIOUS);
+}
+
+/** Gives `handler` a vector of its own; 0 when there is none left. */
+export function allocateVector(handler: InterruptHandler): u32 {
+  if (nextFree === SPURIOUS) return 0;
+  handlers[nextFree] = handler;
+  return nextFree++;
+}
+
+export function interrupt(vector: u32): void {
+  interruptCount++;
+  const handler = handlers[vector];
+  if (handler !== null) handler.interrupt(vector);
+  else strayCount++;
+  // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI; the PICs' vectors never reach the APIC.
+  if (vector >= FIRST_FREE && vector !== SPURIOUS) lapic.endOfInterrupt();
+}

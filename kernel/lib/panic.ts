@@ -1,0 +1,24 @@
+// How kernel code gives up: the reason is put down here and a trap is taken, so that the report (panic/report.ts)
+// starts from an exception frame and has every register, whatever the cause.
+
+class Cause {
+  /** Empty: nobody asked for the trap, it is a fault. */
+  reason: string = '';
+  /** Where an assertion failed, if one did. */
+  file: string = '';
+  line: u32 = 0;
+}
+
+export const cause = new Cause();
+
+export function panic(reason: string): void {
+  cause.reason = reason;
+  unreachable();
+}
+
+/** AssemblyScript's `abort` (asc --use abort=…): failed assertions, bounds checks and `throw` end here. */
+export function abort(message: string | null, file: string | null, line: u32, _column: u32): void {
+  cause.file = file !== null ? file : '';
+  cause.line = line;
+  panic(message !== null ? message : 'abort');
+}

@@ -1,0 +1,98 @@
+// yaos: what happens from the assembly's call of kmain to the power switch, in order. docs/abi.md §7 has the exports.
+//
+// The AssemblyScript runtime is `stub`: memory is taken in one direction and never freed. That is all a kernel needs
+// which allocates at start-up only (threads, drivers, queues) and nothing in an interrupt handler. The heap lies
+// between the static data and mm/layout.ts's HEAP_END; growing beyond is refused and panics.
+
+import * as power from './acpi/power.ts';
+import * as tables from './acpi/tables.ts';
+import * as fwcfg from './boot/fwcfg.ts';
+import { BootInfo, COMMAND_LINE_BYTES } from './boot/info.ts';
+import { MULTIBOOT_MAGIC, readMultiboot } from './boot/multiboot.ts';
+import { PVH_MAGIC, readPvh } from './boot/pvh.ts';
+import { scan } from './bus/pci/scan.ts';
+import { attachAll } from './drivers/table.ts';
+import * as vectors from './irq/vectors.ts';
+import { interrupt } from './irq/vectors.ts';
+import * as fault from './jobs/fault.ts';
+import { readJob } from './jobs/read.ts';
+import * as cmdline from './lib/cmdline.ts';
+import { EXIT_DONE, exit } from './lib/exit.ts';
+import { bare, log } from './lib/log.ts';
+import { panic } from './lib/panic.ts';
+import * as serial from './lib/serial.ts';
+import * as frames from './mm/frames.ts';
+import { HEAP_END } from './mm/layout.ts';
+import { exception } from './panic/report.ts';
+import * as threads from './sched/thread.ts';
+import { Program, thread_main } from './sched/thread.ts';
+import * as clock from './time/clock.ts';
+import { VERSION } from './version.ts';
+import * as x86 from './x86.ts';
+
+
+export { exception, interrupt, thread_main };
+
+const COMMAND_LINE_FILE = 'opt/yaos/cmdline';
+
+/** Called by asm/ on the boot thread, interrupts off. */
+export function kmain(magic: u32, info: u32): void {
+  serial.init();
+  bare().text('yaos ').text(VERSION).end();
+  x86.memory_limit(HEAP_END); // the heap's end is where the frames begin
+  const boot = readBootInfo(magic, info);
+  readCommandLine(boot);
+  frames.init(boot); // maps all RAM
+  tables.init(boot); // needs RAM's map: tables lie at its top
+  power.init();
+  vectors.init(); // PICs off, local APIC on
+  clock.init(); // measures the APIC's timer
+  threads.init();
+  threads.create('main', new MainProgram());
+  threads.idle(); // the boot thread lends its stack to waiting
+}
+
+function readBootInfo(magic: u32, info: u32): BootInfo {
+  const boot = new BootInfo();
+  let good: bool = false;
+  if (magic === MULTIBOOT_MAGIC) good = readMultiboot(info, boot);
+  else if (magic === PVH_MAGIC) good = readPvh(info, boot);
+  if (!good) {
+    log('boot').text('unusable boot information at ').hex(info, 8).text(', magic ').hex(magic, 8).end();
+    panic('the boot loader gives no memory map');
+  }
+  return boot;
+}
+
+/** The host's fw_cfg file goes before the boot loader's line. */
+function readCommandLine(boot: BootInfo): void {
+  const file = heap.alloc(COMMAND_LINE_BYTES) as u32;
+  if (fwcfg.readFile(COMMAND_LINE_FILE, file, COMMAND_LINE_BYTES)) cmdline.add('fw_cfg', file, COMMAND_LINE_BYTES);
+  cmdline.add(boot.loader, boot.commandLine, COMMAND_LINE_BYTES);
+}
+
+/** The main thread: devices, then the job, then off. */
+class MainProgram extends Program {
+  run(): void {
+    scan();
+    attachAll();
+    runJob(cmdline.value('job', 'read'));
+    log('irq').decimal(vectors.interruptCount).text(' interrupts, ').decimal(vectors.strayCount).text(' stray').end();
+    bare().text('yaos: done').end();
+    power.softOff();
+    exit(EXIT_DONE);
+  }
+}
+
+function runJob(job: string): void {
+  if (job === 'read') readJob();
+  else if (job === 'none') return;
+  else if (job === 'fault-memory') fault.memoryFault();
+  else if (job === 'fault-division') fault.divisionFault();
+  else if (job === 'fault-assert') fault.assertFault();
+  else if (job === 'fault-stack') fault.stackFault(0);
+  else {
+    log('cmdline').text('job=').text(job).text(': no such job').end();
+    panic('unknown job');
+  }
+}

@@ -1,0 +1,27 @@
+// The memory map: what lies where in the low 4 GiB, which are the kernel's linear memory. docs/abi.md §8 has the whole
+// picture; asm/ has mapped what is marked "at entry".
+
+export const PAGE: u32 = 4096;
+export const MIB: u32 = 0x10_0000;
+
+/** Page 0 is never mapped: a null dereference traps. */
+export const LOW_RAM_START: u32 = 0x1000; // mapped at entry, read-write
+export const LOW_RAM_END: u32 = 0xa_0000;
+
+/** The BIOS area, where ACPI's root pointer may lie (ACPI 6.4 §5.2.5.1); mapped at entry, read-only. */
+export const BIOS_START: u32 = 0xe_0000;
+export const BIOS_END: u32 = 0x10_0000;
+
+/** Linear memory's own part: asc's static data (--memoryBase), then its heap up to --initialMemory. */
+export const STATIC_START: u32 = 0x80_0000;
+export const HEAP_END: u32 = 0xa0_0000;
+
+/** asm/ has mapped RAM from the image's end up to here; the rest is mapped from the boot loader's memory map. */
+export const RAM_MAPPED_END: u32 = 0x100_0000;
+
+/** Device registers above 4 GiB appear here, in front of the firmware's flash that nobody needs. */
+export const WINDOWS_START: u32 = 0xff00_0000;
+export const WINDOWS_END: u32 = 0xffff_f000;
+
+/** Rings and buffers of the drivers we have fit in a fraction of this. */
+export const FRAMES_NEEDED_BYTES: u32 = 2 * MIB;

@@ -1,0 +1,101 @@
+// The end of a kernel that cannot go on: what happened, the registers, the calls, and what the driver in charge was
+// doing. Every exception comes here, also those that kernel code takes on purpose (lib/panic.ts).
+
+import { take } from '../lib/activity.ts';
+import { EXIT_PANIC, exit } from '../lib/exit.ts';
+import { Line } from '../lib/line.ts';
+import { log } from '../lib/log.ts';
+import { cause } from '../lib/panic.ts';
+import { current } from '../sched/thread.ts';
+import * as x86 from '../x86.ts';
+import { backtrace } from './backtrace.ts';
+import { Frame } from './frame.ts';
+import { stackBottom, TRAP_DIVISION, TRAP_MEMORY, trapKind } from './symbols.ts';
+
+// Intel SDM 3A table 6-1.
+const DIVIDE_ERROR: u32 = 0;
+const INVALID_OPCODE: u32 = 6;
+const DOUBLE_FAULT: u32 = 8;
+const PAGE_FAULT: u32 = 14;
+const EXCEPTIONS: StaticArray<string> = [
+  'divide error', 'debug exception', 'non-maskable interrupt', 'breakpoint',
+  'overflow', 'bound range exceeded', 'invalid opcode', 'device not available',
+  'double fault', 'coprocessor segment overrun', 'invalid TSS', 'segment not present',
+  'stack segment fault', 'general protection', 'page fault', 'exception 15',
+  'x87 floating-point error', 'alignment check', 'machine check', 'SIMD floating-point exception',
+  'virtualization exception', 'control protection exception',
+];
+
+/** WebAssembly's messages by kind of trap (`TrapKind` in build/ir/ir.ts). */
+const TRAPS: StaticArray<string> = [
+  '', 'unreachable', '', 'integer overflow', 'invalid conversion to integer', 'out of bounds memory access',
+  'out of bounds table access', 'undefined element', 'uninitialized element', 'indirect call type mismatch',
+  'call stack exhausted', 'unaligned atomic', 'expected shared memory',
+];
+
+/** A push or a probe this far from the stack's bottom has hit its guard page. */
+const GUARD_BYTES: u64 = 4096;
+
+// div and idiv with a register operand (SDM 2A): opcode 0xf7, a REX prefix may come before it.
+const REX: u32 = 0x40;
+const REX_MASK: u32 = 0xf0;
+const REX_B: u32 = 1;
+const MODRM_RM: u32 = 7;
+
+let reporting: bool = false;
+
+/** Called by asm/ for vectors 0 … 31. */
+export function exception(vector: u32, error: u32, address: u64): void {
+  if (reporting) {
+    log('panic').text('exception ').decimal(vector).text(' while this was reported, rip ')
+      .hex(new Frame(address).rip, 16).end();
+    exit(EXIT_PANIC);
+  }
+  reporting = true;
+  const frame = new Frame(address);
+  const line = log('panic');
+  appendReason(line, vector, error, frame);
+  line.end();
+  log('panic').text('thread ').text(current.name).end();
+  frame.dump();
+  backtrace(frame.rip, frame.rsp, current.slot);
+  const activity = take();
+  if (activity !== null) activity.describe();
+  exit(EXIT_PANIC);
+}
+
+function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
+  const kind = trapKind(frame.rip);
+  if (vector === INVALID_OPCODE && cause.reason.length > 0) {
+    line.text(cause.reason);
+    if (cause.file.length > 0) line.text(' (').text(cause.file).text(':').decimal(cause.line).text(')');
+  } else if (vector === PAGE_FAULT && kind === TRAP_MEMORY) {
+    line.text(TRAPS[kind]).text(' at ').hex(frame.cr2, 8);
+  } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {
+    line.text(divisor(frame) === 0 ? 'integer divide by zero' : 'integer overflow');
+  } else if (vector === INVALID_OPCODE && kind > 0 && kind < (TRAPS.length as u32)) {
+    line.text(TRAPS[kind]);
+  } else if ((vector === DOUBLE_FAULT || vector === PAGE_FAULT) && overflowed(frame.rsp)) {
+    line.text('kernel stack overflow');
+  } else {
+    line.text(vector < (EXCEPTIONS.length as u32) ? EXCEPTIONS[vector] : 'reserved exception');
+    line.text(', vector ').decimal(vector).text(', error code ').hex(error, 8);
+    if (vector === PAGE_FAULT) line.text(', address ').hex(frame.cr2, 16);
+  }
+}
+
+function overflowed(rsp: u64): bool {
+  const bottom = stackBottom(current.slot);
+  return rsp > bottom - GUARD_BYTES && rsp < bottom + GUARD_BYTES;
+}
+
+/** The operand of the div or idiv at rip. */
+function divisor(frame: Frame): u64 {
+  const first = x86.peek8(frame.rip);
+  const prefixed = (first & REX_MASK) === REX;
+  const modrm = x86.peek8(frame.rip + (prefixed ? 2 : 1));
+  const high: u32 = prefixed && first & REX_B ? 8 : 0;
+  const wide = prefixed && (first & 8) !== 0;
+  const value = frame.register(high | (modrm & MODRM_RM));
+  return wide ? value : value & 0xffff_ffff;
+}

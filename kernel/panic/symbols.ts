@@ -1,0 +1,104 @@
+// The translator's tables in the kernel's image (docs/abi.md §4): which function, which file and line, which kind of
+// trap an address of native code stands for. They are native data, so every read is a peek.
+
+import { Line } from '../lib/line.ts';
+import * as x86 from '../x86.ts';
+
+// Arguments of x86.table (docs/abi.md §7); each table's end is the next number.
+const TRAPS: u32 = 0;
+const FUNCTIONS: u32 = 2;
+const LINES: u32 = 4;
+const FILES: u32 = 6;
+const STRINGS: u32 = 8;
+const TEXT: u32 = 10;
+const STACK_BOTTOM: u32 = 12;
+const STACK_TOP: u32 = 28;
+
+const TRAP_BYTES: u32 = 8; // code offset, kind
+const FUNCTION_BYTES: u32 = 20; // start, size, frame, pop, name
+const LINE_BYTES: u32 = 8; // code offset, file << 20 | line
+const NO_FILE: u32 = 0xfff;
+const NAME_BYTES_MAX: u32 = 120;
+
+/** Kinds of trap: `TrapKind` in build/ir/ir.ts. */
+export const TRAP_UNREACHABLE: u32 = 1;
+export const TRAP_DIVISION: u32 = 2;
+export const TRAP_MEMORY: u32 = 5;
+
+/** A function of the translated kernel; address 0: none. */
+export class Symbol {
+  /** Native address. */
+  start: u64 = 0;
+  frame: u32 = 0;
+  pop: u32 = 0;
+  private name: u32 = 0;
+
+  /** Finds the function that holds a native address; false if there is none. */
+  find(pc: u64): bool {
+    const text = x86.table(TEXT);
+    if (pc < text || pc >= x86.table(TEXT + 1)) return false;
+    const offset = (pc - text) as u32;
+    const entry = lastUpTo(FUNCTIONS, FUNCTION_BYTES, offset);
+    if (entry === 0 || offset - x86.peek32(entry) >= x86.peek32(entry + 4)) return false;
+    this.start = text + x86.peek32(entry);
+    this.frame = x86.peek32(entry + 8);
+    this.pop = x86.peek32(entry + 12);
+    this.name = x86.peek32(entry + 16);
+    return true;
+  }
+
+  appendName(line: Line): void {
+    appendString(line, this.name);
+  }
+}
+
+/** Appends `file:line` of a native address, if it is known. */
+export function appendSource(line: Line, pc: u64): void {
+  const entry = lastUpTo(LINES, LINE_BYTES, (pc - x86.table(TEXT)) as u32);
+  if (entry === 0) return;
+  const place = x86.peek32(entry + 4);
+  const file = place >> 20;
+  const at = x86.table(FILES) + file * 4;
+  if (file === NO_FILE || at >= x86.table(FILES + 1)) return;
+  appendString(line.text(' ('), x86.peek32(at));
+  line.text(':').decimal(place & 0xf_ffff).text(')');
+}
+
+/** The kind of trap that the instruction at a native address can raise, 0: none. */
+export function trapKind(pc: u64): u32 {
+  const text = x86.table(TEXT);
+  if (pc < text || pc >= x86.table(TEXT + 1)) return 0;
+  const entry = lastUpTo(TRAPS, TRAP_BYTES, (pc - text) as u32);
+  return entry !== 0 && text + x86.peek32(entry) === pc ? x86.peek32(entry + 4) : 0;
+}
+
+export function stackBottom(slot: u32): u64 {
+  return x86.table(STACK_BOTTOM + slot);
+}
+
+export function stackTop(slot: u32): u64 {
+  return x86.table(STACK_TOP + slot);
+}
+
+/** Address of the last entry of a sorted table whose key is not above `key`, 0 if there is none. */
+function lastUpTo(table: u32, entryBytes: u32, key: u32): u64 {
+  const start = x86.table(table);
+  let low: u32 = 0;
+  let high = ((x86.table(table + 1) - start) as u32) / entryBytes;
+  while (low < high) {
+    const middle = (low + high) / 2;
+    if (x86.peek32(start + middle * entryBytes) <= key) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? 0 : start + (low - 1) * entryBytes;
+}
+
+function appendString(line: Line, offset: u32): void {
+  const end = x86.table(STRINGS + 1);
+  let at = x86.table(STRINGS) + offset;
+  for (let i: u32 = 0; i < NAME_BYTES_MAX && at < end; i++, at++) {
+    const byte = x86.peek8(at);
+    if (byte === 0) break;
+    line.printable(byte);
+  }
+}

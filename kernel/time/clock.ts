@@ -1,0 +1,87 @@
+// Time: the time-stamp counter, and the rate at which it and the local APIC's timer run. Where CPUID tells both rates
+// they are taken from there; else 1 ms of the PIT is the measure.
+
+import * as lapic from '../irq/lapic.ts';
+import { log } from '../lib/log.ts';
+import * as x86 from '../x86.ts';
+import * as pit from './pit.ts';
+
+const CALIBRATION_US: u32 = 1000;
+/** When nothing tells the rate, a fast CPU is assumed, so that waits are too long rather than too short. */
+const TSC_KHZ_ASSUMED: u32 = 4_000_000;
+const TIMER_KHZ_ASSUMED: u32 = 1_000_000;
+
+const LEAF_TSC: u32 = 0x15; // Intel SDM 2A, CPUID: ratio of the TSC to the crystal, and the crystal's rate in Hz
+const LEAF_HYPERVISOR: u32 = 0x4000_0000;
+const LEAF_TIMING: u32 = 0x4000_0010; // rates of the TSC and of the APIC's bus in kHz (VMware's, KVM's too)
+const CPUID_1_ECX_HYPERVISOR: u32 = 1 << 31;
+
+let tsc_khz: u64 = 0;
+/** The APIC timer before its divisor. */
+let timer_khz: u64 = 0;
+
+export function init(): void {
+  const source = fromHypervisor() ? 'hypervisor' : fromCrystal() ? 'CPUID 0x15' : fromPit() ? 'PIT' : assumed();
+  log('time').text('TSC ').decimal(tsc_khz).text(' kHz, APIC timer ').decimal(timer_khz).text(' kHz by ').text(source).end();
+}
+
+/** Ticks of the time-stamp counter since reset. */
+export function now(): u64 {
+  return x86.rdtsc();
+}
+
+/** The moment `milliseconds` from now. */
+export function after(milliseconds: u32): u64 {
+  return now() + tsc_khz * milliseconds;
+}
+
+export function microseconds(ticks: u64): u64 {
+  return (ticks * 1000) / tsc_khz;
+}
+
+/** A time in ticks as a count for the APIC's timer: at least 1, at most what its 32 bits hold. */
+export function timerCount(ticks: u64): u32 {
+  // Beyond an hour the product would overflow; the timer holds only some seconds anyway.
+  const milliseconds = ticks / tsc_khz;
+  if (milliseconds > 3_600_000) return u32.MAX_VALUE;
+  const count = (ticks * (timer_khz / lapic.TIMER_DIVISOR)) / tsc_khz;
+  return clamp(count) as u32;
+}
+
+function clamp(count: u64): u64 {
+  return min(max(count, 1), u32.MAX_VALUE);
+}
+
+function fromHypervisor(): bool {
+  if (!(x86.cpuid_ecx(1, 0) & CPUID_1_ECX_HYPERVISOR)) return false;
+  if (x86.cpuid_eax(LEAF_HYPERVISOR, 0) < LEAF_TIMING) return false;
+  tsc_khz = x86.cpuid_eax(LEAF_TIMING, 0);
+  timer_khz = x86.cpuid_ebx(LEAF_TIMING, 0);
+  return tsc_khz !== 0 && timer_khz !== 0;
+}
+
+function fromCrystal(): bool {
+  if (x86.cpuid_eax(0, 0) < LEAF_TSC) return false;
+  const denominator = x86.cpuid_eax(LEAF_TSC, 0);
+  const numerator: u64 = x86.cpuid_ebx(LEAF_TSC, 0);
+  timer_khz = x86.cpuid_ecx(LEAF_TSC, 0) / 1000; // SDM 3A §10.5.4: the APIC's timer runs at the crystal's rate
+  if (denominator === 0 || numerator === 0 || timer_khz === 0) return false;
+  tsc_khz = (timer_khz * numerator) / denominator;
+  return true;
+}
+
+function fromPit(): bool {
+  pit.start(CALIBRATION_US);
+  lapic.startSilentTimer(u32.MAX_VALUE);
+  const start = x86.rdtsc();
+  if (!pit.awaitEnd()) return false;
+  tsc_khz = ((x86.rdtsc() - start) * 1000) / CALIBRATION_US;
+  timer_khz = ((u32.MAX_VALUE - lapic.timerCount()) as u64) * lapic.TIMER_DIVISOR * 1000 / CALIBRATION_US;
+  return tsc_khz !== 0 && timer_khz !== 0;
+}
+
+function assumed(): string {
+  tsc_khz = TSC_KHZ_ASSUMED;
+  timer_khz = TIMER_KHZ_ASSUMED;
+  return 'assumption, as nothing tells it';
+}

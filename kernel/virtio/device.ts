@@ -1,0 +1,184 @@
+// A virtio device as a driver sees it: brought up in the order of virtio 1.2 §3.1.1, then queues and configuration.
+// Every step that a device can refuse or ignore is checked, and says what went wrong.
+
+import { Window } from '../bus/window.ts';
+import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
+import * as lapic from '../irq/lapic.ts';
+import { log } from '../lib/log.ts';
+import * as clock from '../time/clock.ts';
+import * as x86 from '../x86.ts';
+import { EVENT_IDX, has, INDIRECT_DESC, SUPPORTED, VERSION_1 } from './features.ts';
+import { RingLayout } from './layout.ts';
+import { QueueUser, SplitQueue } from './queue.ts';
+import * as transports from './transport.ts';
+import { Transport } from './transport.ts';
+
+const RESET_MS_MAX: u32 = 1000;
+/** A modern queue that is larger is made smaller; a legacy one's size is the device's affair. */
+const QUEUE_SIZE_MAX: u32 = 256;
+const LEGACY_QUEUE_SIZE_MAX: u32 = 32768; // §2.7
+
+/** What an interrupt found, kept for the log when a driver asks for it. */
+export class InterruptTrace {
+  wanted: bool = false;
+  vector: u32 = 0;
+  status: u32 = 0;
+  cpu: u32 = 0;
+}
+
+class QueueInterrupt extends InterruptHandler {
+  constructor(
+    private readonly queue: SplitQueue,
+    private readonly transport: Transport,
+    private readonly trace: InterruptTrace,
+  ) {
+    super();
+  }
+
+  interrupt(vector: u32): void {
+    const trace = this.trace;
+    if (trace.wanted) {
+      // Not needed with MSI-X, where the vector tells the source (§4.1.5.3), and slow: only for the log.
+      trace.vector = vector;
+      trace.status = this.transport.interruptStatus();
+      trace.cpu = lapic.id();
+    }
+    this.queue.collect();
+  }
+}
+
+class ConfigInterrupt extends InterruptHandler {
+  count: u32 = 0;
+
+  interrupt(_vector: u32): void {
+    this.count++;
+  }
+}
+
+export class VirtioDevice {
+  /** What was offered, and what of that was accepted. */
+  offered: u64 = 0;
+  features: u64 = 0;
+  readonly trace: InterruptTrace = new InterruptTrace();
+  private readonly changes: ConfigInterrupt = new ConfigInterrupt();
+  private vectorNext: u32 = 0;
+
+  constructor(
+    /** Driver and function, for the log: `virtio-blk 0000:00:04.0`. */
+    public readonly name: string,
+    private readonly transport: Transport,
+  ) {}
+
+  get legacy(): bool {
+    return this.transport.legacy;
+  }
+
+  has(feature: u32): bool {
+    return has(this.features, feature);
+  }
+
+  /** Steps 1 to 6: reset, and agreement on features, of which the driver understands `understood`. */
+  negotiate(understood: u64): bool {
+    if (!this.reset()) return false;
+    this.addStatus(transports.STATUS_ACKNOWLEDGE);
+    this.addStatus(transports.STATUS_DRIVER);
+    this.offered = this.transport.deviceFeatures();
+    this.features = this.offered & (understood | SUPPORTED);
+    if (this.legacy) {
+      // §3.1.2: a legacy device is not asked whether it agrees.
+      this.transport.setDriverFeatures(this.features);
+      return this.setConfigVector();
+    }
+    if (!this.has(VERSION_1)) return this.fail('is modern but does not offer VERSION_1');
+    this.transport.setDriverFeatures(this.features);
+    this.addStatus(transports.STATUS_FEATURES_OK);
+    if (this.transport.status() & transports.STATUS_FEATURES_OK) return this.setConfigVector();
+    log(this.name).text('offered ').hex(this.offered, 16).text(', accepted ').hex(this.features, 16).end();
+    return this.fail('refuses these features (FEATURES_OK)');
+  }
+
+  /** Part of step 7: sets up queue `index`; null after a line that says why not. */
+  createQueue(index: u32, user: QueueUser): SplitQueue | null {
+    const most = this.transport.queueSizeMax(index);
+    if (most === 0) return this.noQueue('has no queue ', index);
+    // §2.7: a split ring's size is a power of two, at most 32768.
+    if (most & (most - 1) || most > LEGACY_QUEUE_SIZE_MAX) return this.noQueue('gives a bad size for queue ', index);
+    const entry = this.vectorNext++;
+    if (entry >= this.transport.vectorCount) return this.noQueue('has no interrupt vector for queue ', index);
+    const doorbell = this.transport.doorbell(index);
+    if (doorbell === null) return this.noQueue('has no doorbell for queue ', index);
+    const layout = new RingLayout(this.legacy ? most : min(most, QUEUE_SIZE_MAX));
+    const queue = new SplitQueue(index, layout, doorbell, user, this.has(INDIRECT_DESC), this.has(EVENT_IDX));
+    this.route(entry, new QueueInterrupt(queue, this.transport, this.trace));
+    if (!this.transport.setQueue(index, layout, entry)) return this.noQueue('refuses the interrupt vector of queue ', index);
+    return queue;
+  }
+
+  /** Step 8. */
+  start(): void {
+    this.addStatus(transports.STATUS_DRIVER_OK);
+  }
+
+  config(): Window | null {
+    return this.transport.config();
+  }
+
+  configGeneration(): u32 {
+    return this.transport.configGeneration();
+  }
+
+  /** Logs why the device cannot be used and tells the device (§2.1); always false. */
+  fail(why: string): bool {
+    log(this.name).text(why).end();
+    this.addStatus(transports.STATUS_FAILED);
+    return false;
+  }
+
+  /** Logs the device's state: for waits that took too long. */
+  dump(): void {
+    const status = this.transport.status();
+    const line = log(this.name).text('device status ').hex(status, 2);
+    if (status & transports.STATUS_NEEDS_RESET) line.text(' (needs reset)');
+    line.text(', ISR status ').hex(this.transport.interruptStatus(), 2)
+      .text(', configuration changes ').decimal(this.changes.count).end();
+  }
+
+  /** Step 1. §4.1.4.3.1: the reset is done when the status reads as 0. */
+  private reset(): bool {
+    this.transport.setStatus(0);
+    const deadline = clock.after(RESET_MS_MAX);
+    while (this.transport.status() !== 0) {
+      if (clock.now() > deadline) {
+        log(this.name).text('does not reset: status still ').hex(this.transport.status(), 2)
+          .text(' after ').decimal(RESET_MS_MAX).text(' ms').end();
+        return false;
+      }
+      x86.pause();
+    }
+    return true;
+  }
+
+  private addStatus(bit: u32): void {
+    this.transport.setStatus(this.transport.status() | bit);
+  }
+
+  /** With a single vector it is kept for the queue. */
+  private setConfigVector(): bool {
+    if (this.transport.vectorCount < 2) return true;
+    const entry = this.vectorNext++;
+    this.route(entry, this.changes);
+    return this.transport.setConfigVector(entry) || this.fail('refuses an interrupt vector for its configuration');
+  }
+
+  private route(entry: u32, handler: InterruptHandler): void {
+    const vector = allocateVector(handler);
+    assert(vector !== 0, 'no interrupt vector left');
+    this.transport.routeVector(entry, vector);
+  }
+
+  private noQueue(why: string, index: u32): SplitQueue | null {
+    log(this.name).text(why).decimal(index).end();
+    this.addStatus(transports.STATUS_FAILED);
+    return null;
+  }
+}

@@ -1,0 +1,187 @@
+// The modern PCI transport (virtio 1.2 §4.1.4): the device's structures lie anywhere in its BARs, memory or ports,
+// and vendor capabilities say where.
+
+import { ID_VENDOR } from '../bus/pci/capability.ts';
+import * as config from '../bus/pci/config.ts';
+import { BARS_MAX, PciFunction } from '../bus/pci/function.ts';
+import { Msix } from '../bus/pci/msix.ts';
+import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
+import * as lapic from '../irq/lapic.ts';
+import { log } from '../lib/log.ts';
+import { RingLayout } from './layout.ts';
+import { NO_VECTOR, Transport } from './transport.ts';
+
+// struct virtio_pci_cap (§4.1.4).
+const CAP_LENGTH: u32 = 2;
+const CAP_TYPE: u32 = 3;
+const CAP_BAR: u32 = 4;
+const CAP_OFFSET: u32 = 8;
+const CAP_BYTES: u32 = 12;
+const CAP_NOTIFY_MULTIPLIER: u32 = 16; // struct virtio_pci_notify_cap (§4.1.4.4)
+const CAP_LENGTH_MIN: u32 = 16;
+const CAP_NOTIFY_LENGTH_MIN: u32 = 20;
+
+const TYPE_COMMON: u32 = 1;
+const TYPE_NOTIFY: u32 = 2;
+const TYPE_ISR: u32 = 3;
+const TYPE_DEVICE: u32 = 4;
+
+/** Enough of any device's configuration or doorbells; keeps what is mapped small. */
+const STRUCTURE_BYTES_MAX: u32 = 0x100_0000;
+
+// struct virtio_pci_common_cfg (§4.1.4.3).
+const DEVICE_FEATURE_SELECT: Register = LONG | 0x00;
+const DEVICE_FEATURE: Register = LONG | 0x04;
+const DRIVER_FEATURE_SELECT: Register = LONG | 0x08;
+const DRIVER_FEATURE: Register = LONG | 0x0c;
+const CONFIG_VECTOR: Register = WORD | 0x10;
+const NUM_QUEUES: Register = WORD | 0x12;
+const DEVICE_STATUS: Register = BYTE | 0x14;
+const CONFIG_GENERATION: Register = BYTE | 0x15;
+const QUEUE_SELECT: Register = WORD | 0x16;
+const QUEUE_SIZE: Register = WORD | 0x18;
+const QUEUE_VECTOR: Register = WORD | 0x1a;
+const QUEUE_ENABLE: Register = WORD | 0x1c;
+const QUEUE_NOTIFY_OFFSET: Register = WORD | 0x1e;
+const QUEUE_DESCRIPTORS_LOW: Register = LONG | 0x20;
+const QUEUE_DESCRIPTORS_HIGH: Register = LONG | 0x24;
+const QUEUE_DRIVER_LOW: Register = LONG | 0x28;
+const QUEUE_DRIVER_HIGH: Register = LONG | 0x2c;
+const QUEUE_DEVICE_LOW: Register = LONG | 0x30;
+const QUEUE_DEVICE_HIGH: Register = LONG | 0x34;
+
+const ISR_STATUS: Register = BYTE | 0; // §4.1.4.5
+
+export class ModernTransport extends Transport {
+  constructor(
+    name: string,
+    deviceId: u32,
+    private readonly msix: Msix,
+    private readonly common: Window,
+    private readonly isr: Window,
+    private readonly notify: Window,
+    private readonly notifyMultiplier: u32,
+    private readonly device: Window | null,
+  ) {
+    super(name, deviceId, false, msix.entryCount);
+  }
+
+  status(): u32 {
+    return this.common.read(DEVICE_STATUS);
+  }
+
+  setStatus(status: u32): void {
+    this.common.write(DEVICE_STATUS, status);
+  }
+
+  deviceFeatures(): u64 {
+    this.common.write(DEVICE_FEATURE_SELECT, 0);
+    const low = this.common.read(DEVICE_FEATURE);
+    this.common.write(DEVICE_FEATURE_SELECT, 1);
+    return ((this.common.read(DEVICE_FEATURE) as u64) << 32) | low;
+  }
+
+  setDriverFeatures(features: u64): void {
+    this.common.write(DRIVER_FEATURE_SELECT, 0);
+    this.common.write(DRIVER_FEATURE, features as u32);
+    this.common.write(DRIVER_FEATURE_SELECT, 1);
+    this.common.write(DRIVER_FEATURE, (features >> 32) as u32);
+  }
+
+  interruptStatus(): u32 {
+    return this.isr.read(ISR_STATUS);
+  }
+
+  routeVector(index: u32, vector: u32): void {
+    this.msix.route(index, vector, lapic.id());
+  }
+
+  setConfigVector(index: u32): bool {
+    this.common.write(CONFIG_VECTOR, index);
+    return this.common.read(CONFIG_VECTOR) === index;
+  }
+
+  queueSizeMax(queue: u32): u32 {
+    if (queue >= this.common.read(NUM_QUEUES)) return 0;
+    this.common.write(QUEUE_SELECT, queue);
+    return this.common.read(QUEUE_SIZE);
+  }
+
+  setQueue(queue: u32, layout: RingLayout, vectorIndex: u32): bool {
+    this.common.write(QUEUE_SELECT, queue);
+    this.common.write(QUEUE_SIZE, layout.size);
+    // §4.1.3.1: a 64-bit register is written as two halves.
+    this.common.write(QUEUE_DESCRIPTORS_LOW, layout.descriptors);
+    this.common.write(QUEUE_DESCRIPTORS_HIGH, 0);
+    this.common.write(QUEUE_DRIVER_LOW, layout.available);
+    this.common.write(QUEUE_DRIVER_HIGH, 0);
+    this.common.write(QUEUE_DEVICE_LOW, layout.used);
+    this.common.write(QUEUE_DEVICE_HIGH, 0);
+    this.common.write(QUEUE_VECTOR, vectorIndex);
+    if (this.common.read(QUEUE_VECTOR) === NO_VECTOR) return false; // §4.1.5.1.2.1
+    this.common.write(QUEUE_ENABLE, 1);
+    return true;
+  }
+
+  doorbell(queue: u32): Window | null {
+    this.common.write(QUEUE_SELECT, queue);
+    // §4.1.4.4: 16-bit offset times 32-bit multiplier, within the structure.
+    const offset = (this.common.read(QUEUE_NOTIFY_OFFSET) as u64) * this.notifyMultiplier;
+    if (offset + 2 <= this.notify.bytes) return new Window(this.notify.base + (offset as u32), 2, this.notify.ports);
+    log('virtio').text(this.name).text(': the doorbell of queue ').decimal(queue).text(' at ').hex(offset, 8)
+      .text(' lies outside its structure').end();
+    return null;
+  }
+
+  configGeneration(): u32 {
+    return this.common.read(CONFIG_GENERATION);
+  }
+
+  config(): Window | null {
+    return this.device;
+  }
+}
+
+/** The function's modern transport; null if it has none, after a line if it has it in parts. */
+export function openModern(fn: PciFunction, deviceId: u32, msix: Msix): Transport | null {
+  let common: Window | null = null;
+  let isr: Window | null = null;
+  let notify: Window | null = null;
+  let device: Window | null = null;
+  let multiplier: u32 = 0;
+  let seen: bool = false;
+  const list = fn.capabilities();
+  while (list.next()) {
+    if (list.id !== ID_VENDOR) continue;
+    seen = true;
+    const type = config.read8(fn.address, list.offset + CAP_TYPE);
+    // §4.1.4.1: the first of each type that the driver can use.
+    if (type === TYPE_COMMON && common === null) {
+      common = structure(fn, list.offset, CAP_LENGTH_MIN);
+    } else if (type === TYPE_ISR && isr === null) {
+      isr = structure(fn, list.offset, CAP_LENGTH_MIN);
+    } else if (type === TYPE_DEVICE && device === null) {
+      device = structure(fn, list.offset, CAP_LENGTH_MIN);
+    } else if (type === TYPE_NOTIFY && notify === null) {
+      notify = structure(fn, list.offset, CAP_NOTIFY_LENGTH_MIN);
+      if (notify !== null) multiplier = config.read32(fn.address, list.offset + CAP_NOTIFY_MULTIPLIER);
+    }
+  }
+  if (!seen) return null;
+  if (common === null || isr === null || notify === null || !common.has(QUEUE_DEVICE_HIGH)) {
+    log('virtio').text(fn.name).text(': its modern structures are not complete').end();
+    return null;
+  }
+  return new ModernTransport(fn.name, deviceId, msix, common, isr, notify, multiplier, device);
+}
+
+/** The window that a capability describes, null if that is not inside a BAR. */
+function structure(fn: PciFunction, offset: u32, lengthMin: u32): Window | null {
+  const bar = config.read8(fn.address, offset + CAP_BAR);
+  // §4.1.4: other values of bar are reserved, and such a capability shall be ignored.
+  if (bar >= BARS_MAX || config.read8(fn.address, offset + CAP_LENGTH) < lengthMin) return null;
+  const found = fn.bars[bar];
+  if (found === null) return null;
+  const bytes = min(config.read32(fn.address, offset + CAP_BYTES), STRUCTURE_BYTES_MAX);
+  return found.window(config.read32(fn.address, offset + CAP_OFFSET), bytes);
+}

@@ -1,0 +1,53 @@
+// What every way to reach a virtio device offers (virtio 1.2 §4): status, features, queues, configuration. The
+// virtio layer and the drivers know this class only, never the bus behind it.
+
+import { Window } from '../bus/window.ts';
+import { RingLayout } from './layout.ts';
+
+// Device status bits (§2.1).
+export const STATUS_ACKNOWLEDGE: u32 = 1;
+export const STATUS_DRIVER: u32 = 2;
+export const STATUS_DRIVER_OK: u32 = 4;
+export const STATUS_FEATURES_OK: u32 = 8;
+export const STATUS_NEEDS_RESET: u32 = 64;
+export const STATUS_FAILED: u32 = 128;
+
+/** §4.1.5.1.2.1: a vector register that reads so has no vector. */
+export const NO_VECTOR: u32 = 0xffff;
+
+export abstract class Transport {
+  constructor(
+    /** The function's name on its bus. */
+    public readonly name: string,
+    /** §5: 2 is a block device. */
+    public readonly deviceId: u32,
+    /** The interface of before virtio 1.0. */
+    public readonly legacy: bool,
+    /** How many interrupt vectors the device can tell apart. */
+    public readonly vectorCount: u32,
+  ) {}
+
+  abstract status(): u32;
+  abstract setStatus(status: u32): void;
+  abstract deviceFeatures(): u64;
+  abstract setDriverFeatures(features: u64): void;
+
+  /** Reading it acknowledges it (§4.1.4.5). */
+  abstract interruptStatus(): u32;
+  /** Routes the device's vector `index` to a CPU's vector. */
+  abstract routeVector(index: u32, vector: u32): void;
+  /** Has changes of the configuration reported by vector `index`; false if the device refuses. */
+  abstract setConfigVector(index: u32): bool;
+
+  /** The largest size of the queue, 0: no such queue (§4.1.5.1.3). */
+  abstract queueSizeMax(queue: u32): u32;
+  /** Tells the device where the queue is and which vector reports for it; false if it refuses the vector. */
+  abstract setQueue(queue: u32, layout: RingLayout, vectorIndex: u32): bool;
+  /** Where notifications for the queue are written, 16 bits wide; null (after a line) if there is no such place. */
+  abstract doorbell(queue: u32): Window | null;
+
+  /** Changes whenever the configuration has changed (§2.5). */
+  abstract configGeneration(): u32;
+  /** The device's own configuration fields; null: it has none. */
+  abstract config(): Window | null;
+}
