@@ -1,5 +1,5 @@
-// A source map of a Wasm file: from byte offsets in the file to places in the source. Such a map has one generated
-// line, and its columns are byte offsets (source maps, ECMA-426 §"Linking generated code", WebAssembly).
+// A source map of a Wasm file: from byte offsets in the file to places in the source. To ECMA-426 a Wasm file is one
+// line of generated code whose columns are byte offsets.
 
 import { TraceMap, traceSegment } from '@jridgewell/trace-mapping';
 import { UserError } from '../error.ts';

@@ -123,19 +123,14 @@ export class Assembler {
   }
 
   aluImm(op: AluOp, size: number, dst: RM, imm: number): void {
-    let value = truncate(imm, size);
-    const isReg = typeof dst === 'number';
+    const value = truncate(imm, size);
     // A mask without its upper half clears that of the result either way, and the flags are the same.
-    if (op === 'and' && size === 8 && isReg && value >= 0) size = 4;
-    if (isInt8(value)) {
-      this.instr(size === 1 ? 0x80 : 0x83, size, ALU[op], dst, size === 1 ? RM8 : 0, 1);
-      this.byte(value);
-      return;
-    }
-    if (isReg && dst === RAX) this.plain((ALU[op] << 3) | 5, size);
-    else this.instr(0x81, size, ALU[op], dst, 0, immBytes(size));
-    if (size === 2) value &= 0xffff;
-    this.imm(value, size);
+    if (op === 'and' && size === 8 && typeof dst === 'number' && value >= 0) size = 4;
+    const short = size > 1 && isInt8(value);
+    if (dst === RAX && !short) this.plain((ALU[op] << 3) | (size === 1 ? 4 : 5), size);
+    else if (size === 1) this.instr(0x80, 1, ALU[op], dst, RM8, 1);
+    else this.instr(short ? 0x83 : 0x81, size, ALU[op], dst, 0, short ? 1 : immBytes(size));
+    this.imm(value, short ? 1 : size);
   }
 
   test(size: number, a: RM, b: number): void {
@@ -290,7 +285,8 @@ export class Assembler {
 
   xchg(size: number, rm: RM, reg: number): void {
     // `90` is no xchg eax, eax: it does not clear the upper half.
-    const short = typeof rm === 'number' && size !== 1 && (rm === RAX || reg === RAX) && rm !== reg;
+    const hasRax = rm === RAX || reg === RAX;
+    const short = hasRax && typeof rm === 'number' && size !== 1 && !(size === 4 && rm === reg);
     if (short) this.opReg(0x90, size, rm === RAX ? reg : rm);
     else this.sized(0x87, size, reg, rm);
   }
