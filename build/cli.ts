@@ -42,6 +42,20 @@ const COMMANDS: Record<string, Command> = {
       return 0;
     },
   },
+  exe: {
+    help: 'make a Linux program that runs a WebAssembly module',
+    argument: 'IN.wasm',
+    options: {
+      output: OUTPUT('the program to make'),
+      spectest: { help: "provide the official test suite's module spectest" },
+      wasi: { help: 'provide WASI preview 1 and run _start' },
+    },
+    run: async (input, { output, spectest, wasi }) => {
+      const { makeExe } = await import('./host/exe.ts');
+      await makeExe(input, String(output), { spectest: spectest === true, wasi: wasi === true });
+      return 0;
+    },
+  },
   build: {
     help: 'build the kernel and its image from the sources in the checkout',
     options: {},

@@ -14,16 +14,6 @@ import { readInput, replaceFile } from './files.ts';
 import { makeImage } from './image.ts';
 import { binutilsPrefix, out, root } from './paths.ts';
 
-/**
- * asc's options. The heap of linear memory begins behind the static data, at 8 MiB (docs/abi.md section 8).
- * --debug keeps the names of functions, which symbols and back traces need, and changes no code.
- */
-const ASC = [
-  ...['--optimizeLevel', '3', '--shrinkLevel', '0', '--converge'],
-  ...['--runtime', 'minimal', '--memoryBase', String(0x800000)],
-  ...['--debug', '--sourceMap'],
-];
-
 /** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
 const ASC_MODULE: string = 'assemblyscript/asc';
 
@@ -68,13 +58,13 @@ export async function buildKernel(): Promise<void> {
 function wasmStep(): Step {
   return {
     name: 'asc',
-    inputs: [...filesBelow('kernel', '.ts'), 'package-lock.json', 'package.json'],
+    inputs: [...filesBelow('kernel', '.ts'), 'kernel/asconfig.json', 'package-lock.json', 'package.json'],
     outputs: ['out/kernel.wasm', 'out/kernel.wasm.map'],
     run: async () => {
       const asc: Asc = await import(ASC_MODULE);
       const files = new Map<string, string | Uint8Array>();
       const { error, stderr } = await asc.main(
-        ['kernel/main.ts', '--baseDir', root, '--outFile', 'out/kernel.wasm', ...ASC],
+        ['kernel/main.ts', '--config', 'kernel/asconfig.json', '--baseDir', root],
         { writeFile: (name, contents) => void files.set(name, contents) },
       );
       const messages = stderr.toString();

@@ -3,20 +3,11 @@
 // until the host's kernel or QEMU changes.
 
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  accessSync,
-  constants,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { release } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { accessSync, constants, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { delimiter, join, relative } from 'node:path';
 import { UserError } from '../error.ts';
+import { replaceFile } from '../files.ts';
 import { binutilsPrefix, out, root } from '../paths.ts';
 import { bootSectorArguments, QEMU } from './command.ts';
 import type { Accel } from './options.ts';
@@ -38,7 +29,7 @@ export interface Choice {
   line?: string;
 }
 
-export async function chooseAccel(wanted: Accel, kvm = '/dev/kvm'): Promise<Choice> {
+export async function chooseAccel(wanted: Accel, kvm = '/dev/kvm', memory = VERDICT): Promise<Choice> {
   if (wanted !== 'auto') return { accel: wanted };
   try {
     accessSync(kvm, constants.R_OK | constants.W_OK);
@@ -48,11 +39,12 @@ export async function chooseAccel(wanted: Accel, kvm = '/dev/kvm'): Promise<Choi
     return { accel: 'tcg', line: `accel: tcg, because ${why}` };
   }
   const key = `${release()} ${qemuIdentity()}`;
-  const kept = readVerdict(key);
+  const kept = readVerdict(memory, key);
   const verdict = kept ?? (await probe(key));
-  const memory = kept === null ? '' : `, as found before (${VERDICT.slice(root.length + 1)})`;
+  if (kept === null) replaceFile(memory, `${JSON.stringify(verdict)}\n`);
+  const when = kept === null ? '' : `, as found before (${relative(process.cwd(), memory)})`;
   const accel = verdict.works ? 'kvm' : 'tcg';
-  return { accel, line: `accel: ${accel}, because ${verdict.why}${memory}` };
+  return { accel, line: `accel: ${accel}, because ${verdict.why}${when}` };
 }
 
 /** Path, time and size of the program: asking it for its version would take longer than all else here. */
@@ -65,9 +57,9 @@ function qemuIdentity(): string {
   throw new UserError(`yaos: ${QEMU} is not installed (make qemu installs it)`);
 }
 
-function readVerdict(key: string): Verdict | null {
+function readVerdict(memory: string, key: string): Verdict | null {
   try {
-    const verdict: Verdict = JSON.parse(readFileSync(VERDICT, 'utf8'));
+    const verdict: Verdict = JSON.parse(readFileSync(memory, 'utf8'));
     return verdict.key === key ? verdict : null;
   } catch {
     return null; // not there, or not whole
@@ -75,16 +67,11 @@ function readVerdict(key: string): Verdict | null {
 }
 
 async function probe(key: string): Promise<Verdict> {
-  const directory = mkdtempSync(join(out, 'probe-'));
+  const directory = mkdtempSync(join(tmpdir(), 'yaos-probe-'));
   try {
     const image = assembleProbe(directory);
     const failure = await runProbe(bootSectorArguments(image, 'pc', 'kvm'));
-    const why = `under KVM a probe guest ${failure ?? 'ran'}`;
-    const verdict = { key, works: failure === null, why };
-    const partial = join(directory, 'verdict');
-    writeFileSync(partial, `${JSON.stringify(verdict)}\n`);
-    renameSync(partial, VERDICT);
-    return verdict;
+    return { key, works: failure === null, why: `under KVM a probe guest ${failure ?? 'ran'}` };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
