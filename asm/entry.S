@@ -1,9 +1,8 @@
-# The 32-bit entry: from a boot loader (multiboot 1 or PVH: flat protected mode, paging off, interrupts off) to
-# 64-bit code at its linked address. Runs at physical addresses, so each symbol here is less KERNEL_BASE.
+# The 32-bit entry: from a boot loader (flat protected mode, paging off; %eax = its magic number, %ebx = its
+# information) to 64-bit code at its linked address. Runs at physical addresses, so each symbol here is less
+# KERNEL_BASE.
 
 	.include "layout.inc"
-
-	.set PVH_MAGIC, 0x336ec578
 
 	.set CPUID_LONG_MODE, 29		# 0x80000001 EDX
 	.set CPUID_NO_EXECUTE, 20
@@ -23,12 +22,10 @@
 
 	.text
 	.code32
-	.globl multiboot_entry, pvh_entry
+	.globl multiboot_entry, enter
 
-pvh_entry:
-	mov $PVH_MAGIC, %eax
 multiboot_entry:
-	cli
+enter:	cli
 	cld
 	mov $boot_stack_top - KERNEL_BASE, %esp
 	mov %eax, boot_magic - KERNEL_BASE

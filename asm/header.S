@@ -18,7 +18,7 @@ multiboot_header:
 	.long image_end - KERNEL_BASE		# ... and clear up to here
 	.long multiboot_entry - KERNEL_BASE
 
-# XEN_ELFNOTE_PHYS32_ENTRY (Xen, docs/misc/pvh.pandoc): the 32-bit entry with %ebx = hvm_start_info.
+# XEN_ELFNOTE_PHYS32_ENTRY: where PVH enters (pvh.S).
 	.section .note.Xen, "a", @note
 	.balign 4
 	.long 4, 8, 18				# sizes of name and value, type

@@ -5,6 +5,7 @@
 
 	.set COM1, 0x3f8
 	.set COM1_LINE_STATUS, COM1 + 5
+	.set LINE_POLLS, 1 << 18
 	.set EXIT_PORT, 0xf4			# isa-debug-exit
 	.set EXIT_FAILED, 0x11
 
@@ -53,15 +54,13 @@ com1_setup:
 print:	lodsb
 	test %al, %al
 	jz 2f
-	mov %al, %ah
-	mov $COM1_LINE_STATUS, %edx
-	mov $65536, %ecx			# there may be no serial port
-1:	in %dx, %al
-	test $0x20, %al				# transmitter holding register empty
-	loopz 1b
 	mov $COM1, %edx
-	mov %ah, %al
 	out %al, %dx
+	mov $COM1_LINE_STATUS, %edx
+	mov $LINE_POLLS, %ecx
+1:	in %dx, %al
+	test $0x40, %al				# transmitter empty
+	loopz 1b
 	jmp print
 2:	ret
 

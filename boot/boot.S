@@ -6,6 +6,7 @@
 
 	.set COM1, 0x3f8
 	.set COM1_LINE_STATUS, COM1 + 5
+	.set LINE_POLLS, 1 << 18
 	.set READ_TRIES, 3
 
 	.section .boot, "ax"
@@ -85,14 +86,14 @@ fail:	mov $com1_setup, %bx
 	mov $0x0e, %ah
 	mov $7, %bx
 	int $0x10
-	mov $COM1_LINE_STATUS, %dx
-	xor %cx, %cx				# at most 65536 polls: there may be no serial port
-3:	in %dx, %al
-	test $0x20, %al				# transmitter holding register empty
-	loopz 3b
 	pop %ax
 	mov $COM1, %dx
 	out %al, %dx
+	mov $COM1_LINE_STATUS, %dx
+	mov $LINE_POLLS, %ecx
+3:	in %dx, %al
+	test $0x40, %al				# transmitter empty
+	addr32 loopz 3b
 	jmp 2b
 
 4:	mov $0x11, %al

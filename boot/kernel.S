@@ -54,23 +54,37 @@ load_kernel:
 	cmp $HEADERS_BYTES, %eax
 	ja bad_image
 	add $HEADERS, %ebp
-	movl $0, entry_found
+	mov %ebp, first_header
+	mov %ecx, header_count
 
-1:	push %ecx
-	cmpl $1, P_TYPE(%ebp)			# PT_LOAD
-	jne 2f
-	call check_segment
-	call load_segment
-2:	pop %ecx
-	add $PHDR_BYTES, %ebp
-	loop 1b
-
+	mov $check_segment, %edi
+	call for_each_segment
 	cmpl $0, entry_found
 	je bad_image
+	cmp %ebx, kernel_end
+	ja not_enough_memory
+	mov $load_segment, %edi
+	call for_each_segment
 	mov HEADERS + E_ENTRY, %eax
 	ret
 
-# The program header at %ebp must lie in the file, in the kernel's physical range and in RAM.
+# Calls %edi for each program header of type PT_LOAD, with its address in %ebp.
+for_each_segment:
+	mov first_header, %ebp
+	mov header_count, %ecx
+1:	cmpl $1, P_TYPE(%ebp)
+	jne 2f
+	push %ecx
+	push %edi
+	call *%edi
+	pop %edi
+	pop %ecx
+2:	add $PHDR_BYTES, %ebp
+	loop 1b
+	ret
+
+# The segment of the program header at %ebp must lie in the file and in the kernel's physical range. Notes the
+# kernel's end, and whether the entry lies in the segment.
 check_segment:
 	mov P_OFFSET + 4(%ebp), %eax
 	or P_PADDR + 4(%ebp), %eax
@@ -96,17 +110,18 @@ check_segment:
 	add %eax, %ecx
 	cmp $KERNEL_HIGHEST, %ecx
 	ja bad_image
-	cmp %ebx, %ecx
-	ja not_enough_memory
+	cmp kernel_end, %ecx
+	jbe 1f
+	mov %ecx, kernel_end
 
-	mov HEADERS + E_ENTRY, %edx
+1:	mov HEADERS + E_ENTRY, %edx
 	cmp %eax, %edx
-	jb 1f
+	jb 2f
 	add P_FILESZ(%ebp), %eax
 	cmp %eax, %edx
-	jae 1f
+	jae 2f
 	movl $1, entry_found
-1:	ret
+2:	ret
 
 # Reads the segment of the program header at %ebp and clears the rest of its memory.
 load_segment:
@@ -178,9 +193,9 @@ bad_image:
 	mov $bad_kernel_image, %esi
 	jmp fail32
 
-# %ecx: the kernel's end.
 not_enough_memory:
-	lea 1023(%ecx), %eax
+	mov kernel_end, %eax
+	add $1023, %eax
 	shr $10, %eax
 	mov $needed_kib_end, %edi
 	mov $10, %ecx
@@ -204,6 +219,12 @@ not_enough_memory:
 buffer_offset:
 	.long 0
 buffer_bytes:
+	.long 0
+first_header:
+	.long 0
+header_count:
+	.long 0
+kernel_end:
 	.long 0
 entry_found:
 	.long 0

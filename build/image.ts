@@ -2,6 +2,8 @@
 // on, the loader behind it, padded to at least 1 MiB. The boot block learns from here where the others lie
 // (boot/boot.S). Checks the kernel as boot/kernel.S does, so that a bad one is found before it is booted.
 
+import { UserError } from './error.ts';
+
 const SECTOR_BYTES = 512;
 const KERNEL_SECTOR = 1;
 const IMAGE_BYTES_MIN = 1 << 20; // smaller disks are not read by AHCI firmware
@@ -17,15 +19,10 @@ const LOADER_SECTORS_AT = 0x1aa;
 const LOADER_SECTOR_AT = 0x1b0;
 const PARTITION_AT = 0x1be;
 
-/** An input that no image can be made of: one line, the caller adds the file's name. */
-export class ImageError extends Error {
-  override name = 'ImageError';
-}
-
 /** `boot` is the boot block with the loader behind it, `kernel` the linked ELF file. */
 export function makeImage(boot: Uint8Array, kernel: Uint8Array): Uint8Array {
   if (boot.length <= SECTOR_BYTES || boot[510] !== 0x55 || boot[511] !== 0xaa) {
-    throw new ImageError('not a boot block and loader: no signature 55 aa at byte 510');
+    throw new UserError('yaos: boot.bin: not a boot block and loader: no signature 55 aa at byte 510');
   }
   const loaded = loadedPart(kernel);
   const kernelSectors = Math.ceil(loaded.length / SECTOR_BYTES);
@@ -57,7 +54,7 @@ function writePartition(view: DataView, sectors: number): void {
 /** The ELF file up to the last byte that is loaded, its section headers (which lie behind) taken away. */
 function loadedPart(elf: Uint8Array): Uint8Array {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
-  const bad = (why: string) => new ImageError(`not a bootable kernel: ${why}`);
+  const bad = (why: string) => new UserError(`yaos: kernel.elf: not a bootable kernel: ${why}`);
   if (elf.length < HEADERS_BYTES || view.getUint32(0) !== 0x7f454c46) throw bad('not an ELF file');
   if (view.getUint16(4) !== 0x0201 || view.getUint32(16, true) !== ((62 << 16) | 2)) {
     throw bad('not an x86-64 executable (ELF64, little-endian, ET_EXEC)');

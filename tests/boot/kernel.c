@@ -22,7 +22,7 @@ TABLE(yaos_funcs);
 TABLE(yaos_lines);
 TABLE(yaos_files);
 TABLE(yaos_strings);
-extern const char yaos_text[], yaos_text_end[], text_start[], data_start[], image_start[], image_end[], stacks[];
+extern const char text_start[];
 
 uint32_t x86_map(uint32_t virt, uint64_t phys, uint32_t bytes, uint32_t flags) __asm__("x86.map");
 uint32_t x86_unmap(uint32_t virt, uint32_t bytes) __asm__("x86.unmap");
@@ -40,7 +40,18 @@ void *memset(void *to, int byte, uint64_t n);
 static inline void out8(uint16_t port, uint8_t value) { __asm__ volatile("out %0, %1" : : "a"(value), "Nd"(port)); }
 static inline uint8_t in8(uint16_t port) { uint8_t v; __asm__ volatile("in %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 
-static void put(const char *text) { while (*text) { if (*text == '\n') out8(0x3f8, '\r'); out8(0x3f8, *text++); } }
+static void put_char(char c)
+{
+	out8(0x3f8, c);
+	while (!(in8(0x3fd) & 0x40)) { }
+}
+static void put(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n') put_char('\r');
+		put_char(*text);
+	}
+}
 static void hex(uint64_t value)
 {
 	char digits[17] = { 0 };
@@ -94,7 +105,7 @@ static void fault(const char *name)
 	fact("  cr2", seen.cr2);
 }
 
-static volatile uint8_t data_byte = 0xc3;
+volatile uint8_t data_byte = 0xc3;
 
 static volatile uint64_t depth_max = 1 << 20;
 
@@ -175,7 +186,7 @@ static void check_maps(void)
 	fault("  gone");
 	fact("image refused", x86_map(0xc0000000, x86_image_start(), 4096, 0));
 	fact("image's last page refused", x86_map(0xc0000000, x86_image_end() - 4096, 8192, 0));
-	fact("range over the image refused", x86_map(0xc0000000, 0, 0x1000000, 0));
+	fact("frames over the image refused", x86_map(0xc0000000, 0, 0x1000000, 0));
 	fact("behind the image", x86_map(0xc0000000, x86_image_end(), 4096, 0));
 	fact("page 0 refused", x86_map(0, 0xa00000, 4096, 1));
 	fact("odd address refused", x86_map(0xc0000010, 0xa00000, 4096, 1));
@@ -289,9 +300,7 @@ static void check_interrupts(void)
 	static const uint8_t pit[][2] = { { 0x43, 0x30 }, { 0x40, 100 }, { 0x40, 0 } };  // once, in 84 us
 	for (unsigned i = 0; i < sizeof pic / 2; i++) out8(pic[i][0], pic[i][1]);
 	for (unsigned i = 0; i < sizeof pit / 2; i++) out8(pit[i][0], pit[i][1]);
-	__asm__ volatile("sti");
-	while (!ticks) __asm__ volatile("hlt");
-	__asm__ volatile("cli");
+	while (!ticks) __asm__ volatile("sti; hlt; cli");
 	fact("timer: vector", last_vector);
 	__asm__ volatile("int $0x80");
 	fact("int: vector", last_vector);
@@ -348,16 +357,36 @@ static void check_info(uint32_t magic, uint32_t info)
 	}
 }
 
+// A file that a test links in to make the kernel large.
+extern const uint32_t padding[] __attribute__((weak)), padding_end[] __attribute__((weak));
+
+static void check_padding(void)
+{
+	uint32_t sum = 0;
+	for (const uint32_t *at = padding; at < padding_end; at++) sum = (sum ^ *at) * 16777619;
+	fact("padding", sum);
+}
+
 static uint32_t init_calls;
-static volatile uint8_t bss_byte;
+static volatile uint64_t bss[100];
 void yaos_init(void) { init_calls++; }
 
 void kmain(uint32_t magic, uint32_t info)
 {
 	put("kmain\n");
 	fact("init calls", init_calls);
-	fact("bss", bss_byte);
+	uint64_t dirty = 0;
+	for (int i = 0; i < 100; i++) dirty |= bss[i];
+	fact("bss dirty", dirty);
+	uint64_t cr0, cr4;
+	uint32_t efer, high;
+	__asm__("mov %%cr0, %0; mov %%cr4, %1" : "=r"(cr0), "=r"(cr4));
+	__asm__("rdmsr" : "=a"(efer), "=d"(high) : "c"(0xc0000080));
+	fact("cr0", cr0);
+	fact("cr4", cr4);
+	fact("efer", efer);
 	check_info(magic, info);
+	check_padding();
 	check_memory();
 	check_faults();
 	check_maps();
