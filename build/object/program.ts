@@ -13,8 +13,10 @@ export interface PlacedFunction {
   name: string;
   start: number;
   size: number;
+  /** Bytes from rsp after the prologue to the return address. */
   frame: number;
-  popped: number;
+  /** Bytes of stack arguments that it pops on return. */
+  pop: number;
 }
 
 type Reloc = EmittedFunction['relocs'][number];
@@ -24,7 +26,10 @@ const FUNCTION_ALIGN = 16;
 export class Program {
   readonly functions: PlacedFunction[] = [];
   readonly traps: { offset: number; kind: TrapName }[] = [];
-  readonly lines: { offset: number; loc: number }[] = [];
+  /** Offset in the Wasm file of the code at a text offset, and of the beginning of the function body it is in. */
+  readonly lines: { offset: number; loc: number; bodyStart: number }[] = [];
+  /** Some function uses a float register. */
+  usesFloat = false;
   /** Text offset of each function's key. */
   private readonly keys = new Map<string, number>();
   private readonly text = new ByteBuffer();
@@ -53,14 +58,15 @@ export class Program {
     this.rodata.append(data);
   }
 
-  add(key: string, f: EmittedFunction): void {
+  add(key: string, f: EmittedFunction, bodyStart = 0): void {
     this.text.alignTo(FUNCTION_ALIGN, 0xcc);
     const start = this.text.length;
     this.text.append(f.code);
     this.keys.set(key, start);
-    this.functions.push({ key, name: f.name, start, size: f.code.length, frame: f.frame, popped: f.popped });
+    this.functions.push({ key, name: f.name, start, size: f.code.length, frame: f.frame, pop: f.popped });
+    this.usesFloat ||= f.usesFloat;
     for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
-    for (const l of f.lines) this.lines.push({ offset: start + l.offset, loc: l.loc });
+    for (const l of f.lines) this.lines.push({ offset: start + l.offset, loc: l.loc, bodyStart });
     for (const r of f.relocs) this.relocs.push({ ...r, offset: start + r.offset });
     for (const t of f.tables) {
       this.blob(t.symbol, new Uint8Array(4 * t.offsets.length), 4);

@@ -26,6 +26,7 @@ export interface EmittedFunction {
   tables: { symbol: string; offsets: number[] }[];
   frame: number;
   popped: number;
+  usesFloat: boolean;
 }
 
 /** How each machine instruction is encoded. `next` is the block that follows in the code. */
@@ -60,6 +61,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     tables: e.tables.map((t: JumpTable) => ({ symbol: t.symbol, offsets: t.labels.map((l) => done.offsetOf(l)) })),
     frame: e.frame,
     popped: options.popped,
+    usesFloat: e.func.usedRegs >>> 16 !== 0,
   };
 }
 

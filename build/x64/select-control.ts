@@ -14,9 +14,11 @@ const CHAIN_CASES_MAX = 3;
 
 export function lowerControl(s: Selector, inst: Inst): boolean {
   switch (inst.op) {
-    case 'jump':
-      s.emit('jmp', []).targets = [s.edge(inst.targets[0])];
+    case 'jump': {
+      const target = s.edge(inst.targets[0]);
+      s.emit('jmp', []).targets = [target];
       return true;
+    }
     case 'br':
       return lowerBranch(s, inst);
     case 'switch':

@@ -1,0 +1,192 @@
+// The translator: a WebAssembly module in, an ELF64 x86-64 relocatable object out. This file is the list of its stages.
+
+import { buildFunction } from './ir/build.ts';
+import type { ModuleEnv } from './ir/emitter.ts';
+import { buildInit } from './ir/init.ts';
+import type { Func } from './ir/ir.ts';
+import { ElfObject, type ElfSection } from './object/elf.ts';
+import { writeDescriptor } from './object/descriptor.ts';
+import { writeFixedContext } from './object/fixed-context.ts';
+import { type ContextLayout, layOutContext } from './object/layout.ts';
+import { Program } from './object/program.ts';
+import { parseSourceMap } from './object/sourcemap.ts';
+import { writeTables } from './object/tables.ts';
+import { addTrampolines } from './object/trampolines.ts';
+import { runPasses } from './opt/passes.ts';
+import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
+import { readModule } from './wasm/validate.ts';
+import { assign } from './x64/abi.ts';
+import { emit } from './x64/emit.ts';
+import { isIntrinsic } from './x64/intrinsics.ts';
+import { R15, RSP, type RegEnv, CALLEE_SAVED, type RegSet } from './x64/mir.ts';
+import { allocate } from './x64/regalloc/index.ts';
+import { checkAllocation } from './x64/regalloc/check.ts';
+import { select } from './x64/select.ts';
+import type { Target } from './x64/selector.ts';
+
+export interface TranslateOptions {
+  memory: 'fixed' | 'register';
+  /** The module descriptor's symbol (register model); default `yaos_module`. */
+  name?: string;
+  /** The text of the module's source map, for the line table. */
+  sourceMap?: string;
+  /** Passes to leave out, by name. */
+  disabledPasses?: ReadonlySet<string>;
+  /** Verify the IR between passes and every register allocation. */
+  verify?: boolean;
+}
+
+export interface Translation {
+  object: Uint8Array;
+  module: WasmModule;
+}
+
+const XMM15: RegSet = (1 << 31) >>> 0;
+
+/** Throws WasmError for a module that is invalid or uses what is not supported. */
+export function translate(bytes: Uint8Array, options: TranslateOptions): Translation {
+  const module = readModule(bytes);
+  const unit = new Unit(module, options);
+  for (const func of module.funcs) if (func.body) unit.addFunction(func);
+  unit.addInit();
+  return { object: unit.finish(), module };
+}
+
+/** The symbol that code of this unit calls function `index` by. */
+function keyOf(index: number): string {
+  return `yaos_func_${index}`;
+}
+
+const INIT_KEY = 'yaos_init';
+
+/** One translation: what its stages share. */
+class Unit {
+  private readonly module: WasmModule;
+  private readonly options: TranslateOptions;
+  private readonly layout: ContextLayout;
+  private readonly program = new Program();
+  private readonly target: Target;
+  private readonly registers: RegEnv;
+  private readonly env: ModuleEnv;
+
+  constructor(module: WasmModule, options: TranslateOptions) {
+    this.module = module;
+    this.options = options;
+    this.layout = layOutContext(module);
+    this.env = {
+      module,
+      layout: this.layout,
+      model: options.memory,
+      isIntrinsic: options.memory === 'fixed' ? isIntrinsic : () => false,
+    };
+    const memory = module.memories[0];
+    this.target = {
+      model: options.memory,
+      layout: this.layout,
+      ownsMemory: memory === undefined || memory.import === undefined,
+      callSymbol: (index) => this.callSymbol(index),
+      constant: (bits, size) => this.program.constant(bits, size),
+    };
+    const pinned = options.memory === 'register' ? 1 << R15 : 0;
+    this.registers = { allocatable: ~((1 << RSP) | XMM15 | pinned) >>> 0, calleeSaved: CALLEE_SAVED };
+    module.datas.forEach((d, i) => this.program.blob(`yaos_data_${i}`, d.bytes, 16));
+    if (options.memory === 'fixed') refuseFixedImports(module);
+  }
+
+  addFunction(func: WasmFunc): void {
+    this.compile(keyOf(func.index), buildFunction(this.env, func.index), func.body!.start);
+  }
+
+  addInit(): void {
+    const { func, blobs } = buildInit(this.env, keyOf);
+    for (const b of blobs) this.program.blob(b.symbol, b.bytes, 8);
+    this.compile(INIT_KEY, func);
+    if (this.options.memory === 'register') addTrampolines(this.program, this.module, this.layout);
+  }
+
+  private compile(key: string, ir: Func, bodyStart = 0): void {
+    const native = this.options.memory === 'register';
+    runPasses(ir, {
+      disabled: this.options.disabledPasses,
+      verify: this.options.verify,
+      popcnt: native,
+      sse41: native,
+    });
+    const selected = select(ir, this.target);
+    const before = this.options.verify ? structuredClone(selected.func) : undefined;
+    allocate(selected.func, this.registers);
+    if (before) checkAllocation(before, selected.func);
+    const code = emit(selected, {
+      model: this.options.memory,
+      popped: assign(ir.sig).stackBytes,
+      constant: this.target.constant,
+      tableSymbol: (n) => `${key}.table${n}`,
+    });
+    this.program.add(key, code, bodyStart);
+  }
+
+  /** Functions of the module by their key; imported ones by symbol in the fixed model, else by descriptor. */
+  private callSymbol(index: number): string | undefined {
+    const { import: from } = this.module.funcs[index];
+    if (!from) return keyOf(index);
+    return this.options.memory === 'fixed' ? `${from.module}.${from.name}` : undefined;
+  }
+
+  finish(): Uint8Array {
+    const elf = new ElfObject();
+    const text = this.program.writeTo(elf);
+    this.addSymbols(elf, text);
+    this.addTables(elf);
+    if (this.options.memory === 'fixed') {
+      writeFixedContext(elf, this.module, this.layout, (index) => this.callSymbol(index)!);
+    } else {
+      const name = this.options.name ?? 'yaos_module';
+      writeDescriptor(elf, text, this.program, this.module, this.layout, { name, init: INIT_KEY });
+    }
+    return elf.toBytes();
+  }
+
+  /** Several modules may be linked into one hosted program. */
+  private get visibility(): 'default' | 'hidden' {
+    return this.options.memory === 'fixed' ? 'default' : 'hidden';
+  }
+
+  private addSymbols(elf: ElfObject, text: ElfSection): void {
+    const { visibility } = this;
+    const end = this.program.textSize;
+    elf.symbol({ name: 'yaos_text', binding: 'global', visibility, section: text, value: 0 });
+    elf.symbol({ name: 'yaos_text_end', binding: 'global', visibility, section: text, value: end });
+    const byKey = new Map(this.program.functions.map((f) => [f.key, f]));
+    for (const f of this.program.functions) {
+      const exported = f.key === INIT_KEY && this.options.memory === 'fixed';
+      const binding = exported ? 'global' : 'local';
+      elf.symbol({ name: f.name, binding, type: 'func', section: text, value: f.start, size: f.size });
+    }
+    if (this.options.memory !== 'fixed') return;
+    for (const e of this.module.exports) {
+      const f = e.kind === 'func' ? byKey.get(keyOf(e.index)) : undefined;
+      if (!f) continue;
+      elf.symbol({ name: e.name, binding: 'global', type: 'func', section: text, value: f.start, size: f.size });
+    }
+    const usesFloat = this.program.usesFloat ? 1 : 0;
+    elf.symbol({ name: 'yaos_uses_float', binding: 'global', section: 'absolute', value: usesFloat });
+  }
+
+  private addTables(elf: ElfObject): void {
+    const { sourceMap } = this.options;
+    const map = sourceMap === undefined ? undefined : parseSourceMap(sourceMap, 'source map');
+    const lines = map
+      ? this.program.lines.map((l) => ({ offset: l.offset, ...map.positionAt(l.loc, l.bodyStart) }))
+      : [];
+    const { functions, traps } = this.program;
+    writeTables(elf, { functions, traps, lines }, this.visibility);
+  }
+}
+
+/** There is one instance and nobody to hand it anything but functions, which are symbols. */
+function refuseFixedImports(module: WasmModule): void {
+  for (const i of module.imports) {
+    if (i.kind === 'func') continue;
+    throw new WasmError(`imported ${i.kind} ${i.module}.${i.name}: the fixed memory model imports functions only`);
+  }
+}
