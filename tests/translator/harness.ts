@@ -1,0 +1,131 @@
+// Differential testing: a module is translated and linked to a program by `yaos exe`'s own function, the same calls
+// are made in the program and in Node's engine, and the answers are compared bit by bit.
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeExe } from '../../build/host/exe.ts';
+import { type Call, callAll, instantiate, type Outcome } from './node.ts';
+import { isArithmeticNan, isCanonicalNan, type NumType, show } from './values.ts';
+import type { ModuleBuilder, Signature } from './wasm.ts';
+
+export type { Call, Outcome } from './node.ts';
+
+const directory = fileURLToPath(new URL('../../out/tests/', import.meta.url));
+const PROGRAM_TIMEOUT_MS = 120_000;
+const FAILURES_SHOWN = 8;
+
+export interface Program {
+  wasm: string;
+  path: string;
+}
+
+/** Writes NAME.wasm and makes the program NAME under out/tests; both stay there to be looked at. */
+export async function makeProgram(
+  name: string,
+  bytes: Uint8Array,
+  options = { spectest: false },
+): Promise<Program> {
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, name);
+  writeFileSync(`${path}.wasm`, bytes);
+  await makeExe(`${path}.wasm`, path, options);
+  return { wasm: `${path}.wasm`, path };
+}
+
+/** The text of one call for the protocol of `PROG -`. */
+export function callLine(call: Call, signature: Signature): string {
+  const args = call.args.map((bits, i) => show(signature.params[i], bits).replace(/^\w+:/, ''));
+  return [JSON.stringify(call.name), ...args].join(' ');
+}
+
+/** Sends lines to a program; the answers, one for each line. */
+export function ask(program: Program, lines: string[], environment: Record<string, string> = {}): string[] {
+  if (lines.length === 0) return [];
+  const run = spawnSync(program.path, ['-'], {
+    input: `${lines.join('\n')}\n`,
+    encoding: 'utf8',
+    maxBuffer: 1 << 30,
+    timeout: PROGRAM_TIMEOUT_MS,
+    env: { ...process.env, ...environment },
+  });
+  const answers = run.stdout.split('\n').slice(0, -1);
+  if (answers.length !== lines.length || run.status !== 0) {
+    const why = run.signal ?? `status ${run.status}`;
+    throw new Error(`${program.path} ended (${why}) at: ${lines[answers.length]}\n${run.stderr}`);
+  }
+  return answers;
+}
+
+/** Makes the calls natively and in Node; throws with the first differences if there are any. */
+export async function expectSame(
+  name: string,
+  module: ModuleBuilder,
+  calls: readonly Call[],
+  environment: Record<string, string> = {},
+): Promise<void> {
+  const program = await makeProgram(name, module.build(), { spectest: true });
+  const wanted = callAll(instantiate(module.build({ bits: true })), signatures(module), calls);
+  compareAnswers(program, signatures(module), calls, wanted, environment);
+}
+
+export function compareAnswers(
+  program: Program,
+  signature: (name: string) => Signature,
+  calls: readonly Call[],
+  wanted: readonly Outcome[],
+  environment: Record<string, string> = {},
+): void {
+  const lines = calls.map((call) => callLine(call, signature(call.name)));
+  const answers = ask(program, lines, environment);
+  const failures: string[] = [];
+  answers.forEach((answer, i) => {
+    if (agree(wanted[i], answer, calls[i])) return;
+    failures.push(`${lines[i]}\n    yaos: ${answer}\n    Node: ${describe(wanted[i])}`);
+  });
+  if (failures.length === 0) return;
+  const shown = failures.slice(0, FAILURES_SHOWN).join('\n  ');
+  const first = lines[0] === undefined ? '' : `echo '…' | ${program.path} -`;
+  throw new Error(
+    `${program.wasm}: ${failures.length} of ${calls.length} calls differ (${first})\n  ${shown}`,
+  );
+}
+
+/** Signatures by export, looked up often. */
+export function signatures(module: ModuleBuilder): (name: string) => Signature {
+  const map = new Map(module.functions.filter((f) => f.exported).map((f) => [f.name, f.signature]));
+  return (name) => {
+    const found = map.get(name);
+    if (found === undefined) throw new Error(`no export ${name}`);
+    return found;
+  };
+}
+
+function describe(outcome: Outcome): string {
+  return 'values' in outcome ? outcome.values : `trap: ${outcome.traps.join(' or ')}`;
+}
+
+export function agree(wanted: Outcome, answer: string, call: Call): boolean {
+  if ('traps' in wanted) {
+    const traps = call.trap === undefined ? wanted.traps : [call.trap];
+    return traps.some((t) => answer === `trap: ${t}`);
+  }
+  if (answer === wanted.values) return true;
+  if (call.nan === undefined) return false;
+  const got = answer.split(' ');
+  const want = wanted.values.split(' ');
+  return got.length === want.length && got.every((g, i) => g === want[i] || sameNan(g, want[i], call.nan!));
+}
+
+function sameNan(got: string, want: string, nan: 'canonical' | 'arithmetic'): boolean {
+  const allowed = nan === 'canonical' ? isCanonicalNan : isArithmeticNan;
+  const [type, bits] = split(got);
+  const [wantType, wantBits] = split(want);
+  return type === wantType && allowed(type, bits) && isArithmeticNan(type, wantBits);
+}
+
+function split(text: string): [NumType, bigint] {
+  const [type, bits] = text.split(':');
+  return /^0x/.test(bits ?? '') ? [type as NumType, BigInt(bits)] : ['i32', 0n];
+}
