@@ -1,0 +1,126 @@
+// The dominator tree (Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm", 2001) over the blocks that can be
+// reached, and numbers that answer "does a dominate b" in constant time.
+
+import type { Block, Func } from './ir.ts';
+
+/** The reachable blocks in reverse post-order. */
+export function reversePostOrder(func: Func): Block[] {
+  const entry = func.blocks[0];
+  const seen = new Uint8Array(func.nextBlock);
+  const order: Block[] = [];
+  const stack = [{ block: entry, next: 0 }];
+  seen[entry.id] = 1;
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1];
+    const { targets } = top.block.terminator;
+    if (top.next === targets.length) {
+      order.push(top.block);
+      stack.pop();
+      continue;
+    }
+    // The last successor first, so that the first one comes first in the result.
+    const to = targets[targets.length - 1 - top.next++].block;
+    if (seen[to.id]) continue;
+    seen[to.id] = 1;
+    stack.push({ block: to, next: 0 });
+  }
+  return order.reverse();
+}
+
+export class Dominators {
+  /** Reachable blocks in reverse post-order. */
+  readonly order: Block[];
+  /** Position of each block in `order` by block id, -1 if it cannot be reached. */
+  readonly position: Int32Array;
+  /** Position of the immediate dominator, by position. */
+  private readonly parent: Int32Array;
+  /** Numbers of a walk of the tree: a dominates b if a's interval holds b's. By position. */
+  private readonly first: Int32Array;
+  private readonly last: Int32Array;
+
+  constructor(func: Func) {
+    this.order = reversePostOrder(func);
+    const n = this.order.length;
+    this.position = new Int32Array(func.nextBlock).fill(-1);
+    for (let i = 0; i < n; i++) this.position[this.order[i].id] = i;
+    this.parent = this.solve(this.predecessors());
+    this.first = new Int32Array(n);
+    this.last = new Int32Array(n);
+    this.number();
+  }
+
+  private predecessors(): number[][] {
+    const preds: number[][] = this.order.map(() => []);
+    this.order.forEach((b, i) => {
+      let previous = -1;
+      for (const { block } of b.terminator.targets) {
+        const to = this.position[block.id];
+        if (to !== previous) preds[to].push(i);
+        previous = to;
+      }
+    });
+    return preds;
+  }
+
+  private solve(preds: number[][]): Int32Array {
+    const parent = new Int32Array(this.order.length).fill(-1);
+    parent[0] = 0;
+    for (let changed = true; changed; ) {
+      changed = false;
+      for (let i = 1; i < preds.length; i++) {
+        let common = -1;
+        for (const p of preds[i]) {
+          if (parent[p] < 0) continue;
+          common = common < 0 ? p : meet(parent, common, p);
+        }
+        if (parent[i] !== common) {
+          parent[i] = common;
+          changed = true;
+        }
+      }
+    }
+    return parent;
+  }
+
+  /** A parent comes before its children in reverse post-order, so sizes of subtrees give the intervals. */
+  private number(): void {
+    const n = this.order.length;
+    const size = new Int32Array(n).fill(1);
+    for (let i = n - 1; i > 0; i--) size[this.parent[i]] += size[i];
+    const next = new Int32Array(n);
+    next[0] = 1;
+    this.last[0] = n - 1;
+    for (let i = 1; i < n; i++) {
+      const p = this.parent[i];
+      this.first[i] = next[p];
+      this.last[i] = next[p] + size[i] - 1;
+      next[p] += size[i];
+      next[i] = this.first[i] + 1;
+    }
+  }
+
+  reachable(b: Block): boolean {
+    return this.position[b.id] >= 0;
+  }
+
+  /** Undefined for the entry. */
+  immediateDominator(b: Block): Block | undefined {
+    const i = this.position[b.id];
+    return i > 0 ? this.order[this.parent[i]] : undefined;
+  }
+
+  /** Whether every path to `b` goes through `a`; a block dominates itself. Both must be reachable. */
+  dominates(a: Block, b: Block): boolean {
+    const i = this.position[a.id];
+    const j = this.first[this.position[b.id]];
+    return this.first[i] <= j && j <= this.last[i];
+  }
+}
+
+function meet(parent: Int32Array, a: number, b: number): number {
+  while (a !== b) {
+    if (a > b) a = parent[a];
+    else b = parent[b];
+  }
+  return a;
+}

@@ -1,0 +1,86 @@
+// Natural loops: sets every block's loopDepth and puts the blocks in an order in which each loop is contiguous. Blocks
+// keep their relative order otherwise; what a loop only leads out to comes after it.
+// Requires: a reducible graph in topological order (back edges aside), as the builder makes it. Unreachable blocks are
+// dropped.
+
+import { Dominators } from './dominators.ts';
+import { type Block, computePreds, type Func } from './ir.ts';
+
+/** A loop, or the whole function (without a header). */
+interface Loop {
+  header: Block | undefined;
+  parent: Loop | undefined;
+  depth: number;
+  /** Blocks directly in it and inner loops, in layout order. */
+  items: (Block | Loop)[];
+}
+
+export function arrangeLoops(func: Func): void {
+  const dom = new Dominators(func);
+  func.blocks = func.blocks.filter((b) => dom.reachable(b));
+  computePreds(func);
+  const root: Loop = { header: undefined, parent: undefined, depth: 0, items: [] };
+  const inner = innermostLoops(func, dom, root);
+  for (const b of func.blocks) {
+    const loop = inner[b.id] ?? root;
+    b.loopDepth = loop.depth;
+    if (loop.header === b) loop.parent!.items.push(loop);
+    loop.items.push(b);
+  }
+  func.blocks = flatten(root);
+}
+
+/** The innermost loop of each block by id. Headers are visited from the last to the first: inner loops before outer ones. */
+function innermostLoops(func: Func, dom: Dominators, root: Loop): (Loop | undefined)[] {
+  const inner: (Loop | undefined)[] = new Array(func.nextBlock);
+  const loops: Loop[] = [];
+  for (let i = dom.order.length - 1; i >= 0; i--) {
+    const header = dom.order[i];
+    const latches = header.preds.filter((p) => dom.dominates(header, p));
+    if (latches.length === 0) continue;
+    const loop: Loop = { header, parent: root, depth: 0, items: [] };
+    loops.push(loop);
+    collect(loop, latches, inner);
+  }
+  for (let i = loops.length - 1; i >= 0; i--) loops[i].depth = loops[i].parent!.depth + 1;
+  return inner;
+}
+
+/** Walks backwards from the latches to the header. A loop found before is stepped over as a whole. */
+function collect(loop: Loop, latches: Block[], inner: (Loop | undefined)[]): void {
+  const header = loop.header!;
+  const work = [...latches];
+  while (work.length > 0) {
+    const b = work.pop()!;
+    const known = outermost(inner[b.id], loop);
+    if (known === loop) continue;
+    if (known) known.parent = loop;
+    else inner[b.id] = loop;
+    const entry = known?.header ?? b;
+    if (entry !== header) for (const p of entry.preds) work.push(p);
+  }
+  inner[header.id] ??= loop;
+}
+
+/** The outermost known loop around; `within` itself if that is reached. */
+function outermost(from: Loop | undefined, within: Loop): Loop | undefined {
+  let loop = from;
+  while (loop && loop !== within && loop.parent?.header) loop = loop.parent;
+  return loop;
+}
+
+function flatten(root: Loop): Block[] {
+  const order: Block[] = [];
+  const stack = [{ items: root.items, next: 0 }];
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1];
+    if (top.next === top.items.length) {
+      stack.pop();
+      continue;
+    }
+    const item = top.items[top.next++];
+    if ('items' in item) stack.push({ items: item.items, next: 0 });
+    else order.push(item);
+  }
+  return order;
+}
