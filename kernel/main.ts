@@ -30,7 +30,6 @@ import * as clock from './time/clock.ts';
 import { VERSION } from './version.ts';
 import * as x86 from './x86.ts';
 
-
 export { exception, interrupt, thread_main };
 
 const COMMAND_LINE_FILE = 'opt/yaos/cmdline';
@@ -58,7 +57,7 @@ function readBootInfo(magic: u32, info: u32): BootInfo {
   if (magic === MULTIBOOT_MAGIC) good = readMultiboot(info, boot);
   else if (magic === PVH_MAGIC) good = readPvh(info, boot);
   if (!good) {
-    log('boot').text('unusable boot information at ').hex(info, 8).text(', magic ').hex(magic, 8).end();
+    log('boot').hex('unusable boot information at ', info, 8).hex(', magic ', magic, 8).end();
     panic('the boot loader gives no memory map');
   }
   return boot;
@@ -67,7 +66,8 @@ function readBootInfo(magic: u32, info: u32): BootInfo {
 /** The host's fw_cfg file goes before the boot loader's line. */
 function readCommandLine(boot: BootInfo): void {
   const file = heap.alloc(COMMAND_LINE_BYTES) as u32;
-  if (fwcfg.readFile(COMMAND_LINE_FILE, file, COMMAND_LINE_BYTES)) cmdline.add('fw_cfg', file, COMMAND_LINE_BYTES);
+  if (fwcfg.readFile(COMMAND_LINE_FILE, file, COMMAND_LINE_BYTES))
+    cmdline.add('fw_cfg', file, COMMAND_LINE_BYTES);
   cmdline.add(boot.loader, boot.commandLine, COMMAND_LINE_BYTES);
 }
 
@@ -77,7 +77,11 @@ class MainProgram extends Program {
     scan();
     attachAll();
     runJob(cmdline.value('job', 'read'));
-    log('irq').decimal(vectors.interruptCount).text(' interrupts, ').decimal(vectors.strayCount).text(' stray').end();
+    log('irq')
+      .decimal('', vectors.interruptCount)
+      .decimal(' interrupts, ', vectors.strayCount)
+      .text(' stray')
+      .end();
     bare().text('yaos: done').end();
     power.softOff();
     exit(EXIT_DONE);

@@ -44,9 +44,9 @@ export function init(): void {
   smiCommand = load<u32>(fadt + FADT_SMI_CMD);
   acpiEnable = load<u8>(fadt + FADT_ACPI_ENABLE);
   sleepTypes = findS5(dsdt, tableLength(dsdt));
-  const line = log('acpi').text('soft-off by port ').hex(pm1aControl, 4);
+  const line = log('acpi').hex('soft-off by port ', pm1aControl, 4);
   if (sleepTypes < 0) line.text(' not possible: no \\_S5 package');
-  else line.text(', type ').decimal(sleepTypes & 0xff);
+  else line.decimal(', type ', sleepTypes & 0xff);
   line.end();
 }
 

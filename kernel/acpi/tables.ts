@@ -67,12 +67,13 @@ export function openTable(address: u64): u32 {
     const sound = length >= HEADER_BYTES && length <= TABLE_BYTES_MAX && mapFirmware(address, length);
     if (sound && sum(address as u32, length) === 0) return address as u32;
   }
-  log('acpi').text('bad table at ').hex(address, 8).end();
+  log('acpi').hex('bad table at ', address, 8).end();
   return 0;
 }
 
 function findRsdp(info: BootInfo): u32 {
-  if (info.rsdp !== 0) return mapFirmware(info.rsdp, RSDP_BYTES_2) && isRsdp(info.rsdp as u32) ? (info.rsdp as u32) : 0;
+  if (info.rsdp !== 0)
+    return mapFirmware(info.rsdp, RSDP_BYTES_2) && isRsdp(info.rsdp as u32) ? (info.rsdp as u32) : 0;
   const ebda = info.ebda & ~15;
   if (ebda !== 0 && ebda <= LOW_RAM_END - EBDA_SEARCH_BYTES) {
     const found = search(ebda, ebda + EBDA_SEARCH_BYTES);

@@ -75,6 +75,6 @@ function transfer(key: u32, into: u32, bytes: u32): bool {
     if (control & DMA_ERROR) break;
     x86.pause();
   }
-  log('fw_cfg').text('transfer of item ').hex(key, 4).text(' failed').end();
+  log('fw_cfg').hex('transfer of item ', key, 4).text(' failed').end();
   return false;
 }

@@ -40,14 +40,15 @@ export function readMultiboot(at: u32, info: BootInfo): bool {
 
 function readMap(at: u32, bytes: u32, info: BootInfo): bool {
   if (bytes > MMAP_BYTES_MAX || !mapFirmware(at, bytes)) {
-    log('boot').text('multiboot memory map at ').hex(at, 8).text(', ').decimal(bytes).text(' bytes, unusable').end();
+    log('boot').hex('multiboot memory map at ', at, 8).decimal(', ', bytes).text(' bytes, unusable').end();
     return false;
   }
   const end = at + bytes;
   while (end - at >= ENTRY_BYTES_MIN + 4) {
     const size = load<u32>(at);
     if (size < ENTRY_BYTES_MIN || size > end - at - 4) break;
-    if (load<u32>(at + ENTRY_TYPE) === TYPE_RAM) info.addRam(load<u64>(at + ENTRY_BASE), load<u64>(at + ENTRY_LENGTH));
+    if (load<u32>(at + ENTRY_TYPE) === TYPE_RAM)
+      info.addRam(load<u64>(at + ENTRY_BASE), load<u64>(at + ENTRY_LENGTH));
     at += size + 4;
   }
   return true;

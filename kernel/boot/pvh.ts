@@ -35,12 +35,13 @@ export function readPvh(at: u32, info: BootInfo): bool {
 
 function readMap(address: u64, entries: u32, info: BootInfo): bool {
   if (entries > ENTRIES_MAX || !mapFirmware(address, entries * ENTRY_BYTES)) {
-    log('boot').text('PVH memory map at ').hex(address, 8).text(', ').decimal(entries).text(' entries, unusable').end();
+    log('boot').hex('PVH memory map at ', address, 8).decimal(', ', entries).text(' entries, unusable').end();
     return false;
   }
   for (let i: u32 = 0; i < entries; i++) {
     const at = (address as u32) + i * ENTRY_BYTES;
-    if (load<u32>(at + ENTRY_TYPE) === TYPE_RAM) info.addRam(load<u64>(at + ENTRY_ADDRESS), load<u64>(at + ENTRY_SIZE));
+    if (load<u32>(at + ENTRY_TYPE) === TYPE_RAM)
+      info.addRam(load<u64>(at + ENTRY_ADDRESS), load<u64>(at + ENTRY_SIZE));
   }
   return true;
 }

@@ -16,7 +16,7 @@ export function attachAll(): void {
     if (id === 0) continue;
     const driver = find(id);
     if (driver === null) {
-      log('virtio').text(fn.name).text(': no driver for device type ').decimal(id).end();
+      log('virtio').text(fn.name).decimal(': no driver for device type ', id).end();
       continue;
     }
     const transport = openTransport(fn);

@@ -17,14 +17,41 @@ const CONFIG_WCE: u32 = 11;
 
 /** Names of the bits 0 … 23; BARRIER and SCSI are legacy (§5.2.3.1). */
 const NAMES: StaticArray<string> = [
-  'BARRIER', 'SIZE_MAX', 'SEG_MAX', '', 'GEOMETRY', 'RO', 'BLK_SIZE', 'SCSI',
-  '', 'FLUSH', 'TOPOLOGY', 'CONFIG_WCE', 'MQ', 'DISCARD', 'WRITE_ZEROES', 'LIFETIME',
-  'SECURE_ERASE', 'ZONED', '', '', '', '', '', '',
+  'BARRIER',
+  'SIZE_MAX',
+  'SEG_MAX',
+  '',
+  'GEOMETRY',
+  'RO',
+  'BLK_SIZE',
+  'SCSI',
+  '',
+  'FLUSH',
+  'TOPOLOGY',
+  'CONFIG_WCE',
+  'MQ',
+  'DISCARD',
+  'WRITE_ZEROES',
+  'LIFETIME',
+  'SECURE_ERASE',
+  'ZONED',
+  '',
+  '',
+  '',
+  '',
+  '',
+  '',
 ];
 
 /** What this driver makes use of. */
 export const UNDERSTOOD: u64 =
-  (1 << SIZE_MAX) | (1 << SEG_MAX) | (1 << GEOMETRY) | (1 << RO) | (1 << BLK_SIZE) | (1 << TOPOLOGY) | (1 << CONFIG_WCE);
+  (1 << SIZE_MAX) |
+  (1 << SEG_MAX) |
+  (1 << GEOMETRY) |
+  (1 << RO) |
+  (1 << BLK_SIZE) |
+  (1 << TOPOLOGY) |
+  (1 << CONFIG_WCE);
 
 // struct virtio_blk_config.
 const CAPACITY_LOW: Register = LONG | 0x00;
@@ -80,17 +107,24 @@ export class BlockConfig {
 
   /** Appends the facts and the features by name. */
   describe(line: Line): void {
-    line.decimal(this.capacity).text(' sectors of 512 bytes, ').text(this.device.legacy ? 'legacy' : 'modern');
-    if (this.device.has(BLK_SIZE)) line.text(', block size ').decimal(this.blockBytes);
+    line
+      .decimal('', this.capacity)
+      .text(' sectors of 512 bytes, ')
+      .text(this.device.legacy ? 'legacy' : 'modern');
+    if (this.device.has(BLK_SIZE)) line.decimal(', block size ', this.blockBytes);
     if (this.device.has(GEOMETRY)) {
-      line.text(', geometry ').decimal(this.cylinders).text('/').decimal(this.heads).text('/').decimal(this.trackSectors);
+      line.decimal(', geometry ', this.cylinders).decimal('/', this.heads).decimal('/', this.trackSectors);
     }
     if (this.device.has(TOPOLOGY)) {
-      line.text(', topology 2^').decimal(this.physicalBlockExponent).text('+').decimal(this.alignmentOffset)
-        .text(', I/O of ').decimal(this.ioBlocksMin).text(' to ').decimal(this.ioBlocksOptimal).text(' blocks');
+      line
+        .decimal(', topology 2^', this.physicalBlockExponent)
+        .decimal('+', this.alignmentOffset)
+        .decimal(', I/O of ', this.ioBlocksMin)
+        .decimal(' to ', this.ioBlocksOptimal)
+        .text(' blocks');
     }
-    if (this.device.has(SIZE_MAX)) line.text(', segments of ').decimal(this.sizeMax);
-    if (this.device.has(SEG_MAX)) line.text(', ').decimal(this.segMax).text(' segments');
+    if (this.device.has(SIZE_MAX)) line.decimal(', segments of ', this.sizeMax);
+    if (this.device.has(SEG_MAX)) line.decimal(', ', this.segMax).text(' segments');
     if (this.device.has(CONFIG_WCE)) line.text(this.writeback ? ', writeback' : ', writethrough');
     if (this.readOnly) line.text(', read-only');
     appendNames(line.text(', features'), this.device.offered, NAMES);

@@ -98,8 +98,11 @@ class VirtioDisk extends Disk {
   /** One thread at a time. */
   read(sector: u64, count: u32, buffer: u32): bool {
     if (sector + count < sector || sector + count > this.config.capacity) {
-      log(this.name).text('cannot read ').decimal(count).text(' sectors at sector ').decimal(sector)
-        .text(': the disk has only ').decimal(this.config.capacity).end();
+      log(this.name)
+        .decimal('cannot read ', count)
+        .decimal(' sectors at sector ', sector)
+        .decimal(': the disk has only ', this.config.capacity)
+        .end();
       return false;
     }
     if (this.requestBytes === 0) {
@@ -117,8 +120,11 @@ class VirtioDisk extends Disk {
     const pending = this.submitted - this.finished;
     if (pending > 0) {
       const request = this.requests[this.finished % REQUESTS];
-      log(this.name).text('reading ').decimal(request.count).text(' sectors at sector ').decimal(request.sector)
-        .text(', requests in flight ').decimal(pending).end();
+      log(this.name)
+        .decimal('reading ', request.count)
+        .decimal(' sectors at sector ', request.sector)
+        .decimal(', requests in flight ', pending)
+        .end();
     }
     this.queue.dump(this.name);
     this.device.dump();
@@ -172,17 +178,28 @@ class VirtioDisk extends Disk {
     const request = this.requests[this.finished % REQUESTS];
     if (!request.done.wait(clock.after(this.waitMs))) {
       if (this.queue.reportFault(this.name)) return false;
-      log(this.name).text('sector ').decimal(request.sector).text(': no answer in ').decimal(this.waitMs).text(' ms').end();
+      log(this.name)
+        .decimal('sector ', request.sector)
+        .decimal(': no answer in ', this.waitMs)
+        .text(' ms')
+        .end();
       return false;
     }
     this.finished++;
     const status = x86.load8(request.status);
     const trace = this.device.trace;
     if (trace.wanted) {
-      log(this.name).text('interrupt vector ').hex(trace.vector, 2).text(', ISR status ').hex(trace.status, 2)
-        .text(', CPU ').decimal(trace.cpu).end();
-      log(this.name).text('completion length ').decimal(request.written).text(', status ').decimal(status)
-        .text(', thread ').text(current.name).end();
+      log(this.name)
+        .hex('interrupt vector ', trace.vector, 2)
+        .hex(', ISR status ', trace.status, 2)
+        .decimal(', CPU ', trace.cpu)
+        .end();
+      log(this.name)
+        .decimal('completion length ', request.written)
+        .decimal(', status ', status)
+        .text(', thread ')
+        .text(current.name)
+        .end();
     }
     return this.check(request, status);
   }
@@ -191,11 +208,13 @@ class VirtioDisk extends Disk {
     // §5.2.6: the data and the status byte. §2.7.8: len counts every byte written, so a good read has written all.
     const expected = request.count * SECTOR_BYTES + 1;
     if (status === STATUS_OK && request.written === expected) return true;
-    const line = log(this.name).text('read of ').decimal(request.count).text(' sectors at sector ').decimal(request.sector)
-      .text(' failed: status ').decimal(status);
+    const line = log(this.name)
+      .decimal('read of ', request.count)
+      .decimal(' sectors at sector ', request.sector)
+      .decimal(' failed: status ', status);
     if (status === STATUS_IOERR) line.text(' (I/O error)');
     else if (status === STATUS_UNSUPP) line.text(' (not supported)');
-    else if (status === STATUS_OK) line.text(', but ').decimal(request.written).text(' bytes of ').decimal(expected);
+    else if (status === STATUS_OK) line.decimal(', but ', request.written).decimal(' bytes of ', expected);
     else line.text(' (unknown)');
     line.end();
     return false;

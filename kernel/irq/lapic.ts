@@ -66,7 +66,10 @@ export function init(spuriousVector: u32): void {
   write(LVT_ERROR, LVT_MASKED);
   write(TIMER_DIVIDE, DIVIDE_BY_16);
   write(SPURIOUS_VECTOR, SVR_ENABLE | spuriousVector);
-  log('irq').text(x2apic ? 'x2APIC' : 'xAPIC').text(', CPU ').decimal(id()).end();
+  log('irq')
+    .text(x2apic ? 'x2APIC' : 'xAPIC')
+    .decimal(', CPU ', id())
+    .end();
 }
 
 /** This CPU's APIC ID. */

@@ -37,7 +37,13 @@ export function number(name: string, otherwise: u32, most: u32): u32 {
     const digit = (text.charCodeAt(i) as u32) - 0x30;
     result = result * 10 + digit;
     if (digit > 9 || result > most) {
-      log('cmdline').text(name).text('=').text(text).text(' is no number up to ').decimal(most).text(', ignored').end();
+      log('cmdline')
+        .text(name)
+        .text('=')
+        .text(text)
+        .decimal(' is no number up to ', most)
+        .text(', ignored')
+        .end();
       return otherwise;
     }
   }

@@ -4,7 +4,7 @@
 
 import * as serial from './serial.ts';
 
-const CAPACITY: u32 = 512;
+const CAPACITY: u32 = 1024;
 const TAIL: u32 = 5; // '...' and CR LF always fit
 
 const SPACE: u32 = 0x20;
@@ -52,7 +52,10 @@ export class Line {
     return this;
   }
 
-  decimal(value: u64): Line {
+  // Numbers take the text before them, so that a line reads as pairs of a name and its value.
+
+  decimal(before: string, value: u64): Line {
+    this.text(before);
     let divisor: u64 = 1;
     while (value / divisor >= 10) divisor *= 10;
     for (; divisor > 0; divisor /= 10) this.char(0x30 + (((value / divisor) % 10) as u32));
@@ -60,23 +63,24 @@ export class Line {
   }
 
   /** The low `digits` hexadecimal digits, lower case, without a prefix. */
-  digits(value: u64, digits: u32): Line {
-    for (let shift: i32 = (digits as i32) * 4 - 4; shift >= 0; shift -= 4) {
+  digits(before: string, value: u64, digits: u32): Line {
+    this.text(before);
+    for (let shift = (digits as i32) * 4 - 4; shift >= 0; shift -= 4) {
       const digit = ((value >> shift) as u32) & 15;
       this.char(digit < 10 ? 0x30 + digit : 0x57 + digit);
     }
     return this;
   }
 
-  hex(value: u64, digits: u32): Line {
-    return this.text('0x').digits(value, digits);
+  hex(before: string, value: u64, digits: u32): Line {
+    return this.text(before).digits('0x', value, digits);
   }
 
   /** A size in the largest binary unit that divides it. */
-  size(bytes: u64): Line {
-    if (bytes === 0 || bytes & 1023) return this.decimal(bytes).text(' bytes');
-    if (bytes & 0xfffff) return this.decimal(bytes >> 10).text(' KiB');
-    return this.decimal(bytes >> 20).text(' MiB');
+  size(before: string, bytes: u64): Line {
+    if (bytes === 0 || bytes & 1023) return this.decimal(before, bytes).text(' bytes');
+    if (bytes & 0xfffff) return this.decimal(before, bytes >> 10).text(' KiB');
+    return this.decimal(before, bytes >> 20).text(' MiB');
   }
 
   /** What has been appended, as a string of the heap: for names made once, at start-up. */
@@ -88,6 +92,6 @@ export class Line {
     let at = this.start + this.used;
     for (let i: u32 = 0; this.cut && i < 3; i++, at++) store<u8>(at, DOT);
     store<u16>(at, 0x0a0d); // CR LF
-    serial.write(this.start, (at - this.start) as u32 + 2);
+    serial.write(this.start, ((at - this.start) as u32) + 2);
   }
 }

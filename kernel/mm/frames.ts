@@ -1,8 +1,7 @@
 // Page frames for what devices read and write: rings, headers and buffers. RAM below 4 GiB that is not linear
 // memory's own; taken in contiguous runs, zeroed, and kept for good, because drivers keep what they take.
 
-import { BootInfo } from '../boot/info.ts';
-import { Region, REGIONS_MAX } from '../boot/info.ts';
+import { BootInfo, REGIONS_MAX, Region } from '../boot/info.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
@@ -27,12 +26,19 @@ export function init(info: BootInfo): void {
     if (region.start <= STATIC_START && region.end >= HEAP_END + FRAMES_NEEDED_BYTES) coversImage = true;
     addFrames(max(region.start, HEAP_END), min(region.end, LOW_4_GIB));
   }
-  log('memory').size(usable & ~1023).text(' of RAM in ').decimal(info.regionCount).text(' ranges by ').text(info.loader).end();
-  if (info.regionsLost > 0) log('memory').decimal(info.regionsLost).text(' more ranges ignored').end();
-  if (high > 0) log('memory').size(high).text(' above 4 GiB not used').end();
+  log('memory')
+    .size('', usable & ~1023)
+    .decimal(' of RAM in ', info.regionCount)
+    .text(' ranges by ')
+    .text(info.loader)
+    .end();
+  if (info.regionsLost > 0) log('memory').decimal('', info.regionsLost).text(' more ranges ignored').end();
+  if (high > 0) log('memory').size('', high).text(' above 4 GiB not used').end();
   if (!coversImage) {
-    log('memory').text('too little RAM: yaos needs it from 1 to ').decimal((HEAP_END + FRAMES_NEEDED_BYTES) / MIB)
-      .text(' MiB; give the machine 16 MiB or more').end();
+    log('memory')
+      .decimal('too little RAM: yaos needs it from 1 to ', (HEAP_END + FRAMES_NEEDED_BYTES) / MIB)
+      .text(' MiB; give the machine 16 MiB or more')
+      .end();
     panic('too little RAM');
   }
 }
@@ -45,7 +51,7 @@ function addFrames(start: u64, end: u64): void {
   if (unmapped < end) {
     const result = x86.map(unmapped as u32, unmapped, (end - unmapped) as u32, MAP_WRITABLE);
     if (result !== MAP_DONE) {
-      log('memory').text('RAM at ').hex(unmapped, 8).text(' cannot be mapped, error ').decimal(result).end();
+      log('memory').hex('RAM at ', unmapped, 8).decimal(' cannot be mapped, error ', result).end();
       end = unmapped;
     }
   }
@@ -63,7 +69,7 @@ export function allocate(bytes: u32): u32 {
     memory.fill(address, 0, length);
     return address;
   }
-  log('memory').text('no ').size(length).text(' of contiguous RAM left').end();
+  log('memory').size('no ', length).text(' of contiguous RAM left').end();
   panic('out of memory');
   return 0;
 }

@@ -46,6 +46,6 @@ export function mapDevice(address: u64, bytes: u32): u32 {
 }
 
 function refuse(address: u64, bytes: u32): u32 {
-  log('memory').text('device registers at ').hex(address, 12).text(', ').size(bytes).text(', cannot be mapped').end();
+  log('memory').hex('device registers at ', address, 12).size(', ', bytes).text(', cannot be mapped').end();
   return 0;
 }

@@ -2,7 +2,7 @@
 
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
-import { appendSource, stackBottom, stackTop, Symbol } from './symbols.ts';
+import { appendSource, Symbol, stackBottom, stackTop } from './symbols.ts';
 
 const CALLS_MAX: u32 = 24;
 
@@ -19,9 +19,9 @@ export function backtrace(pc: u64, rsp: u64, slot: u32): void {
   for (let depth: u32 = 0; depth < CALLS_MAX; depth++) {
     // A return address lies behind its call, which may be a function's last instruction.
     const at = depth === 0 ? pc : pc - 1;
-    const line = log('panic').text('#').decimal(depth).text(' ');
+    const line = log('panic').decimal('#', depth).text(' ');
     if (!symbol.find(at)) {
-      line.hex(pc, 16).end();
+      line.hex('', pc, 16).end();
       return;
     }
     symbol.appendName(line);

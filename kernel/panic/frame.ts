@@ -34,20 +34,34 @@ export class Frame {
   }
 
   dump(): void {
-    log('panic').text('rip ').digits(this.rip, 16).text(' rsp ').digits(this.rsp, 16)
-      .text(' rflags ').digits(this.word(RFLAGS), 8).text(' cr2 ').digits(this.cr2, 16).end();
-    log('panic').text('cr0 ').digits(x86.read_cr0(), 8).text(' cr3 ').digits(x86.read_cr3(), 8)
-      .text(' cr4 ').digits(x86.read_cr4(), 8).end();
+    log('panic')
+      .digits('rip ', this.rip, 16)
+      .digits(' rsp ', this.rsp, 16)
+      .digits(' rflags ', this.word(RFLAGS), 8)
+      .digits(' cr2 ', this.cr2, 16)
+      .end();
+    log('panic')
+      .digits('cr0 ', x86.read_cr0(), 8)
+      .digits(' cr3 ', x86.read_cr3(), 8)
+      .digits(' cr4 ', x86.read_cr4(), 8)
+      .end();
     this.dumpFour('rax ', 0, ' rcx ', 1, ' rdx ', 2, ' rbx ', 3);
     this.dumpFour('rbp ', 5, ' rsi ', 6, ' rdi ', 7, ' r8  ', 8);
     this.dumpFour('r9  ', 9, ' r10 ', 10, ' r11 ', 11, ' r12 ', 12);
-    log('panic').text('r13 ').digits(this.register(13), 16).text(' r14 ').digits(this.register(14), 16)
-      .text(' r15 ').digits(this.register(15), 16).end();
+    log('panic')
+      .digits('r13 ', this.register(13), 16)
+      .digits(' r14 ', this.register(14), 16)
+      .digits(' r15 ', this.register(15), 16)
+      .end();
   }
 
   private dumpFour(a: string, i: u32, b: string, j: u32, c: string, k: u32, d: string, l: u32): void {
-    log('panic').text(a).digits(this.register(i), 16).text(b).digits(this.register(j), 16)
-      .text(c).digits(this.register(k), 16).text(d).digits(this.register(l), 16).end();
+    log('panic')
+      .digits(a, this.register(i), 16)
+      .digits(b, this.register(j), 16)
+      .digits(c, this.register(k), 16)
+      .digits(d, this.register(l), 16)
+      .end();
   }
 
   private word(index: u32): u64 {

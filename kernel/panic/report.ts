@@ -18,19 +18,45 @@ const INVALID_OPCODE: u32 = 6;
 const DOUBLE_FAULT: u32 = 8;
 const PAGE_FAULT: u32 = 14;
 const EXCEPTIONS: StaticArray<string> = [
-  'divide error', 'debug exception', 'non-maskable interrupt', 'breakpoint',
-  'overflow', 'bound range exceeded', 'invalid opcode', 'device not available',
-  'double fault', 'coprocessor segment overrun', 'invalid TSS', 'segment not present',
-  'stack segment fault', 'general protection', 'page fault', 'exception 15',
-  'x87 floating-point error', 'alignment check', 'machine check', 'SIMD floating-point exception',
-  'virtualization exception', 'control protection exception',
+  'divide error',
+  'debug exception',
+  'non-maskable interrupt',
+  'breakpoint',
+  'overflow',
+  'bound range exceeded',
+  'invalid opcode',
+  'device not available',
+  'double fault',
+  'coprocessor segment overrun',
+  'invalid TSS',
+  'segment not present',
+  'stack segment fault',
+  'general protection',
+  'page fault',
+  'exception 15',
+  'x87 floating-point error',
+  'alignment check',
+  'machine check',
+  'SIMD floating-point exception',
+  'virtualization exception',
+  'control protection exception',
 ];
 
 /** WebAssembly's messages by kind of trap (`TrapKind` in build/ir/ir.ts). */
 const TRAPS: StaticArray<string> = [
-  '', 'unreachable', '', 'integer overflow', 'invalid conversion to integer', 'out of bounds memory access',
-  'out of bounds table access', 'undefined element', 'uninitialized element', 'indirect call type mismatch',
-  'call stack exhausted', 'unaligned atomic', 'expected shared memory',
+  '',
+  'unreachable',
+  '',
+  'integer overflow',
+  'invalid conversion to integer',
+  'out of bounds memory access',
+  'out of bounds table access',
+  'undefined element',
+  'uninitialized element',
+  'indirect call type mismatch',
+  'call stack exhausted',
+  'unaligned atomic',
+  'expected shared memory',
 ];
 
 /** A push or a probe this far from the stack's bottom has hit its guard page. */
@@ -47,8 +73,10 @@ let reporting: bool = false;
 /** Called by asm/ for vectors 0 … 31. */
 export function exception(vector: u32, error: u32, address: u64): void {
   if (reporting) {
-    log('panic').text('exception ').decimal(vector).text(' while this was reported, rip ')
-      .hex(new Frame(address).rip, 16).end();
+    log('panic')
+      .decimal('exception ', vector)
+      .hex(' while this was reported, rip ', new Frame(address).rip, 16)
+      .end();
     exit(EXIT_PANIC);
   }
   reporting = true;
@@ -68,9 +96,9 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   const kind = trapKind(frame.rip);
   if (vector === INVALID_OPCODE && cause.reason.length > 0) {
     line.text(cause.reason);
-    if (cause.file.length > 0) line.text(' (').text(cause.file).text(':').decimal(cause.line).text(')');
+    if (cause.file.length > 0) line.text(' (').text(cause.file).decimal(':', cause.line).text(')');
   } else if (vector === PAGE_FAULT && kind === TRAP_MEMORY) {
-    line.text(TRAPS[kind]).text(' at ').hex(frame.cr2, 8);
+    line.text(TRAPS[kind]).hex(' at ', frame.cr2, 8);
   } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {
     line.text(divisor(frame) === 0 ? 'integer divide by zero' : 'integer overflow');
   } else if (vector === INVALID_OPCODE && kind > 0 && kind < (TRAPS.length as u32)) {
@@ -79,8 +107,8 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
     line.text('kernel stack overflow');
   } else {
     line.text(vector < (EXCEPTIONS.length as u32) ? EXCEPTIONS[vector] : 'reserved exception');
-    line.text(', vector ').decimal(vector).text(', error code ').hex(error, 8);
-    if (vector === PAGE_FAULT) line.text(', address ').hex(frame.cr2, 16);
+    line.decimal(', vector ', vector).hex(', error code ', error, 8);
+    if (vector === PAGE_FAULT) line.hex(', address ', frame.cr2, 16);
   }
 }
 

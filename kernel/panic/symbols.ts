@@ -61,7 +61,7 @@ export function appendSource(line: Line, pc: u64): void {
   const at = x86.table(FILES) + file * 4;
   if (file === NO_FILE || at >= x86.table(FILES + 1)) return;
   appendString(line.text(' ('), x86.peek32(at));
-  line.text(':').decimal(place & 0xf_ffff).text(')');
+  line.decimal(':', place & 0xf_ffff).text(')');
 }
 
 /** The kind of trap that the instruction at a native address can raise, 0: none. */

@@ -70,8 +70,9 @@ export function create(name: string, program: Program | null): Thread {
 
 /** Called by asm/ on a new thread's own stack, interrupts off. */
 export function thread_main(slot: u32): void {
+  current = threads[slot]!;
   x86.sti();
-  threads[slot]!.program!.run();
+  current.program!.run();
   x86.cli();
   current.state = ENDED;
   switchTo(pick());
@@ -114,10 +115,10 @@ function pick(): Thread {
 }
 
 function switchTo(next: Thread): void {
-  const previous = current;
-  if (next === previous) return;
-  current = next;
-  x86.thread_switch(previous.slot, next.slot);
+  const self = current;
+  if (next === self) return;
+  x86.thread_switch(self.slot, next.slot);
+  current = self; // whoever has given the CPU back
 }
 
 function setTimer(): void {

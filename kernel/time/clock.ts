@@ -21,8 +21,19 @@ let tsc_khz: u64 = 0;
 let timer_khz: u64 = 0;
 
 export function init(): void {
-  const source = fromHypervisor() ? 'hypervisor' : fromCrystal() ? 'CPUID 0x15' : fromPit() ? 'PIT' : assumed();
-  log('time').text('TSC ').decimal(tsc_khz).text(' kHz, APIC timer ').decimal(timer_khz).text(' kHz by ').text(source).end();
+  const source = fromHypervisor()
+    ? 'hypervisor'
+    : fromCrystal()
+      ? 'CPUID 0x15'
+      : fromPit()
+        ? 'PIT'
+        : assumed();
+  log('time')
+    .decimal('TSC ', tsc_khz)
+    .decimal(' kHz, APIC timer ', timer_khz)
+    .text(' kHz by ')
+    .text(source)
+    .end();
 }
 
 /** Ticks of the time-stamp counter since reset. */
@@ -76,7 +87,7 @@ function fromPit(): bool {
   const start = x86.rdtsc();
   if (!pit.awaitEnd()) return false;
   tsc_khz = ((x86.rdtsc() - start) * 1000) / CALIBRATION_US;
-  timer_khz = ((u32.MAX_VALUE - lapic.timerCount()) as u64) * lapic.TIMER_DIVISOR * 1000 / CALIBRATION_US;
+  timer_khz = (((u32.MAX_VALUE - lapic.timerCount()) as u64) * lapic.TIMER_DIVISOR * 1000) / CALIBRATION_US;
   return tsc_khz !== 0 && timer_khz !== 0;
 }
 

@@ -18,7 +18,7 @@ const POLLS_MAX: u32 = 1_000_000;
 
 /** Starts to count `microseconds`, at most 50,000. */
 export function start(microseconds: u32): void {
-  const count = (PIT_HZ / 100 * microseconds) / 10_000;
+  const count = ((PIT_HZ / 100) * microseconds) / 10_000;
   x86.out8(CONTROL_B, (x86.in8(CONTROL_B) & ~SPEAKER) | GATE_2);
   x86.out8(MODE, MODE_CHANNEL_2_ONCE);
   x86.out8(CHANNEL_2, count & 0xff);

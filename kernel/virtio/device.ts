@@ -2,8 +2,8 @@
 // Every step that a device can refuse or ignore is checked, and says what went wrong.
 
 import { Window } from '../bus/window.ts';
-import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import * as lapic from '../irq/lapic.ts';
+import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import { log } from '../lib/log.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
@@ -93,7 +93,7 @@ export class VirtioDevice {
     this.transport.setDriverFeatures(this.features);
     this.addStatus(transports.STATUS_FEATURES_OK);
     if (this.transport.status() & transports.STATUS_FEATURES_OK) return this.setConfigVector();
-    log(this.name).text('offered ').hex(this.offered, 16).text(', accepted ').hex(this.features, 16).end();
+    log(this.name).hex('offered ', this.offered, 16).hex(', accepted ', this.features, 16).end();
     return this.fail('refuses these features (FEATURES_OK)');
   }
 
@@ -102,7 +102,8 @@ export class VirtioDevice {
     const most = this.transport.queueSizeMax(index);
     if (most === 0) return this.noQueue('has no queue ', index);
     // §2.7: a split ring's size is a power of two, at most 32768.
-    if (most & (most - 1) || most > LEGACY_QUEUE_SIZE_MAX) return this.noQueue('gives a bad size for queue ', index);
+    if (most & (most - 1) || most > LEGACY_QUEUE_SIZE_MAX)
+      return this.noQueue('gives a bad size for queue ', index);
     const entry = this.vectorNext++;
     if (entry >= this.transport.vectorCount) return this.noQueue('has no interrupt vector for queue ', index);
     const doorbell = this.transport.doorbell(index);
@@ -110,7 +111,8 @@ export class VirtioDevice {
     const layout = new RingLayout(this.legacy ? most : min(most, QUEUE_SIZE_MAX));
     const queue = new SplitQueue(index, layout, doorbell, user, this.has(INDIRECT_DESC), this.has(EVENT_IDX));
     this.route(entry, new QueueInterrupt(queue, this.transport, this.trace));
-    if (!this.transport.setQueue(index, layout, entry)) return this.noQueue('refuses the interrupt vector of queue ', index);
+    if (!this.transport.setQueue(index, layout, entry))
+      return this.noQueue('refuses the interrupt vector of queue ', index);
     return queue;
   }
 
@@ -137,10 +139,12 @@ export class VirtioDevice {
   /** Logs the device's state: for waits that took too long. */
   dump(): void {
     const status = this.transport.status();
-    const line = log(this.name).text('device status ').hex(status, 2);
+    const line = log(this.name).hex('device status ', status, 2);
     if (status & transports.STATUS_NEEDS_RESET) line.text(' (needs reset)');
-    line.text(', ISR status ').hex(this.transport.interruptStatus(), 2)
-      .text(', configuration changes ').decimal(this.changes.count).end();
+    line
+      .hex(', ISR status ', this.transport.interruptStatus(), 2)
+      .decimal(', configuration changes ', this.changes.count)
+      .end();
   }
 
   /** Step 1. §4.1.4.3.1: the reset is done when the status reads as 0. */
@@ -149,8 +153,11 @@ export class VirtioDevice {
     const deadline = clock.after(RESET_MS_MAX);
     while (this.transport.status() !== 0) {
       if (clock.now() > deadline) {
-        log(this.name).text('does not reset: status still ').hex(this.transport.status(), 2)
-          .text(' after ').decimal(RESET_MS_MAX).text(' ms').end();
+        log(this.name)
+          .hex('does not reset: status still ', this.transport.status(), 2)
+          .decimal(' after ', RESET_MS_MAX)
+          .text(' ms')
+          .end();
         return false;
       }
       x86.pause();
@@ -167,7 +174,9 @@ export class VirtioDevice {
     if (this.transport.vectorCount < 2) return true;
     const entry = this.vectorNext++;
     this.route(entry, this.changes);
-    return this.transport.setConfigVector(entry) || this.fail('refuses an interrupt vector for its configuration');
+    return (
+      this.transport.setConfigVector(entry) || this.fail('refuses an interrupt vector for its configuration')
+    );
   }
 
   private route(entry: u32, handler: InterruptHandler): void {
@@ -177,7 +186,7 @@ export class VirtioDevice {
   }
 
   private noQueue(why: string, index: u32): SplitQueue | null {
-    log(this.name).text(why).decimal(index).end();
+    log(this.name).decimal(why, index).end();
     this.addStatus(transports.STATUS_FAILED);
     return null;
   }

@@ -37,7 +37,7 @@ export function appendNames(line: Line, features: u64, deviceNames: StaticArray<
     if (!has(features, bit)) continue;
     const name = bit < (deviceNames.length as u32) ? deviceNames[bit] : commonName(bit);
     if (name.length > 0) line.text(' ').text(name);
-    else line.text(' bit').decimal(bit);
+    else line.decimal(' bit', bit);
   }
   return line;
 }

@@ -1,7 +1,7 @@
 // Where the three parts of a split ring lie (virtio 1.2 §2.7), which is all that a transport has to know of it.
 
-import { PAGE } from '../mm/layout.ts';
 import * as frames from '../mm/frames.ts';
+import { PAGE } from '../mm/layout.ts';
 
 export const DESCRIPTOR_BYTES: u32 = 16;
 const AVAILABLE_EXTRA: u32 = 6; // flags, idx, used_event

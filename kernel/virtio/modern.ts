@@ -127,9 +127,14 @@ export class ModernTransport extends Transport {
     this.common.write(QUEUE_SELECT, queue);
     // §4.1.4.4: 16-bit offset times 32-bit multiplier, within the structure.
     const offset = (this.common.read(QUEUE_NOTIFY_OFFSET) as u64) * this.notifyMultiplier;
-    if (offset + 2 <= this.notify.bytes) return new Window(this.notify.base + (offset as u32), 2, this.notify.ports);
-    log('virtio').text(this.name).text(': the doorbell of queue ').decimal(queue).text(' at ').hex(offset, 8)
-      .text(' lies outside its structure').end();
+    if (offset + 2 <= this.notify.bytes)
+      return new Window(this.notify.base + (offset as u32), 2, this.notify.ports);
+    log('virtio')
+      .text(this.name)
+      .decimal(': the doorbell of queue ', queue)
+      .hex(' at ', offset, 8)
+      .text(' lies outside its structure')
+      .end();
     return null;
   }
 

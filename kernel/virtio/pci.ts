@@ -26,7 +26,10 @@ export function openTransport(fn: PciFunction): Transport | null {
   fn.enable();
   const msix = findMsix(fn);
   if (msix === null) {
-    log('virtio').text(fn.name).text(': no usable MSI-X, and this kernel does not support INTx interrupts yet').end();
+    log('virtio')
+      .text(fn.name)
+      .text(': no usable MSI-X, and this kernel does not support INTx interrupts yet')
+      .end();
     return null;
   }
   msix.enable();

@@ -5,7 +5,7 @@
 // All accesses to the rings are volatile. x86 keeps stores in order and loads in order (SDM 3A §8.2.2), so only the
 // one place where a store must be seen before a later load needs a fence.
 
-import { WORD, Window } from '../bus/window.ts';
+import { Window, WORD } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import * as x86 from '../x86.ts';
@@ -96,7 +96,9 @@ export class SplitQueue {
     const needed: u32 = this.indirect ? 1 : segments;
     if (this.freeCount < needed) return false;
     this.head = this.freeHead;
-    this.at = this.indirect ? this.tables + this.head * TABLE_DESCRIPTORS * DESCRIPTOR_BYTES : this.slot(this.head);
+    this.at = this.indirect
+      ? this.tables + this.head * TABLE_DESCRIPTORS * DESCRIPTOR_BYTES
+      : this.slot(this.head);
     this.remaining = segments;
     this.writableBytes = 0;
     this.lengths[this.head] = needed as u16;
@@ -170,20 +172,31 @@ export class SplitQueue {
   /** Logs the rings' state: for waits that took too long. */
   dump(name: string): void {
     const events = RING_ENTRIES + this.ring.size * 2;
-    log(name).text('queue ').decimal(this.index).text(' of ').decimal(this.ring.size)
-      .text(': available ').decimal(this.availableIndex).text(', announced ').decimal(this.announced)
-      .text(', used ').decimal(x86.load16(this.ring.used + RING_INDEX)).text(', seen ').decimal(this.lastUsed)
-      .text(', free ').decimal(this.freeCount).text(' of ').decimal(this.usable)
-      .text(', used flags ').hex(x86.load16(this.ring.used + RING_FLAGS), 4)
-      .text(', used_event ').decimal(x86.load16(this.ring.available + events))
-      .text(', avail_event ').decimal(x86.load16(this.availableEvent())).end();
+    log(name)
+      .decimal('queue ', this.index)
+      .decimal(' of ', this.ring.size)
+      .decimal(': available ', this.availableIndex)
+      .decimal(', announced ', this.announced)
+      .decimal(', used ', x86.load16(this.ring.used + RING_INDEX))
+      .decimal(', seen ', this.lastUsed)
+      .decimal(', free ', this.freeCount)
+      .decimal(' of ', this.usable)
+      .hex(', used flags ', x86.load16(this.ring.used + RING_FLAGS), 4)
+      .decimal(', used_event ', x86.load16(this.ring.available + events))
+      .decimal(', avail_event ', x86.load16(this.availableEvent()))
+      .end();
   }
 
   /** Logs what the device did wrong, if anything; true if so. */
   reportFault(name: string): bool {
     if (this.fault.length === 0) return false;
-    log(name).text('queue ').decimal(this.index).text(': ').text(this.fault).text(': used entry with id ')
-      .decimal(this.faultId).text(', length ').decimal(this.faultLength).end();
+    log(name)
+      .decimal('queue ', this.index)
+      .text(': ')
+      .text(this.fault)
+      .decimal(': used entry with id ', this.faultId)
+      .decimal(', length ', this.faultLength)
+      .end();
     return true;
   }
 

@@ -40,10 +40,10 @@ export class Bar {
   }
 
   describe(name: string, index: u32): void {
-    const line = log('pci').text(name).text(' BAR ').decimal(index).text(': ');
-    if (this.ports) line.text('ports at ').hex(this.address, 4);
-    else line.text(this.kind()).text(' at ').hex(this.address, this.is64 ? 12 : 8);
-    line.text(', ').size(this.bytes);
+    const line = log('pci').text(name).decimal(' BAR ', index).text(': ');
+    if (this.ports) line.hex('ports at ', this.address, 4);
+    else line.text(this.kind()).hex(' at ', this.address, this.is64 ? 12 : 8);
+    line.size(', ', this.bytes);
     if (!this.ports && this.flags & PREFETCHABLE) line.text(', prefetchable');
     if (this.address === 0) line.text(', not placed');
     line.end();
@@ -83,7 +83,10 @@ export function describeRom(address: u32, register: u32, name: string): void {
   const value = config.read32(address, register);
   const mask = probe(address, register, value & ~ROM_ENABLE, ~ROM_ENABLE) & ~ROM_FLAGS;
   if (mask === 0) return;
-  const line = log('pci').text(name).text(' ROM: memory32 at ').hex(value & ~ROM_FLAGS, 8).text(', ').size(~mask + 1);
+  const line = log('pci')
+    .text(name)
+    .hex(' ROM: memory32 at ', value & ~ROM_FLAGS, 8)
+    .size(', ', ~mask + 1);
   if ((value & ~ROM_FLAGS) === 0) line.text(', not placed');
   line.end();
 }

@@ -33,7 +33,11 @@ export class Capabilities {
     this.offset = this.pointer & ~3; // §6.7: the low bits are reserved
     if (this.offset === 0) return false;
     if (this.offset < FIRST_OFFSET || this.steps === CAPABILITIES_MAX) {
-      log('pci').text(this.name).text(': the capability list ').text(this.offset < FIRST_OFFSET ? 'leaves its area' : 'loops').end();
+      log('pci')
+        .text(this.name)
+        .text(': the capability list ')
+        .text(this.offset < FIRST_OFFSET ? 'leaves its area' : 'loops')
+        .end();
       this.pointer = 0;
       return false;
     }

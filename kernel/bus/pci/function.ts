@@ -22,19 +22,28 @@ export class PciFunction {
   readonly bars: StaticArray<Bar | null> = new StaticArray<Bar | null>(BARS_MAX);
 
   constructor(public readonly address: u32) {
-    scratch.clear().text('0000:').digits(address >> 16, 2).text(':').digits((address >> 11) & 31, 2).text('.');
-    this.name = scratch.digits((address >> 8) & 7, 1).toString();
+    scratch
+      .clear()
+      .digits('0000:', address >> 16, 2)
+      .digits(':', (address >> 11) & 31, 2)
+      .text('.');
+    this.name = scratch.digits('', (address >> 8) & 7, 1).toString();
     const id = config.read32(address, config.VENDOR_ID);
     this.vendor = id & 0xffff;
     this.device = id >> 16;
     this.classCode = config.read32(address, config.REVISION_AND_CLASS) >> 8;
-    this.isBridge = (config.read8(address, config.HEADER_TYPE) & config.HEADER_LAYOUT) === config.LAYOUT_BRIDGE;
+    this.isBridge =
+      (config.read8(address, config.HEADER_TYPE) & config.HEADER_LAYOUT) === config.LAYOUT_BRIDGE;
   }
 
   /** Reads the BARs; logs the function and each BAR. */
   inspect(): void {
-    log('pci').text(this.name).text(' ').digits(this.vendor, 4).text(':').digits(this.device, 4)
-      .text(' class ').digits(this.classCode, 6).end();
+    log('pci')
+      .text(this.name)
+      .digits(' ', this.vendor, 4)
+      .digits(':', this.device, 4)
+      .digits(' class ', this.classCode, 6)
+      .end();
     // PCI 3.0 §6.2.5.1, implementation note: nothing may be decoded while ones stand in a BAR.
     const command = config.read16(this.address, config.COMMAND);
     config.write16(this.address, config.COMMAND, command & ~(config.COMMAND_IO | config.COMMAND_MEMORY));
@@ -53,7 +62,8 @@ export class PciFunction {
   /** Lets the function decode its BARs and write to memory. */
   enable(): void {
     const command = config.read16(this.address, config.COMMAND);
-    const wanted = config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER | config.COMMAND_INTX_OFF;
+    const wanted =
+      config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER | config.COMMAND_INTX_OFF;
     config.write16(this.address, config.COMMAND, command | wanted);
   }
 

@@ -2,8 +2,7 @@
 // message to the local APIC is a write of the vector to the APIC's address (Intel SDM 3A §10.11).
 
 import { log } from '../../lib/log.ts';
-import { Window } from '../window.ts';
-import { LONG } from '../window.ts';
+import { LONG, Window } from '../window.ts';
 import * as capability from './capability.ts';
 import * as config from './config.ts';
 import { BARS_MAX, PciFunction } from './function.ts';
@@ -67,9 +66,16 @@ function openMsix(fn: PciFunction, offset: u32): Msix | null {
   const table = config.read32(fn.address, offset + TABLE);
   const pending = config.read32(fn.address, offset + PENDING);
   const count = (control & CONTROL_SIZE) + 1;
-  log('pci').text(fn.name).text(' MSI-X at ').hex(offset, 2).text(', control ').hex(control, 4)
-    .text(': ').decimal(count).text(' entries at BAR ').decimal(table & BAR_INDEX).text(' + ').hex(table & ~BAR_INDEX, 4)
-    .text(', pending bits at BAR ').decimal(pending & BAR_INDEX).text(' + ').hex(pending & ~BAR_INDEX, 4).end();
+  log('pci')
+    .text(fn.name)
+    .hex(' MSI-X at ', offset, 2)
+    .hex(', control ', control, 4)
+    .decimal(': ', count)
+    .decimal(' entries at BAR ', table & BAR_INDEX)
+    .hex(' + ', table & ~BAR_INDEX, 4)
+    .decimal(', pending bits at BAR ', pending & BAR_INDEX)
+    .hex(' + ', pending & ~BAR_INDEX, 4)
+    .end();
   const index = table & BAR_INDEX;
   const bar = index < BARS_MAX ? fn.bars[index] : null;
   if (bar !== null) {

@@ -20,7 +20,7 @@ let queueEnd: u32 = 0;
 export function scan(): void {
   enqueue(0);
   for (let i: u32 = 0; i < queueEnd; i++) scanBus(queue[i]);
-  log('pci').decimal(functionCount).text(' functions on ').decimal(queueEnd).text(' buses').end();
+  log('pci').decimal('', functionCount).decimal(' functions on ', queueEnd).text(' buses').end();
 }
 
 function enqueue(bus: u32): void {

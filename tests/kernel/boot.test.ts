@@ -1,0 +1,120 @@
+// The whole kernel in Node against a small machine with one virtio-blk device: the main job, and each fault that a
+// device can make. The real machine is QEMU, in tests/qemu.
+
+import { beforeAll, expect, test } from 'vitest';
+import { compileKernel } from './compile.ts';
+import { Machine } from './machine.ts';
+import { type Options, VirtioBlk } from './virtio-blk.ts';
+
+let kernel: WebAssembly.Module;
+beforeAll(async () => {
+  kernel = await compileKernel();
+}, 60_000);
+
+const DONE = 0x10;
+const disk = new Uint8Array(64 * 512).map((_, i) => (i * 7 + (i >> 9)) & 0xff);
+
+function boot(options: Options | null, image = disk, commandLine = '') {
+  const machine = new Machine();
+  const device = options && new VirtioBlk(machine, image, options);
+  const end = machine.run(kernel, commandLine);
+  expect(machine.serial).toMatch(/^yaos \d+\.\d+\.\d+\r\n/);
+  expect(machine.serial.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
+  return { end, lines: machine.serial.split('\r\n').slice(0, -1), device: device! };
+}
+
+/** Both dumps in the log, as bytes. */
+function dumps(lines: string[]): number[][] {
+  const all: number[][] = [];
+  for (const line of lines) {
+    if (line.startsWith('addr:')) all.push([]);
+    const hex = /^~[0-9a-f]{8} - ((?:[0-9a-f]{2} ){16})[\x20-\x7e]{16}$/.exec(line)?.[1];
+    if (hex)
+      all.at(-1)!.push(
+        ...hex
+          .trim()
+          .split(' ')
+          .map((byte) => Number.parseInt(byte, 16)),
+      );
+  }
+  return all;
+}
+
+const BIT = (n: number) => 1n << BigInt(n);
+const configurations: [string, Options][] = [
+  ['everything', {}],
+  ['no EVENT_IDX', { features: BIT(2) | BIT(28) | BIT(32) }],
+  ['no INDIRECT_DESC', { features: BIT(2) | BIT(29) | BIT(32) }],
+  ['VERSION_1 alone', { features: BIT(32) }],
+  ['all 64 features', { features: (1n << 64n) - 1n }],
+  ['a queue of 4 and a lying seg_max', { queueSize: 4, segMax: 126 }],
+  ['a queue of 1024', { queueSize: 1024 }],
+  ['a queue of 32768', { queueSize: 32768 }],
+  ['seg_max 0', { segMax: 0 }],
+  ['segments of 64 bytes', { sizeMax: 64, features: BIT(1) | BIT(2) | BIT(28) | BIT(32) }],
+  ['segments of 100 bytes without tables', { sizeMax: 100, features: BIT(1) | BIT(2) | BIT(32) }],
+];
+test.each(configurations)('reads sector 1 twice: %s', (_, options) => {
+  const { end, lines, device } = boot(options);
+  expect(end, lines.join('\n')).toBe(DONE);
+  const sector = [...disk.subarray(512, 1024)];
+  expect(dumps(lines)).toEqual([sector, sector]);
+  expect(lines.at(-1)).toBe('yaos: done');
+  expect(device.requests).toEqual([
+    { type: 0, sector: 1n },
+    { type: 0, sector: 1n },
+  ]);
+  expect(device.kicks).toBe(2);
+  expect(
+    lines.filter((line) => /interrupt vector 0x[0-9a-f]{2}, ISR status 0x01, CPU 0$/.test(line)),
+  ).toHaveLength(2);
+  expect(lines.filter((line) => /completion length 513, status 0, thread main$/.test(line))).toHaveLength(2);
+});
+
+test('accepts only what it understands', () => {
+  const { device } = boot({ features: (1n << 64n) - 1n });
+  const allowed = [1, 2, 4, 5, 6, 10, 11, 28, 29, 32, 33, 36].reduce((sum, bit) => sum | BIT(bit), 0n);
+  expect(device.accepted).toBe(allowed);
+});
+
+const faults: [string, Options | null, RegExp, Uint8Array<ArrayBuffer>?][] = [
+  ['no disk', null, /^pci: 0 functions/],
+  ['a device that never resets', { neverResets: true }, /does not reset: status still 0x40 after 1000 ms/],
+  ['refused features', { refusesFeatures: true }, /refuses these features \(FEATURES_OK\)/],
+  ['no VERSION_1', { features: BIT(29) }, /does not offer VERSION_1/],
+  ['no MSI-X', { noMsix: true }, /does not support INTx interrupts yet/],
+  ['refused vectors', { refusesVectors: true }, /refuses an interrupt vector/],
+  ['a queue of 3', { queueSize: 3 }, /gives a bad size for queue 0/],
+  ['a queue of 2', { queueSize: 2 }, /has too small a queue/],
+  [
+    'a read error',
+    { status: 1 },
+    /virtio-blk 0000:00:04.0: read of 1 sectors at sector 1 failed: status 1 \(I\/O error\)/,
+  ],
+  ['an unknown status', { status: 77 }, /failed: status 77 \(unknown\)/],
+  ['a short read', { used: (id) => [id, 100] }, /failed: status 0, but 100 bytes of 513/],
+  ['a used id out of range', { used: (_, n) => [900, n] }, /no such descriptor: used entry with id 900/],
+  ['a used id not in flight', { used: (_, n) => [5, n] }, /descriptor not in flight: used entry with id 5/],
+  ['a length beyond the chain', { used: (id) => [id, 4096] }, /more bytes than the chain has.*length 4096/],
+  ['no answer', { silent: true }, /sector 1: no answer in 5000 ms/],
+  ['a disk of one sector', {}, /cannot read 1 sectors at sector 1: the disk has only 1/, new Uint8Array(512)],
+  [
+    'segments of 16 bytes',
+    { sizeMax: 16, features: BIT(1) | BIT(2) | BIT(32) },
+    /segments hold less than a sector/,
+  ],
+  ['a loop of capabilities', { capabilityLoop: true, features: 0n }, /the capability list loops/],
+];
+test.each(faults)('gives up with a clear line: %s', (_, options, message, image) => {
+  const { end, lines } = boot(options, image);
+  expect(end).toBeInstanceOf(WebAssembly.RuntimeError); // the trap that panic() takes
+  expect(
+    lines.some((line) => message.test(line)),
+    lines.join('\n'),
+  ).toBe(true);
+});
+
+test('waits as long as the command line says', () => {
+  const { lines } = boot({ silent: true }, disk, 'kernel.elf wait_ms=250 job=read');
+  expect(lines.join('\n')).toMatch(/sector 1: no answer in 250 ms/);
+});

@@ -1,0 +1,46 @@
+// Compiles AssemblyScript for a test: the kernel itself, or a small entry module that exports some of its functions.
+
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+export const root = join(import.meta.dirname, '../..');
+
+interface Asc {
+  main(
+    args: string[],
+    options: {
+      readFile(name: string, folder: string): string | null;
+      writeFile(name: string, contents: string | Uint8Array): void;
+    },
+  ): Promise<{ error: Error | null; stderr: { toString(): string } }>;
+}
+
+/** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
+const ASC_MODULE: string = 'assemblyscript/asc';
+const ENTRY = 'kernel/entry-of-the-test.ts';
+
+/** `source`: an entry module as if it lay in kernel/; absent: the kernel. Not optimised, which takes most time. */
+export async function compileKernel(source?: string): Promise<WebAssembly.Module> {
+  const asc: Asc = await import(ASC_MODULE);
+  let binary: Uint8Array | undefined;
+  const entry = source === undefined ? 'kernel/main.ts' : ENTRY;
+  const { error, stderr } = await asc.main(
+    [entry, '--config', 'kernel/asconfig.json', '--baseDir', root, '--outFile', 'test.wasm', '-O0'],
+    {
+      readFile: (name, folder) => (name === ENTRY ? source! : readText(resolve(folder, name))),
+      writeFile: (name, contents) => {
+        if (name.endsWith('.wasm')) binary = contents as Uint8Array;
+      },
+    },
+  );
+  if (error || !binary) throw new Error(`${error?.message}\n${stderr.toString()}`);
+  return new WebAssembly.Module(binary as BufferSource);
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
