@@ -284,9 +284,9 @@ export class Assembler {
   }
 
   xchg(size: number, rm: RM, reg: number): void {
-    // `90` is no xchg eax, eax: it does not clear the upper half.
+    // `90` is a no-operation, while xchg eax, eax clears the upper half.
     const hasRax = rm === RAX || reg === RAX;
-    const short = hasRax && typeof rm === 'number' && size !== 1 && !(size === 4 && rm === reg);
+    const short = hasRax && typeof rm === 'number' && size !== 1 && rm !== reg;
     if (short) this.opReg(0x90, size, rm === RAX ? reg : rm);
     else this.sized(0x87, size, reg, rm);
   }
