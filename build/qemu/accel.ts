@@ -77,7 +77,7 @@ async function probe(key: string): Promise<Verdict> {
   }
 }
 
-function assembleProbe(directory: string): string {
+export function assembleProbe(directory: string): string {
   const prefix = binutilsPrefix();
   const object = join(directory, 'probe.o');
   const image = join(directory, 'probe.bin');
