@@ -25,7 +25,17 @@ export const TrapKind = {
 export type TrapName = keyof typeof TrapKind;
 
 export type IntBinary =
-  | 'add' | 'sub' | 'mul' | 'and' | 'or' | 'xor' | 'shl' | 'shrs' | 'shru' | 'rotl' | 'rotr';
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'shl'
+  | 'shrs'
+  | 'shru'
+  | 'rotl'
+  | 'rotr';
 export type IntDivision = 'divs' | 'divu' | 'rems' | 'remu';
 export type IntUnary = 'clz' | 'ctz' | 'popcnt' | 'extend8s' | 'extend16s' | 'extend32s';
 export type IntCompare = 'eq' | 'ne' | 'lts' | 'ltu' | 'gts' | 'gtu' | 'les' | 'leu' | 'ges' | 'geu';
@@ -36,29 +46,41 @@ export type Convert =
   | 'wrap' // i64 -> i32
   | 'sext' // i32 -> i64
   | 'zext' // i32 -> i64
-  | 'truncs' | 'truncu' // float -> int, traps
-  | 'truncsats' | 'truncsatu' // float -> int, saturates
-  | 'converts' | 'convertu' // int -> float
-  | 'demote' | 'promote'
+  | 'truncs'
+  | 'truncu' // float -> int, traps
+  | 'truncsats'
+  | 'truncsatu' // float -> int, saturates
+  | 'converts'
+  | 'convertu' // int -> float
+  | 'demote'
+  | 'promote'
   | 'bitcast'; // reinterpret between int and float of the same width
 
 export type Op =
   | 'param' // a block parameter (function parameters are those of the entry block); never in `insts`
   | 'const' // `imm`
-  | IntBinary | IntDivision | IntUnary | IntCompare | 'eqz'
-  | FloatBinary | FloatUnary | FloatCompare
+  | IntBinary
+  | IntDivision
+  | IntUnary
+  | IntCompare
+  | 'eqz'
+  | FloatBinary
+  | FloatUnary
+  | FloatCompare
   | Convert
   | 'select' // args: condition (i32), value if non-zero, value if zero
   // Linear memory. args[0]: the i32 index; `offset` (0 … 2^32-1) is added without wrapping. May trap (memory).
   | 'load' // `width` bytes, `signed`; result `type`
   | 'store' // args: index, value; `width`
-  | 'aload' | 'astore' // atomic, sequentially consistent; the builder has put the alignment check before it
+  | 'aload'
+  | 'astore' // atomic, sequentially consistent; the builder has put the alignment check before it
   | 'armw' // args: index, operand; `rmw`: add sub and or xor xchg; result: the old value, zero-extended
   | 'acmpxchg' // args: index, expected, replacement; result: the old value, zero-extended
   | 'fence'
   // The context (module instance). `offset` is signed, relative to the context pointer.
   | 'ctxaddr' // i64: the native address context + offset
-  | 'ctxload' | 'ctxstore' // a field of `width` bytes, never traps; `mutable` false: never changes after start
+  | 'ctxload'
+  | 'ctxstore' // a field of `width` bytes, never traps; `mutable` false: never changes after start
   // Native memory, 64-bit addresses: tables, descriptors, segments. args[0]: i64 address; `offset` signed.
   | 'nload' // with `trap` set, an address in the first page traps with that kind
   | 'nstore'
@@ -181,7 +203,15 @@ export class Func {
   }
 }
 
-const TERMINATORS: ReadonlySet<Op> = new Set(['jump', 'br', 'switch', 'return', 'tailcall', 'tailcallref', 'trap']);
+const TERMINATORS: ReadonlySet<Op> = new Set([
+  'jump',
+  'br',
+  'switch',
+  'return',
+  'tailcall',
+  'tailcallref',
+  'trap',
+]);
 
 export function isTerminator(op: Op): boolean {
   return TERMINATORS.has(op);
@@ -201,8 +231,12 @@ export interface Effects {
 const PURE: Effects = {};
 const DIVISION: Effects = { traps: true };
 const EFFECTS: Partial<Record<Op, Effects>> = {
-  divs: DIVISION, divu: DIVISION, rems: DIVISION, remu: DIVISION,
-  truncs: { traps: true }, truncu: { traps: true },
+  divs: DIVISION,
+  divu: DIVISION,
+  rems: DIVISION,
+  remu: DIVISION,
+  truncs: { traps: true },
+  truncu: { traps: true },
   load: { reads: 'linear', traps: true },
   store: { writes: 'linear', traps: true, pinned: true },
   aload: { reads: 'all', writes: 'all', traps: true, pinned: true },
