@@ -1,0 +1,123 @@
+// Bundles: the sets of ranges that get one register together. At first each virtual register is a bundle; those
+// that block parameters, copies and two-address instructions tie together are merged where they do not interfere,
+// the most frequent ties first, so that the tie costs no move. Requires the ranges of liveness.ts; guarantees that
+// the ranges of a bundle are in ascending order and disjoint.
+
+import { type MInst, type RegClass, SLOT0, type VReg } from '../mir.ts';
+import type { Range } from './liveness.ts';
+import { type Program, terminatorOf } from './program.ts';
+
+/** Where a bundle's pieces live when they have no register: one slot for all that came from one bundle. */
+export class Home {
+  readonly ranges: Range[];
+  slot = -1;
+  constructor(ranges: Range[]) {
+    this.ranges = ranges;
+  }
+  get loc(): number {
+    return SLOT0 + this.slot;
+  }
+}
+
+export class Bundle {
+  ranges: Range[];
+  readonly cls: RegClass;
+  home: Home;
+  /** What eviction costs for each point of length; infinite for what cannot live in memory. */
+  weight = 0;
+  /** Number of points covered: large bundles are placed first. */
+  length = 0;
+  /** The register, -1 while it has none. */
+  reg = -1;
+  /** Marks the bundle as seen in a search of RegisterFile. */
+  stamp = 0;
+  /** Register wished for and how much, as pairs. */
+  hints: number[] = [];
+
+  constructor(ranges: Range[], cls: RegClass, home?: Home) {
+    this.ranges = ranges;
+    this.cls = cls;
+    this.home = home ?? new Home(ranges);
+  }
+}
+
+/** A wish that two vregs share a location. */
+interface Tie {
+  a: VReg;
+  b: VReg;
+  weight: number;
+}
+
+export function formBundles(p: Program, ranges: Range[][]): Bundle[] {
+  const bundles = ranges.map((r, v) => (r.length > 0 ? new Bundle(r, p.func.classes[v]) : undefined));
+  const owner = ranges.map((_, v) => v);
+  const find = (v: VReg): VReg => {
+    while (owner[v] !== v) v = owner[v] = owner[owner[v]];
+    return v;
+  };
+  for (const tie of collectTies(p)) {
+    const a = find(tie.a);
+    const b = find(tie.b);
+    const x = bundles[a];
+    const y = bundles[b];
+    if (a === b || !x || !y || x.cls !== y.cls || interfere(x.ranges, y.ranges)) continue;
+    bundles[a] = new Bundle(mergeSorted(x.ranges, y.ranges), x.cls);
+    owner[b] = a;
+  }
+  return bundles.filter((bundle, v): bundle is Bundle => bundle !== undefined && owner[v] === v);
+}
+
+function collectTies(p: Program): Tie[] {
+  const ties: Tie[] = [];
+  for (const block of p.func.blocks) {
+    const weight = block.frequency;
+    for (const inst of block.insts) {
+      if (inst.isMove) ties.push({ a: inst.ops[0].vreg, b: inst.ops[1].vreg, weight });
+      else tieReuse(inst, weight, ties);
+    }
+    for (const t of terminatorOf(block).targets) {
+      t.args.forEach((arg, i) => {
+        ties.push({ a: t.block.params[i], b: arg, weight: Math.min(weight, t.block.frequency) });
+      });
+    }
+  }
+  return ties.sort((x, y) => y.weight - x.weight);
+}
+
+function tieReuse(inst: MInst, weight: number, ties: Tie[]): void {
+  for (const op of inst.ops) {
+    if (op.constraint === 'reuse') ties.push({ a: op.vreg, b: inst.ops[op.arg].vreg, weight });
+  }
+}
+
+/** Whether two lists of ranges overlap: walks the shorter one through the longer by binary search. */
+function interfere(x: Range[], y: Range[]): boolean {
+  const [short, long] = x.length <= y.length ? [x, y] : [y, x];
+  for (const r of short) {
+    const i = firstEndingAfter(long, r.from);
+    if (i < long.length && long[i].from < r.to) return true;
+  }
+  return false;
+}
+
+/** Index of the first of the sorted, disjoint ranges that ends behind `point`. */
+export function firstEndingAfter(ranges: Range[], point: number): number {
+  let lo = 0;
+  let hi = ranges.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (ranges[mid].to <= point) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
+}
+
+function mergeSorted(x: Range[], y: Range[]): Range[] {
+  const out: Range[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < x.length && j < y.length) out.push(x[i].from < y[j].from ? x[i++] : y[j++]);
+  while (i < x.length) out.push(x[i++]);
+  while (j < y.length) out.push(y[j++]);
+  return out;
+}

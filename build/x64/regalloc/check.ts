@@ -1,0 +1,212 @@
+// A checker of register allocations, independent of the allocator: abstract interpretation of the allocated code
+// over which values each location holds, along every path. Requires the function before (a deep copy) and after
+// allocation. Guarantees: if it returns, every use reads its value, and every constraint of mir.ts holds.
+
+import { type Loc, type MBlock, type MFunc, type MInst, type Operand, SLOT0, type VReg } from '../mir.ts';
+
+/** The values in each location; a location that is absent holds none that is known. */
+type State = Map<Loc, Set<VReg>>;
+
+/** Throws an Error that names the place if `after` is not a correct allocation of `before`. */
+export function checkAllocation(before: MFunc, after: MFunc): void {
+  const index = new Map(before.blocks.map((b, i) => [b, i]));
+  const entries: (State | undefined)[] = before.blocks.map(() => undefined);
+  entries[0] = new Map();
+  const work = [0];
+  while (work.length > 0) {
+    const b = work.pop()!;
+    const checker = new BlockChecker(before, before.blocks[b], after.blocks[b], copyState(entries[b]!));
+    checker.run();
+    for (const target of before.blocks[b].insts.at(-1)!.targets) {
+      const to = index.get(target.block)!;
+      const state = passArguments(checker.state, target.block.params, target.args);
+      const merged = merge(entries[to], state);
+      if (merged) {
+        entries[to] = merged;
+        work.push(to);
+      }
+    }
+  }
+}
+
+function copyState(state: State): State {
+  const copy: State = new Map();
+  for (const [loc, values] of state) copy.set(loc, new Set(values));
+  return copy;
+}
+
+/** The parameters take the places of their arguments; what they were before (in a loop) is gone. */
+function passArguments(state: State, params: VReg[], args: VReg[]): State {
+  const out: State = new Map();
+  const replaced = new Set(params);
+  for (const [loc, values] of state) {
+    const next = new Set<VReg>();
+    for (const v of values) if (!replaced.has(v)) next.add(v);
+    args.forEach((arg, i) => {
+      if (values.has(arg)) next.add(params[i]);
+    });
+    if (next.size > 0) out.set(loc, next);
+  }
+  return out;
+}
+
+/** What holds on both ways in, or undefined if that is nothing new. */
+function merge(known: State | undefined, incoming: State): State | undefined {
+  if (!known) return incoming;
+  const out: State = new Map();
+  let changed = false;
+  for (const [loc, values] of known) {
+    const other = incoming.get(loc);
+    const both = new Set<VReg>();
+    if (other) for (const v of values) if (other.has(v)) both.add(v);
+    if (both.size !== values.size) changed = true;
+    if (both.size > 0) out.set(loc, both);
+  }
+  return changed ? out : undefined;
+}
+
+/** Walks one block's instructions before and after side by side. */
+class BlockChecker {
+  readonly state: State;
+  private readonly before: MFunc;
+  private readonly original: MBlock;
+  private readonly allocated: MBlock;
+  private at: MInst | undefined;
+
+  constructor(before: MFunc, original: MBlock, allocated: MBlock, state: State) {
+    this.before = before;
+    this.original = original;
+    this.allocated = allocated;
+    this.state = state;
+  }
+
+  run(): void {
+    let k = 0;
+    for (const inst of this.allocated.insts) {
+      this.at = inst;
+      if (inst.ops.length > 0 && inst.ops[0].vreg < 0) {
+        this.inserted(inst);
+        continue;
+      }
+      while (this.wasRemoved(this.original.insts[k], inst)) this.rename(this.original.insts[k++]);
+      const source = this.original.insts[k++];
+      if (!source || source.ops.length !== inst.ops.length) this.fail('is out of order');
+      if (source.isMove) this.copy(source, inst);
+      else this.instruction(source, inst);
+    }
+    for (; k < this.original.insts.length; k++) {
+      if (!this.original.insts[k].isMove) this.fail(`lost ${this.original.insts[k].op}`);
+      this.rename(this.original.insts[k]);
+    }
+    if (this.allocated.params.length > 0) this.fail('has block parameters left');
+    if (this.at?.targets.some((t) => t.args.length > 0)) this.fail('has edge arguments left');
+  }
+
+  private fail(what: string): never {
+    const at = this.allocated.insts.indexOf(this.at!);
+    throw new Error(
+      `register allocation of ${this.before.name}: block ${this.original.id}, instruction ${at} (${this.at?.op}) ${what}`,
+    );
+  }
+
+  private wasRemoved(source: MInst | undefined, inst: MInst): boolean {
+    if (!source?.isMove) return false;
+    return !inst.isMove || source.ops[0].vreg !== inst.ops[0].vreg;
+  }
+
+  /** A copy that became nothing: whatever holds its source now holds its result as well. */
+  private rename(move: MInst): void {
+    this.define(move.ops[0].vreg);
+    for (const values of this.state.values()) {
+      if (values.has(move.ops[1].vreg)) values.add(move.ops[0].vreg);
+    }
+  }
+
+  private copy(source: MInst, inst: MInst): void {
+    const [to, from] = inst.ops;
+    this.use(from);
+    this.classOf(to);
+    const values = new Set(this.state.get(from.loc));
+    this.state.set(to.loc, values);
+    this.rename(source);
+  }
+
+  private inserted(inst: MInst): void {
+    const [to, from] = inst.ops;
+    if (inst.ops.length !== 2 || (inst.op !== 'mov' && inst.op !== 'xchg')) this.fail('is no move');
+    if (inst.op === 'mov') {
+      this.state.set(to.loc, new Set(this.state.get(from.loc)));
+      return;
+    }
+    const a = this.state.get(to.loc);
+    const b = this.state.get(from.loc);
+    this.state.set(to.loc, b ?? new Set());
+    this.state.set(from.loc, a ?? new Set());
+  }
+
+  private instruction(source: MInst, inst: MInst): void {
+    const uses = inst.ops.filter((op) => op.role === 'use' || op.role === 'lateuse');
+    const writes = inst.ops.filter((op) => op.role !== 'use' && op.role !== 'lateuse');
+    for (const op of uses) this.use(op);
+    inst.ops.forEach((op, i) => {
+      if (op.vreg !== source.ops[i].vreg) this.fail(`changed operand ${i}`);
+      this.constraint(inst, op);
+    });
+    this.overlaps(inst, uses, writes);
+    for (let r = 0; r < 32; r++) if ((inst.clobbers >>> r) & 1) this.state.delete(r);
+    for (const op of writes) {
+      this.define(op.vreg);
+      this.state.set(op.loc, new Set(op.role === 'temp' ? [] : [op.vreg]));
+    }
+  }
+
+  private use(op: Operand): void {
+    if (!this.state.get(op.loc)?.has(op.vreg)) {
+      this.fail(
+        `reads v${op.vreg} in location ${op.loc}, which holds ${[...(this.state.get(op.loc) ?? [])]}`,
+      );
+    }
+    this.classOf(op);
+  }
+
+  /** A new value: copies of the old one (of the loop's last round) are worth nothing now. */
+  private define(v: VReg): void {
+    for (const values of this.state.values()) values.delete(v);
+  }
+
+  private classOf(op: Operand): void {
+    if (op.loc < 0) this.fail(`has no location for v${op.vreg}`);
+    const cls = op.loc < 16 ? 'int' : 'float';
+    if (op.loc < SLOT0 && cls !== this.before.classes[op.vreg])
+      this.fail(`has v${op.vreg} in the wrong class`);
+  }
+
+  private constraint(inst: MInst, op: Operand): void {
+    this.classOf(op);
+    if (op.constraint === 'reg' && op.loc >= SLOT0) this.fail(`needs v${op.vreg} in a register`);
+    if (op.constraint === 'fixed' && op.loc !== op.arg) this.fail(`needs v${op.vreg} in register ${op.arg}`);
+    if (op.constraint !== 'reuse') return;
+    if (op.loc !== inst.ops[op.arg].loc) this.fail(`does not reuse operand ${op.arg}`);
+    if (op.loc >= SLOT0) this.fail(`needs v${op.vreg} in a register`);
+  }
+
+  /** Whatever is written while a value is still to be read must not lie where that value is. */
+  private overlaps(inst: MInst, uses: Operand[], writes: Operand[]): void {
+    for (const w of writes) {
+      for (const other of writes)
+        if (other !== w && other.loc === w.loc) this.fail('writes one location twice');
+      const early = w.role === 'earlydef' || w.role === 'temp';
+      for (const u of uses) {
+        if ((early || u.role === 'lateuse') && u.loc === w.loc) this.fail(`overwrites v${u.vreg} too early`);
+      }
+    }
+    for (const u of uses) {
+      if (u.role === 'lateuse' && u.loc < 32 && (inst.clobbers >>> u.loc) & 1)
+        this.fail(`destroys v${u.vreg}`);
+    }
+    for (const w of writes) {
+      if (w.role !== 'temp' && w.loc < 32 && (inst.clobbers >>> w.loc) & 1)
+        this.fail(`destroys its own v${w.vreg}`);
+    }
+  }
+}

@@ -1,0 +1,21 @@
+// Register allocation: gives every operand of a machine function a register or a spill slot and inserts the moves
+// that this takes. The passes, in order: program (numbering), liveness, bundles (coalescing), allocate (with split),
+// slots, moves (with parallel-move). Requires and guarantees what mir.ts says of MFunc.
+
+import type { MFunc, RegEnv } from '../mir.ts';
+import { Allocator } from './allocate.ts';
+import { formBundles, type Home } from './bundles.ts';
+import { computeRanges } from './liveness.ts';
+import { Resolver } from './moves.ts';
+import { Program } from './program.ts';
+import { assignSlots } from './slots.ts';
+
+export function allocate(func: MFunc, env: RegEnv): void {
+  const program = new Program(func, env);
+  const allocator = new Allocator(program);
+  allocator.run(formBundles(program, computeRanges(program)));
+  const homes = new Set<Home>();
+  for (const r of allocator.pieces) if (r.home) homes.add(r.home);
+  assignSlots(func, homes);
+  new Resolver(program, allocator.pieces).run();
+}

@@ -1,0 +1,146 @@
+// Live ranges: for each virtual register the stretches of the instruction line in which it is live, found by
+// walking from each use up through the predecessors to the definition (which SSA makes dominate it), so that the
+// work is proportional to the size of the result. Requires a Program; guarantees ranges in ascending order, disjoint,
+// neither touching one another, and every use inside one.
+
+import type { VReg } from '../mir.ts';
+import type { Home } from './bundles.ts';
+import { LATE, type Program, UseKind } from './program.ts';
+
+/** A stretch of one virtual register's life: the unit that gets a location. */
+export class Range {
+  readonly vreg: VReg;
+  readonly from: number;
+  readonly to: number;
+  /** Its uses, as positions in the Program's use arrays. */
+  readonly useBegin: number;
+  readonly useEnd: number;
+  /** Set for a range in memory. */
+  home: Home | undefined = undefined;
+  /** The register or slot, -1 while undecided. */
+  loc = -1;
+  constructor(vreg: VReg, from: number, to: number, useBegin: number, useEnd: number) {
+    this.vreg = vreg;
+    this.from = from;
+    this.to = to;
+    this.useBegin = useBegin;
+    this.useEnd = useEnd;
+  }
+}
+
+/** The part of `range` in [from, to). */
+export function clip(p: Program, range: Range, from: number, to: number): Range {
+  const lo = Math.max(from, range.from);
+  const hi = Math.min(to, range.to);
+  const begin = p.firstUseFrom(range.useBegin, range.useEnd, lo);
+  return new Range(range.vreg, lo, hi, begin, p.firstUseFrom(begin, range.useEnd, hi));
+}
+
+/** The ranges of every vreg. */
+export function computeRanges(p: Program): Range[][] {
+  const walk = new LiveBlocks(p);
+  const result: Range[][] = [];
+  for (let v = 0; v + 1 < p.useBegin.length; v++) result.push(rangesOf(p, v, walk));
+  return result;
+}
+
+function rangesOf(p: Program, v: VReg, walk: LiveBlocks): Range[] {
+  const begin = p.useBegin[v];
+  const end = p.useBegin[v + 1];
+  if (begin === end) return [];
+  // A block parameter that nothing reads needs no location: no edge has to set it.
+  if (begin + 1 === end && p.useKind[begin] === UseKind.Param) return [];
+  const defBlock = p.defBlock[v];
+  if (defBlock < 0) throw new Error(`register allocation: v${v} is used and never defined in ${p.func.name}`);
+  const ranges: Range[] = [];
+  let from = -1;
+  let to = -1;
+  let useFrom = begin;
+  let use = begin;
+  const close = (): void => {
+    if (from >= 0) ranges.push(new Range(v, from, to, useFrom, use));
+  };
+  for (const b of walk.find(v)) {
+    const blockFrom = b === defBlock ? p.defPoint[v] : p.blockStart(b);
+    if (blockFrom !== to) {
+      close();
+      from = blockFrom;
+      useFrom = use;
+    }
+    to = blockFrom;
+    const blockEnd = p.blockEnd(b);
+    while (use < end && p.usePoint[use] < blockEnd) to = Math.max(to, endOfLife(p, use++));
+    if (walk.liveOut[b] === v + 1) to = blockEnd;
+    // A fixed definition that nothing reads has its register reserved and needs no more.
+    if (to === from) from = to = -1;
+  }
+  close();
+  return ranges;
+}
+
+/** How far a use keeps its value alive by itself. */
+function endOfLife(p: Program, use: number): number {
+  const kind = p.useKind[use];
+  const point = p.usePoint[use];
+  if (kind === UseKind.FixedDef) return point;
+  if (kind < UseKind.Edge || kind === UseKind.Temp) return p.useEnd(use);
+  if (kind === UseKind.EarlyDef) return p.useInst[use] * 4 + LATE + 1;
+  return point + 1;
+}
+
+/** Finds the blocks where a vreg is live. */
+class LiveBlocks {
+  private readonly p: Program;
+  /** v + 1 where vreg v is live at the block's start or end, or was seen at all. */
+  private readonly liveIn: Int32Array;
+  readonly liveOut: Int32Array;
+  private readonly seen: Int32Array;
+  private readonly work: number[] = [];
+
+  constructor(p: Program) {
+    this.p = p;
+    const blocks = p.func.blocks.length;
+    this.liveIn = new Int32Array(blocks);
+    this.liveOut = new Int32Array(blocks);
+    this.seen = new Int32Array(blocks);
+  }
+
+  /** Ascending; valid until the next call. */
+  find(v: VReg): number[] {
+    const { p, seen } = this;
+    const stamp = v + 1;
+    const defBlock = p.defBlock[v];
+    const blocks = [defBlock];
+    seen[defBlock] = stamp;
+    for (let u = p.useBegin[v]; u < p.useBegin[v + 1]; u++) {
+      const b = p.blockOfInst[p.useInst[u]];
+      if (p.useKind[u] === UseKind.Edge) this.liveOut[b] = stamp;
+      if (b === defBlock) continue;
+      if (seen[b] !== stamp) {
+        seen[b] = stamp;
+        blocks.push(b);
+      }
+      this.enter(b, stamp);
+    }
+    while (this.work.length > 0) {
+      const b = this.work.pop()!;
+      for (const pred of p.preds[b]) {
+        this.liveOut[pred] = stamp;
+        if (seen[pred] !== stamp) {
+          seen[pred] = stamp;
+          blocks.push(pred);
+        }
+        if (pred !== defBlock) this.enter(pred, stamp);
+      }
+    }
+    return blocks.length > 1 ? blocks.sort((a, b) => a - b) : blocks;
+  }
+
+  private enter(b: number, stamp: number): void {
+    if (this.liveIn[b] === stamp) return;
+    if (b === 0)
+      throw new Error(`register allocation: v${stamp - 1} of ${this.p.func.name} has a path without a def`);
+    this.liveIn[b] = stamp;
+    this.work.push(b);
+  }
+}

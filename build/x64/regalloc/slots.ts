@@ -1,0 +1,25 @@
+// Spill slots: gives every home that is used a slot of the frame, the same one to homes that are never live at the
+// same time.
+
+import type { MFunc } from '../mir.ts';
+import { firstEndingAfter, type Home } from './bundles.ts';
+import type { Range } from './liveness.ts';
+
+export function assignSlots(func: MFunc, homes: Iterable<Home>): void {
+  const slots: Range[][] = [];
+  for (const home of homes) {
+    home.slot = slots.findIndex((taken) => isFree(taken, home.ranges));
+    if (home.slot < 0) home.slot = slots.push([]) - 1;
+    const taken = slots[home.slot];
+    for (const r of home.ranges) taken.splice(firstEndingAfter(taken, r.from), 0, r);
+  }
+  func.spillSlots = slots.length;
+}
+
+function isFree(taken: Range[], ranges: Range[]): boolean {
+  for (const r of ranges) {
+    const i = firstEndingAfter(taken, r.from);
+    if (i < taken.length && taken[i].from < r.to) return false;
+  }
+  return true;
+}
