@@ -34,7 +34,7 @@ function readPackage(at: u32, end: u32): i32 {
   const elements: u32 = load<u8>(at++);
   const first = readByte(at, end);
   if (first < 0) return -1;
-  if (elements < 2) return first;
+  if (elements < 2) return first & 0xff;
   const second = readByte(at + ((first >> 8) as u32), end);
   return second < 0 ? -1 : (first & 0xff) | ((second & 0xff) << 8);
 }

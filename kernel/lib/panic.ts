@@ -2,14 +2,15 @@
 // starts from an exception frame and has every register, whatever the cause.
 
 class Cause {
-  /** Empty: nobody asked for the trap, it is a fault. */
-  reason: string = '';
+  /** Null: nobody asked for the trap, it is a fault. */
+  reason: string | null = null;
   /** Where an assertion failed, if one did. */
-  file: string = '';
+  file: string | null = null;
   line: u32 = 0;
 }
 
-export const cause = new Cause();
+/** In static memory, because code that makes heap objects may itself end in `abort`. */
+export const cause = changetype<Cause>(memory.data(offsetof<Cause>()));
 
 export function panic(reason: string): void {
   cause.reason = reason;
@@ -18,7 +19,7 @@ export function panic(reason: string): void {
 
 /** AssemblyScript's `abort` (asc --use abort=…): failed assertions, bounds checks and `throw` end here. */
 export function abort(message: string | null, file: string | null, line: u32, _column: u32): void {
-  cause.file = file !== null ? file : '';
+  cause.file = file;
   cause.line = line;
   panic(message !== null ? message : 'abort');
 }

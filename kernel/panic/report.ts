@@ -94,9 +94,11 @@ export function exception(vector: u32, error: u32, address: u64): void {
 
 function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   const kind = trapKind(frame.rip);
-  if (vector === INVALID_OPCODE && cause.reason.length > 0) {
-    line.text(cause.reason);
-    if (cause.file.length > 0) line.text(' (').text(cause.file).decimal(':', cause.line).text(')');
+  const reason = cause.reason;
+  const file = cause.file;
+  if (vector === INVALID_OPCODE && reason !== null) {
+    line.text(reason);
+    if (file !== null) line.text(' (').text(file).decimal(':', cause.line).text(')');
   } else if (vector === PAGE_FAULT && kind === TRAP_MEMORY) {
     line.text(TRAPS[kind]).hex(' at ', frame.cr2, 8);
   } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {

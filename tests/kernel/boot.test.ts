@@ -51,7 +51,7 @@ const configurations: [string, Options][] = [
   ['a queue of 1024', { queueSize: 1024 }],
   ['a queue of 32768', { queueSize: 32768 }],
   ['seg_max 0', { segMax: 0 }],
-  ['segments of 64 bytes', { sizeMax: 64, features: BIT(1) | BIT(2) | BIT(28) | BIT(32) }],
+  ['segments of 64 bytes', { sizeMax: 64, queueSize: 16, features: BIT(1) | BIT(2) | BIT(28) | BIT(32) }],
   ['segments of 100 bytes without tables', { sizeMax: 100, features: BIT(1) | BIT(2) | BIT(32) }],
 ];
 test.each(configurations)('reads sector 1 twice: %s', (_, options) => {

@@ -18,6 +18,8 @@ interface Asc {
 /** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
 const ASC_MODULE: string = 'assemblyscript/asc';
 const ENTRY = 'kernel/entry-of-the-test.ts';
+/** asc's `abort` (kernel/asconfig.json) has to be in the program. */
+const ABORT = "import './lib/panic.ts';\n";
 
 /** `source`: an entry module as if it lay in kernel/; absent: the kernel. Not optimised, which takes most time. */
 export async function compileKernel(source?: string): Promise<WebAssembly.Module> {
@@ -27,7 +29,7 @@ export async function compileKernel(source?: string): Promise<WebAssembly.Module
   const { error, stderr } = await asc.main(
     [entry, '--config', 'kernel/asconfig.json', '--baseDir', root, '--outFile', 'test.wasm', '-O0'],
     {
-      readFile: (name, folder) => (name === ENTRY ? source! : readText(resolve(folder, name))),
+      readFile: (name, folder) => (name === ENTRY ? ABORT + source! : readText(resolve(folder, name))),
       writeFile: (name, contents) => {
         if (name.endsWith('.wasm')) binary = contents as Uint8Array;
       },

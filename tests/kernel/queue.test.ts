@@ -1,0 +1,210 @@
+// The split ring against a device that counts without wrapping: enough chains to pass 2^16, in random
+// order, direct and indirect, with and without EVENT_IDX. Kicks and interrupts must come exactly when they are due.
+
+import { beforeAll, expect, test } from 'vitest';
+import { compileKernel } from './compile.ts';
+import { generator } from './random.ts';
+
+const ENTRY = `
+import { BootInfo } from './boot/info.ts';
+import { Window } from './bus/window.ts';
+import * as frames from './mm/frames.ts';
+import { RingLayout } from './virtio/layout.ts';
+import { QueueUser, SplitQueue } from './virtio/queue.ts';
+
+declare function completed(token: u32, written: u32): void;
+class User extends QueueUser {
+  completed(token: u32, written: u32): void { completed(token, written); }
+}
+let ring: RingLayout | null = null;
+let queue: SplitQueue | null = null;
+export function setUp(size: u32, indirect: bool, events: bool): void {
+  const info = new BootInfo();
+  info.addRam(0x100000, 0xf00000);
+  frames.init(info);
+  ring = new RingLayout(size);
+  queue = new SplitQueue(7, ring!, new Window(0x2000, 2, false), new User(), indirect, events);
+}
+export function descriptors(): u32 { return ring!.descriptors; }
+export function available(): u32 { return ring!.available; }
+export function used(): u32 { return ring!.used; }
+export function chainMax(): u32 { return queue!.chainMax; }
+export function begin(segments: u32): bool { return queue!.begin(segments); }
+export function add(address: u32, bytes: u32, write: bool): void { queue!.add(address, bytes, write); }
+export function submit(token: u32): void { queue!.submit(token); }
+export function kick(): void { queue!.kick(); }
+export function collect(): void { queue!.collect(); }
+export function healthy(): bool { return !queue!.reportFault('queue'); }
+`;
+
+let module: WebAssembly.Module;
+beforeAll(async () => {
+  module = await compileKernel(ENTRY);
+}, 60_000);
+
+interface Driver {
+  memory: WebAssembly.Memory;
+  setUp(size: number, indirect: boolean, events: boolean): void;
+  descriptors(): number;
+  available(): number;
+  used(): number;
+  chainMax(): number;
+  begin(segments: number): number;
+  add(address: number, bytes: number, write: boolean): void;
+  submit(token: number): void;
+  kick(): void;
+  collect(): void;
+  healthy(): number;
+}
+
+function start(size: number, indirect: boolean, events: boolean) {
+  const state = { kicks: [] as number[], completed: [] as [number, number][] };
+  let view: DataView;
+  const x86 = {
+    load8: (at: number) => view.getUint8(at),
+    load16: (at: number) => view.getUint16(at, true),
+    load32: (at: number) => view.getUint32(at, true),
+    store16: (at: number, value: number) => {
+      if (at === 0x2000) state.kicks.push(value);
+      else view.setUint16(at, value, true);
+    },
+    store64: (at: number, value: bigint) => view.setBigUint64(at, value, true),
+  };
+  const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
+  const env = { completed: (token: number, written: number) => state.completed.push([token, written]) };
+  const instance = new WebAssembly.Instance(module, { x86: others, 'entry-of-the-test': env });
+  const driver = instance.exports as unknown as Driver;
+  driver.memory.grow(96);
+  view = new DataView(driver.memory.buffer);
+  driver.setUp(size, indirect, events);
+  view = new DataView(driver.memory.buffer);
+  return { driver, state, view };
+}
+
+interface Segment {
+  address: number;
+  bytes: number;
+  write: boolean;
+}
+
+/** The chain at `head` as the device sees it (virtio 1.2 §2.7.5). */
+function readChain(
+  view: DataView,
+  descriptors: number,
+  head: number,
+): { segments: Segment[]; slots: number } {
+  let table = descriptors;
+  let index = head;
+  let indirect = false;
+  if (view.getUint16(table + head * 16 + 12, true) & 4) {
+    expect(view.getUint16(table + head * 16 + 12, true)).toBe(4);
+    table = Number(view.getBigUint64(table + head * 16, true));
+    index = 0;
+    indirect = true;
+  }
+  const segments: Segment[] = [];
+  for (;;) {
+    const at = table + index * 16;
+    const flags = view.getUint16(at + 12, true);
+    segments.push({
+      address: Number(view.getBigUint64(at, true)),
+      bytes: view.getUint32(at + 8, true),
+      write: (flags & 2) !== 0,
+    });
+    if (!(flags & 1)) return { segments, slots: indirect ? 1 : segments.length };
+    index = view.getUint16(at + 14, true);
+  }
+}
+
+const configurations = [
+  { size: 4, indirect: false, events: true },
+  { size: 8, indirect: true, events: true },
+  { size: 256, indirect: false, events: false },
+  { size: 64, indirect: true, events: false },
+  { size: 1024, indirect: false, events: true },
+];
+test.each(configurations)('chains, kicks and completions: %o', ({ size, indirect, events }) => {
+  const seed = Number(process.env.YAOS_SEED ?? Date.now() % 1_000_000);
+  const random = generator(seed);
+  const { driver, state, view } = start(size, indirect, events);
+  const context = `YAOS_SEED=${seed}`;
+  const available = driver.available();
+  const used = driver.used();
+
+  // Indices of the device, not wrapped.
+  let seen = 0;
+  let usedIndex = 0;
+  let submitted = 0;
+  let announced = 0;
+  let event = 0;
+  let noNotify = false;
+  let token = 0;
+  const inFlight = new Map<number, Segment[]>(); // by token
+  const taken: { head: number; token: number; bytes: number }[] = [];
+  const order: number[] = []; // tokens in the order of submission
+
+  while (submitted < 70_000) {
+    const wanted = random(6);
+    for (let i = 0; i < wanted; i++) {
+      const count = 1 + random(Math.min(driver.chainMax(), 5));
+      if (!driver.begin(count)) break;
+      const readable = random(count + 1);
+      const segments = Array.from({ length: count }, (_, j) => ({
+        address: random(0x7fffffff),
+        bytes: 1 + random(4096),
+        write: j >= readable,
+      }));
+      for (const { address, bytes, write } of segments) driver.add(address, bytes, write);
+      driver.submit(token);
+      inFlight.set(token, segments);
+      order.push(token++);
+      submitted++;
+    }
+    state.kicks.length = 0;
+    driver.kick();
+    const due = submitted > announced && (events ? event >= announced && event < submitted : !noNotify);
+    if (state.kicks.length !== (due ? 1 : 0)) expect.fail(`${context}: kicks ${state.kicks} at ${submitted}`);
+    if (due) expect(state.kicks[0]).toBe(7);
+    announced = submitted;
+
+    // The device takes what it has seen, unless it sleeps and was not woken.
+    if (due || seen < event || random(2)) {
+      if (view.getUint16(available + 2, true) !== (submitted & 0xffff))
+        expect.fail(`${context}: available index`);
+      for (; seen < submitted; seen++) {
+        const head = view.getUint16(available + 4 + (seen % size) * 2, true);
+        const chain = readChain(view, driver.descriptors(), head);
+        const expected = order.shift()!;
+        if (JSON.stringify(chain.segments) !== JSON.stringify(inFlight.get(expected))) {
+          expect.fail(`${context}: chain ${JSON.stringify(chain.segments)}`);
+        }
+        const bytes = chain.segments.reduce((sum, s) => sum + (s.write ? s.bytes : 0), 0);
+        taken.push({ head, token: expected, bytes: random(bytes + 1) });
+      }
+    }
+    noNotify = random(3) === 0;
+    view.setUint16(used, noNotify ? 1 : 0, true);
+    event = Math.max(seen, submitted + random(3) - 1);
+    view.setUint16(used + 4 + size * 8, event & 0xffff, true);
+
+    // It completes some in any order, and interrupts if the driver has asked for that.
+    const before = usedIndex;
+    const finished: [number, number][] = [];
+    for (let left = random(taken.length + 1); left > 0; left--) {
+      const [chain] = taken.splice(random(taken.length), 1);
+      view.setUint32(used + 4 + (usedIndex % size) * 8, chain!.head, true);
+      view.setUint32(used + 8 + (usedIndex % size) * 8, chain!.bytes, true);
+      usedIndex++;
+      finished.push([chain!.token, chain!.bytes]);
+      inFlight.delete(chain!.token);
+    }
+    view.setUint16(used + 2, usedIndex & 0xffff, true);
+    if (events && view.getUint16(available + 4 + size * 2, true) !== (before & 0xffff)) {
+      expect.fail(`${context}: used_event does not ask for the next interrupt`);
+    }
+    state.completed.length = 0;
+    driver.collect();
+    if (JSON.stringify(state.completed) !== JSON.stringify(finished)) expect.fail(`${context}: completions`);
+  }
+  expect(driver.healthy(), context).toBe(1);
+});
