@@ -108,13 +108,13 @@ static enum yaos_trap classify(const struct yaos_activation *a, int signal, uint
 		return YAOS_TRAP_STACK;
 
 	uint32_t kind = trap_kind_at(a->instance->module, uc->uc_mcontext.gregs[REG_RIP]);
-	if (kind == YAOS_TRAP_MEMORY) {
-		const struct yaos_memory *memory = yaos_memory_get(a->instance);
-		bool ours = memory != NULL && address - (uint64_t)memory->base < YAOS_RESERVED_BYTES;
-		return page_fault && ours ? YAOS_TRAP_MEMORY : YAOS_OK;
-	}
 	if (signal == SIGFPE)
 		return kind == YAOS_TRAP_DIVIDE_BY_ZERO ? division_trap(uc) : YAOS_OK;
+	if (page_fault && kind == YAOS_TRAP_MEMORY) {
+		const struct yaos_memory *memory = yaos_memory_get(a->instance);
+		bool ours = memory != NULL && address - (uint64_t)memory->base < YAOS_RESERVED_BYTES;
+		return ours ? YAOS_TRAP_MEMORY : YAOS_OK;
+	}
 	if (page_fault)
 		return kind == YAOS_TRAP_UNINITIALIZED_ELEMENT && address < NULL_PAGE_BYTES ? kind : YAOS_OK;
 	return kind; /* SIGILL: ud2 */

@@ -88,22 +88,22 @@ static bool parse_literal(const char *text, const struct float_format *f, uint64
 	return *end == '\0' && !isinf(value);
 }
 
+/* A hexadecimal integer is a bit pattern, which has no sign; with a point or an exponent it is a literal. */
 static bool parse_float(const char *text, const struct float_format *f, uint64_t *value)
 {
-	bool hex_integer = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') && strpbrk(text, ".pP") == NULL;
+	bool sign = *text == '-' || *text == '+';
+	const char *number = text + sign;
+	bool pattern = number[0] == '0' && (number[1] == 'x' || number[1] == 'X') && strpbrk(number, ".pP") == NULL;
 	uint64_t bits;
-	if (hex_integer) {
-		if (!parse_magnitude(text, &bits) || (f->bits == 32 && bits > UINT32_MAX))
+	if (pattern) {
+		if (sign || !parse_magnitude(number, &bits) || (f->bits == 32 && bits > UINT32_MAX))
 			return false;
-		*value = bits;
-		return true;
+	} else {
+		if (!parse_special(number, f, &bits) && !parse_literal(number, f, &bits))
+			return false;
+		bits |= *text == '-' ? 1ull << (f->bits - 1) : 0;
 	}
-	uint64_t sign = *text == '-' ? 1ull << (f->bits - 1) : 0;
-	if (*text == '-' || *text == '+')
-		text++;
-	if (!parse_special(text, f, &bits) && !parse_literal(text, f, &bits))
-		return false;
-	*value = bits | sign;
+	*value = bits;
 	return true;
 }
 
