@@ -70,7 +70,7 @@ function wasmStep(): Step {
       const messages = stderr.toString();
       if (error !== null) throw new UserError(`${messages}yaos: kernel/main.ts: ${error.message}`);
       process.stderr.write(messages);
-      for (const [name, contents] of files) replaceFile(join(root, name), contents);
+      for (const [name, contents] of files) replaceFile(join(out, basename(name)), contents);
     },
   };
 }

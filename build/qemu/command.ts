@@ -36,7 +36,7 @@ export function qemuArguments(boot: Boot): string[] {
     ...['-machine', options.machine, '-m', options.mem, '-smp', String(options.smp)],
     ...accelArguments(accel),
     ...['-serial', 'stdio'],
-    ...(boot.direct ? ['-kernel', join(out, 'kernel.elf')] : bootDrive()),
+    ...(boot.direct ? ['-kernel', join(out, 'kernel.elf')] : bootDrive(join(out, 'yaos.img'))),
     ...(disk === null ? [] : ['-drive', drive(disk.path, disk.format, 'if=none,id=disk')]),
     ...(options.append === '' ? [] : ['-fw_cfg', `name=opt/yaos/cmdline,string=${escaped(options.append)}`]),
     ...devices,
@@ -51,7 +51,7 @@ export function bootSectorArguments(path: string, machine: string, accel: 'kvm' 
     ...['-machine', machine, '-m', '16M'],
     ...accelArguments(accel),
     ...['-serial', 'stdio'],
-    ...['-drive', drive(path, 'raw', 'if=ide')],
+    ...bootDrive(path),
   ];
 }
 
@@ -59,9 +59,9 @@ function accelArguments(accel: 'kvm' | 'tcg'): string[] {
   return ['-accel', accel, ...(accel === 'kvm' ? ['-cpu', 'host'] : [])];
 }
 
-/** IDE on pc, AHCI on q35: what the firmware boots first. */
-function bootDrive(): string[] {
-  return ['-drive', drive(join(out, 'yaos.img'), 'raw', 'if=ide')];
+/** On IDE (pc) or AHCI (q35), and first for the firmware whatever else is there. */
+function bootDrive(path: string): string[] {
+  return ['-drive', drive(path, 'raw', 'if=none,id=boot'), '-device', 'ide-hd,drive=boot,bootindex=0'];
 }
 
 /** A snapshot: the guest may write, the file stays as it is and may be used by many at once. */
