@@ -165,13 +165,14 @@ static void install_handlers(void)
 		sigaction(trap_signals[i], &action, &previous_actions[i]);
 }
 
-/* Signals are handled on a stack of their own, which each thread must name. */
+/* Signals are handled on a stack of their own, which each thread must name; one that has done so keeps its own. */
 static void prepare_thread(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, install_handlers);
-	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
-	sigaltstack(&stack, NULL);
+	stack_t old, own = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+	if (sigaltstack(NULL, &old) == 0 && old.ss_flags & SS_DISABLE)
+		sigaltstack(&own, NULL);
 	thread_ready = true;
 }
 
