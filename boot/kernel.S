@@ -179,12 +179,14 @@ fetch:	mov %eax, %esi
 	mov %ecx, %eax
 	shl $9, %eax
 	mov %eax, buffer_bytes
+	call ata_read
+	jnc 3f
 	call to_real
 	.code16
 	call read_sectors
 	calll to_protected
 	.code32
-	popal
+3:	popal
 	jmp fetch
 1:	add $BUFFER, %esi
 	ret

@@ -14,6 +14,7 @@ loader:	call check_cpu
 	call enable_a20
 	call read_memory_map
 	mov %eax, map_bytes
+	call find_ata
 	mov boot_drive, %al
 	mov %al, boot_device + 3
 	calll to_protected

@@ -96,6 +96,21 @@ test.each([
   expect(status).toBe(STATUS_DONE);
 });
 
+test('boots from IDE without PCI', async () => {
+  const { status, lines } = await run(['-machine', 'isapc', '-cpu', 'qemu64', ...drive(image, 'if=ide')]);
+  expect(lines.slice(-facts.length)).toEqual(facts);
+  expect(status).toBe(STATUS_DONE);
+});
+
+test.each(['0', '1', '2', '3'])('reads the kernel by DMA from IDE drive %s', async (index) => {
+  const log = bench.path('trace.log');
+  const trace = ['-trace', 'bmdma_cmd_writeb', '-D', log];
+  const { status, lines } = await run([...trace, ...drive(image, `if=ide,index=${index}`)]);
+  expect(readFileSync(log, 'latin1').match(/val: 0x0+9$/gm)).toHaveLength(1);
+  expect(lines.slice(-facts.length)).toEqual(facts);
+  expect(status).toBe(STATUS_DONE);
+});
+
 test('a kernel of 4 MiB is loaded whole, in seconds', async () => {
   const padding = new Uint32Array(MIB);
   let random = 12345;
