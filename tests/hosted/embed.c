@@ -32,6 +32,17 @@ static void add_env(void *env, uint64_t *values)
 	values[0] = (uint32_t)values[0] + *(uint32_t *)env;
 }
 
+/* Twenty values in, the same twenty in reverse order out. */
+static void reverse(void *env, uint64_t *values)
+{
+	(void)env;
+	for (int i = 0; i < 10; i++) {
+		uint64_t first = values[i];
+		values[i] = values[19 - i];
+		values[19 - i] = first;
+	}
+}
+
 static void raise_trap(void *env, uint64_t *values)
 {
 	(void)env;
@@ -51,6 +62,7 @@ static struct yaos_instance *instance_new(struct yaos_memory *memory, yaos_host_
 	const char *error;
 	const struct yaos_extern imports[] = {
 		{ .kind = YAOS_FUNC, .func = { fn, env } },
+		{ .kind = YAOS_FUNC, .func = { reverse, NULL } },
 		{ .kind = YAOS_MEMORY, .memory = memory },
 	};
 	struct yaos_instance *instance = yaos_instance_new(&yaos_module, imports, &error);
@@ -107,6 +119,7 @@ int main(int argc, char **argv)
 	struct yaos_instance *c = instance_new(memory, yaos_call_import, find(a, "forever"));
 	struct yaos_instance *d = instance_new(memory, raise_trap, NULL);
 	call(a, "host function", "imported", 1);
+	call(a, "values that came back right", "reversed", 0);
 	call(b, "function of another instance", "imported", 2);
 	for (int i = 0; i < 3; i++)
 		call(c, "stack exhausted in another instance", "imported", 0);

@@ -10,11 +10,29 @@ import { translate } from '../../build/translate.ts';
 import { wat } from '../wasm/wat.ts';
 import { run } from './program.ts';
 
+/** Palindromic, so that a host function can reverse values of these types. */
+const TYPES = Array.from(
+  { length: 20 },
+  (_, i) => ['i64', 'f32', 'i32', 'f64', 'i64'][Math.min(i, 19 - i) % 5],
+);
+
+/** Counts the values that come back from the host as they should. */
+const REVERSED = `(func (export "reversed") (param i32) (result i32)
+    ${TYPES.map((t, i) => `(local $r${i} ${t})`).join(' ')}
+    ${TYPES.map((t, i) => `(${t}.const ${i - 10})`).join(' ')} (call $reverse)
+    ${TYPES.map((_, i) => `(local.set $r${19 - i})`).join(' ')}
+    ${TYPES.map((t, i) => `(i32.add (${t}.eq (local.get $r${i}) (${t}.const ${9 - i})))`).reduce(
+      (sum, term) => term.replace('(i32.add ', `(i32.add ${sum} `),
+      '(i32.const 0)',
+    )})`;
+
 const MODULE = `(module
   (import "env" "f" (func $f (param i32) (result i32)))
+  (import "env" "reverse" (func $reverse (param ${TYPES.join(' ')}) (result ${TYPES.join(' ')})))
   (import "env" "memory" (memory 1 4 shared))
   (global $count (mut i32) (i32.const 0))
   (func (export "imported") (param i32) (result i32) (call $f (local.get 0)))
+  ${REVERSED}
   (func $forever (export "forever") (param i32) (result i32)
     (i32.add (call $forever (local.get 0)) (i32.const 1)))
   (func (export "count") (param i32) (result i32)
@@ -42,6 +60,7 @@ it('runs instances side by side', () => {
   const { stdout, status } = run(program, []);
   expect(stdout.split('\n')).toEqual([
     'host function: 11',
+    'values that came back right: 20',
     'function of another instance: 12',
     'stack exhausted in another instance: trap: call stack exhausted',
     'stack exhausted in another instance: trap: call stack exhausted',
