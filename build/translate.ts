@@ -4,23 +4,22 @@ import { buildFunction } from './ir/build.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
-import { ElfObject, type ElfSection } from './object/elf.ts';
 import { writeDescriptor } from './object/descriptor.ts';
+import { ElfObject, type ElfSection } from './object/elf.ts';
 import { writeFixedContext } from './object/fixed-context.ts';
 import { type ContextLayout, layOutContext } from './object/layout.ts';
 import { Program } from './object/program.ts';
 import { parseSourceMap } from './object/sourcemap.ts';
 import { writeTables } from './object/tables.ts';
 import { addTrampolines } from './object/trampolines.ts';
-import { runPasses } from './opt/passes.ts';
 import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
 import { emit } from './x64/emit.ts';
 import { isIntrinsic } from './x64/intrinsics.ts';
-import { R15, RSP, type RegEnv, CALLEE_SAVED, type RegSet } from './x64/mir.ts';
-import { allocate } from './x64/regalloc/index.ts';
+import { CALLEE_SAVED, R15, type RegEnv, type RegSet, RSP } from './x64/mir.ts';
 import { checkAllocation } from './x64/regalloc/check.ts';
+import { allocate } from './x64/regalloc/index.ts';
 import { select } from './x64/select.ts';
 import type { Target } from './x64/selector.ts';
 
@@ -89,7 +88,9 @@ class Unit {
     };
     const pinned = options.memory === 'register' ? 1 << R15 : 0;
     this.registers = { allocatable: ~((1 << RSP) | XMM15 | pinned) >>> 0, calleeSaved: CALLEE_SAVED };
-    module.datas.forEach((d, i) => this.program.blob(`yaos_data_${i}`, d.bytes, 16));
+    module.datas.forEach((d, i) => {
+      this.program.blob(`yaos_data_${i}`, d.bytes, 16);
+    });
     if (options.memory === 'fixed') refuseFixedImports(module);
   }
 
@@ -105,13 +106,6 @@ class Unit {
   }
 
   private compile(key: string, ir: Func, bodyStart = 0): void {
-    const native = this.options.memory === 'register';
-    runPasses(ir, {
-      disabled: this.options.disabledPasses,
-      verify: this.options.verify,
-      popcnt: native,
-      sse41: native,
-    });
     const selected = select(ir, this.target);
     const before = this.options.verify ? structuredClone(selected.func) : undefined;
     allocate(selected.func, this.registers);
@@ -166,7 +160,14 @@ class Unit {
     for (const e of this.module.exports) {
       const f = e.kind === 'func' ? byKey.get(keyOf(e.index)) : undefined;
       if (!f) continue;
-      elf.symbol({ name: e.name, binding: 'global', type: 'func', section: text, value: f.start, size: f.size });
+      elf.symbol({
+        name: e.name,
+        binding: 'global',
+        type: 'func',
+        section: text,
+        value: f.start,
+        size: f.size,
+      });
     }
     const usesFloat = this.program.usesFloat ? 1 : 0;
     elf.symbol({ name: 'yaos_uses_float', binding: 'global', section: 'absolute', value: usesFloat });
@@ -187,6 +188,8 @@ class Unit {
 function refuseFixedImports(module: WasmModule): void {
   for (const i of module.imports) {
     if (i.kind === 'func') continue;
-    throw new WasmError(`imported ${i.kind} ${i.module}.${i.name}: the fixed memory model imports functions only`);
+    throw new WasmError(
+      `imported ${i.kind} ${i.module}.${i.name}: the fixed memory model imports functions only`,
+    );
   }
 }

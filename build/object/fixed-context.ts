@@ -21,13 +21,24 @@ export function writeFixedContext(
   const end = layout.size;
   const data = elf.section('.data', { type: 'progbits', flags: 'aw', align: 16, bytes });
   elf.symbol({ name: 'yaos_context', binding: 'global', type: 'object', section: data, value: end });
-  elf.symbol({ name: 'yaos_memory', binding: 'global', type: 'object', section: data, value: end, size: MEMORY_BYTES });
+  elf.symbol({
+    name: 'yaos_memory',
+    binding: 'global',
+    type: 'object',
+    section: data,
+    value: end,
+    size: MEMORY_BYTES,
+  });
 
   const memory = module.memories[0];
   if (memory) {
     elf.relocation(data, end + FIXED_FIELDS.memory, 'abs64', data, end);
     view.setBigUint64(end + MEMORY_FIELDS.bytes, BigInt(memory.min) * WASM_PAGE, true);
-    view.setBigUint64(end + MEMORY_FIELDS.maxPages, memory.max === undefined ? MAX_PAGES : BigInt(memory.max), true);
+    view.setBigUint64(
+      end + MEMORY_FIELDS.maxPages,
+      memory.max === undefined ? MAX_PAGES : BigInt(memory.max),
+      true,
+    );
     view.setBigUint64(end + MEMORY_FIELDS.flags, memory.shared ? 1n : 0n, true);
   }
 
@@ -44,7 +55,8 @@ export function writeFixedContext(
 
   for (const [index, offset] of layout.descriptors) {
     const func = module.funcs[index];
-    if (!func.import) continue; // the init function fills those of the module's own functions
+    // The init function fills the descriptors of the module's own functions; direct calls need none.
+    if (!func.import || !module.referencedFuncs.has(index)) continue;
     elf.relocation(data, end + offset, 'abs64', symbolOfImport(index), 0);
     view.setUint32(end + offset + FUNC_FIELDS.type, module.canonicalTypes[func.typeIndex], true);
     view.setUint32(end + offset + FUNC_FIELDS.index, index, true);

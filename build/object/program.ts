@@ -4,7 +4,7 @@
 
 import type { TrapName } from '../ir/ir.ts';
 import type { EmittedFunction } from '../x64/emit.ts';
-import { ElfObject, type ElfSection } from './elf.ts';
+import type { ElfObject, ElfSection } from './elf.ts';
 
 export interface PlacedFunction {
   /** What other code calls it by; unique. */
@@ -87,7 +87,12 @@ export class Program {
     const bytes = this.text.bytes();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const text = elf.section('.text', { type: 'progbits', flags: 'ax', align: 16, bytes });
-    const rodata = elf.section('.rodata', { type: 'progbits', flags: 'a', align: 16, bytes: this.rodata.bytes() });
+    const rodata = elf.section('.rodata', {
+      type: 'progbits',
+      flags: 'a',
+      align: 16,
+      bytes: this.rodata.bytes(),
+    });
     for (const r of this.relocs) {
       const inText = this.keys.get(r.sym);
       const inRodata = this.constants.get(r.sym);
@@ -103,7 +108,9 @@ export class Program {
     }
     for (const t of this.tables) {
       // Entry i is label - table; as a PC-relative relocation at table + 4i it lacks the 4i.
-      t.offsets.forEach((o, i) => elf.relocation(rodata, t.at + 4 * i, 'pc32', text, t.function + o + 4 * i));
+      t.offsets.forEach((o, i) => {
+        elf.relocation(rodata, t.at + 4 * i, 'pc32', text, t.function + o + 4 * i);
+      });
     }
     return text;
   }

@@ -134,7 +134,9 @@ function emitTailCall(e: Emitter, m: MInst): void {
     const target = e.frame + e.options.popped - bytes;
     a.load(R10, e.stack(e.frame), 8, false, 8);
     // Saved registers lie from `locals` upwards, the last one pushed lowest.
-    e.saved.forEach((r, i) => a.load(r, e.stack(e.locals + 8 * (e.saved.length - 1 - i)), 8, false, 8));
+    for (let i = 0; i < e.saved.length; i++) {
+      a.load(e.saved[i], e.stack(e.locals + 8 * (e.saved.length - 1 - i)), 8, false, 8);
+    }
     // Upwards, so the highest first: nothing is overwritten before it is copied.
     for (let at = bytes - 8; at >= 0; at -= 8) {
       a.load(R11, e.stack(at), 8, false, 8);

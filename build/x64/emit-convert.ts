@@ -58,8 +58,12 @@ interface Truncation {
 
 function emitTruncate(e: Emitter, m: MInst): void {
   const t: Truncation = {
-    e, m,
-    to: e.reg(m, 0), from: e.reg(m, 1), scratch: e.reg(m, 2), float: e.reg(m, 3),
+    e,
+    m,
+    to: e.reg(m, 0),
+    from: e.reg(m, 1),
+    scratch: e.reg(m, 2),
+    float: e.reg(m, 3),
     s: suffix(m.data.from),
     done: e.asm.newLabel(),
   };

@@ -15,7 +15,8 @@ export const floatRules: Record<string, Rule> = {
     const to = e.reg(m, 0);
     const size = m.data.size as 4 | 8;
     if (m.data.imm === 0n) e.asm.sse('xorps', to, to);
-    else e.asm.sse(size === 4 ? 'movss' : 'movsd', to, symbol(e.options.constant(m.data.imm as bigint, size)));
+    else
+      e.asm.sse(size === 4 ? 'movss' : 'movsd', to, symbol(e.options.constant(m.data.imm as bigint, size)));
   },
   fload(e, m) {
     e.asm.sse(m.data.width === 4 ? 'movss' : 'movsd', e.reg(m, 0), e.mem(m));

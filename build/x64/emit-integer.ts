@@ -135,17 +135,17 @@ function emitLea(e: Emitter, m: MInst): void {
   const mem = e.address(m, m.data.mem!);
   const size = sizeOf(m);
   const to = e.reg(m, 0);
-  if (mem.sym === undefined && mem.scale === 1) {
-    if (mem.index < 0 && mem.base === to) {
-      if (mem.disp !== 0) e.asm.aluImm('add', size, to, mem.disp);
-      else if (size === 4) e.asm.mov(4, to, to);
-      return;
-    }
-    if (mem.disp === 0 && mem.index >= 0 && mem.base === to) return e.asm.alu('add', size, to, mem.index);
-    if (mem.disp === 0 && mem.index >= 0 && mem.index === to) return e.asm.alu('add', size, to, mem.base);
-    if (mem.disp === 0 && mem.index < 0) return e.asm.mov(size, to, mem.base);
+  const sum = mem.sym === undefined && mem.scale === 1;
+  if (sum && mem.index < 0 && mem.base === to) {
+    if (mem.disp !== 0) e.asm.aluImm('add', size, to, mem.disp);
+    else if (size === 4) e.asm.mov(4, to, to);
+  } else if (sum && mem.index < 0 && mem.disp === 0) {
+    e.asm.mov(size, to, mem.base);
+  } else if (sum && mem.disp === 0 && (mem.base === to || mem.index === to)) {
+    e.asm.alu('add', size, to, mem.base === to ? mem.index : mem.base);
+  } else {
+    e.asm.lea(size, to, mem);
   }
-  e.asm.lea(size, to, mem);
 }
 
 function emitDivision(e: Emitter, m: MInst): void {
@@ -158,7 +158,10 @@ function emitDivision(e: Emitter, m: MInst): void {
     e.trapSite('division');
     a.unary(m.data.signed ? 'idiv' : 'div', size, divisor);
   };
-  if (!m.data.checkMinusOne) return divide();
+  if (!m.data.checkMinusOne) {
+    divide();
+    return;
+  }
   const done = a.newLabel();
   const minusOne = e.outOfLine(m.loc, () => {
     a.alu('xor', 4, RDX, RDX);
@@ -185,4 +188,3 @@ function setCondition(e: Emitter, cond: Cond, to: number): void {
   a.setcc(cond as AsmCond, to);
   a.movzx(to, to, 1);
 }
-

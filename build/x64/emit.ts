@@ -49,7 +49,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
   const e = new Emitter(selected, options);
   const order = codeOrder(e);
   emitPrologue(e);
-  order.forEach((block, i) => emitBlock(e, block, order[i + 1]));
+  for (let i = 0; i < order.length; i++) emitBlock(e, order[i], order[i + 1]);
   e.emitCold();
   const done = e.asm.finish();
   return {
@@ -58,7 +58,10 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     relocs: done.relocs,
     traps: e.traps.map((t) => ({ offset: done.offsetOf(t.mark), kind: t.kind })),
     lines: e.lines.map((l) => ({ offset: done.offsetOf(l.mark), loc: l.loc })),
-    tables: e.tables.map((t: JumpTable) => ({ symbol: t.symbol, offsets: t.labels.map((l) => done.offsetOf(l)) })),
+    tables: e.tables.map((t: JumpTable) => ({
+      symbol: t.symbol,
+      offsets: t.labels.map((l) => done.offsetOf(l)),
+    })),
     frame: e.frame,
     popped: options.popped,
     usesFloat: e.func.usedRegs >>> 16 !== 0,

@@ -2,8 +2,18 @@
 // assembler wants them. The instructions themselves are in emit-*.ts, the driver is emit.ts.
 
 import type { TrapName } from '../ir/ir.ts';
-import { Assembler, type Cond as AsmCond, type Label, type Mark, type Mem, type RM } from './asm.ts';
-import { CALLEE_SAVED, type Loc, type MBlock, type MFunc, type MInst, type MMem, R15, RSP, SLOT0 } from './mir.ts';
+import { type Cond as AsmCond, Assembler, type Label, type Mark, type Mem, type RM } from './asm.ts';
+import {
+  CALLEE_SAVED,
+  type Loc,
+  type MBlock,
+  type MFunc,
+  type MInst,
+  type MMem,
+  R15,
+  RSP,
+  SLOT0,
+} from './mir.ts';
 import type { Selected } from './select.ts';
 import type { Cond, FlagsSpec } from './select-integer.ts';
 
@@ -65,7 +75,8 @@ export class Emitter {
 
   reg(m: MInst, i: number): number {
     const loc = m.ops[i].loc;
-    if (loc < 0 || loc >= SLOT0) throw new Error(`emit: operand ${i} of ${m.op} in ${this.func.name} is not in a register`);
+    if (loc < 0 || loc >= SLOT0)
+      throw new Error(`emit: operand ${i} of ${m.op} in ${this.func.name} is not in a register`);
     return loc;
   }
 

@@ -2,8 +2,8 @@
 // says where operands and result must be and how the instruction is emitted. The selector keeps them in order
 // (ir.ts: op 'x86' is pinned), so none is ever moved, merged or dropped.
 
-import type { Assembler, Mem } from './asm.ts';
 import type { ValType } from '../wasm/module.ts';
+import type { Assembler, Mem } from './asm.ts';
 import { RAX, RBX, RCX, RDX } from './mir.ts';
 
 export interface Intrinsic {

@@ -2,8 +2,22 @@
 // fills in and the emitter encodes. Flags never live from one MInst to the next, so moves may stand anywhere.
 
 /** Register numbers: 0–15 the integer registers in hardware order, 16–31 xmm0–xmm15. */
-export const RAX = 0, RCX = 1, RDX = 2, RBX = 3, RSP = 4, RBP = 5, RSI = 6, RDI = 7;
-export const R8 = 8, R9 = 9, R10 = 10, R11 = 11, R12 = 12, R13 = 13, R14 = 14, R15 = 15;
+export const RAX = 0,
+  RCX = 1,
+  RDX = 2,
+  RBX = 3,
+  RSP = 4,
+  RBP = 5,
+  RSI = 6,
+  RDI = 7;
+export const R8 = 8,
+  R9 = 9,
+  R10 = 10,
+  R11 = 11,
+  R12 = 12,
+  R13 = 13,
+  R14 = 14,
+  R15 = 15;
 export const XMM0 = 16;
 
 /** A set of registers, bit i for register i. Always kept unsigned (`>>> 0`). */

@@ -21,7 +21,11 @@ export function lowerEntry(s: Selector, into: VReg[]): void {
   a.params.forEach((loc, i) => {
     if (loc.kind === 'reg') return;
     const type = s.func.sig.params[i];
-    s.emit('loadarg', [new Operand(into[i], 'def')], { offset: loc.offset, size: sizeOf(type), cls: classOf(type) });
+    s.emit('loadarg', [new Operand(into[i], 'def')], {
+      offset: loc.offset,
+      size: sizeOf(type),
+      cls: classOf(type),
+    });
   });
 }
 
@@ -71,7 +75,11 @@ function copy(s: Selector, to: VReg, from: VReg): void {
 }
 
 /** Moves arguments to where the callee wants them; returns the register operands and how to reach the callee. */
-function passArguments(s: Selector, inst: Inst, hidden: VReg): { ops: Operand[]; data: MData; stackBytes: number } {
+function passArguments(
+  s: Selector,
+  inst: Inst,
+  hidden: VReg,
+): { ops: Operand[]; data: MData; stackBytes: number } {
   const sig = inst.sig as Sig;
   const a = assign(sig);
   const args = inst.op === 'callref' || inst.op === 'tailcallref' ? inst.args.slice(1) : inst.args;
@@ -124,7 +132,7 @@ function emitCall(s: Selector, inst: Inst): void {
   m.clobbers = CALL_CLOBBERS;
   const values = inst.type === 'none' ? s.results.get(inst)! : [inst];
   const byIndex = new Map(values.map((v) => [inst.type === 'none' ? v.index : 0, v]));
-  a.results.forEach((loc, i) => defineResult(s, m, loc, byIndex.get(i)));
+  for (let i = 0; i < a.results.length; i++) defineResult(s, m, a.results[i], byIndex.get(i));
 }
 
 function defineResult(s: Selector, m: MInst, loc: ArgLoc, value: Inst | undefined): void {

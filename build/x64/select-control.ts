@@ -2,7 +2,7 @@
 
 import type { Inst } from '../ir/ir.ts';
 import { INTRINSICS } from './intrinsics.ts';
-import { type MEdge, MInst, Operand, type RegSet } from './mir.ts';
+import { type MEdge, type MInst, Operand, type RegSet } from './mir.ts';
 import { lowerCall } from './select-call.ts';
 import { condition } from './select-integer.ts';
 import { isConst, type Selector } from './selector.ts';
@@ -70,9 +70,7 @@ function lowerIntrinsic(s: Selector, inst: Inst): boolean {
   const ops: Operand[] = [];
   if (spec.result !== undefined) {
     const def =
-      inst.type === 'none'
-        ? new Operand(s.newVReg('int'), 'def')
-        : new Operand(s.vregOf(inst), 'def');
+      inst.type === 'none' ? new Operand(s.newVReg('int'), 'def') : new Operand(s.vregOf(inst), 'def');
     if (spec.result !== 'any') {
       def.constraint = 'fixed';
       def.arg = spec.result;

@@ -26,7 +26,9 @@ export function lowerConvert(s: Selector, inst: Inst): boolean {
         // An i32 register is zero-extended: its 64 bits are the unsigned value.
         s.emit('converts', [s.def(inst), s.use(a)], { from: 8, size: sizeOf(inst.type) });
       } else {
-        s.emit('convertu64', [s.def(inst, 'reg'), s.lateUse(a), s.temp(), s.temp()], { size: sizeOf(inst.type) });
+        s.emit('convertu64', [s.def(inst, 'reg'), s.lateUse(a), s.temp(), s.temp()], {
+          size: sizeOf(inst.type),
+        });
       }
       return true;
     case 'truncs':

@@ -36,7 +36,11 @@ export function lowerFloat(s: Selector, inst: Inst): boolean {
       return true;
     case 'fcopysign': {
       const ops = [s.def(inst, 'reuse', 1), s.use(a), s.lateUse(b), s.temp('float')];
-      s.emit('copysign', ops, { size, sign: mask(s, signBit(size), size), rest: mask(s, signBit(size) - 1n, size) });
+      s.emit('copysign', ops, {
+        size,
+        sign: mask(s, signBit(size), size),
+        rest: mask(s, signBit(size) - 1n, size),
+      });
       return true;
     }
     case 'fmin':
@@ -71,7 +75,13 @@ function lowerArithmetic(s: Selector, inst: Inst, sse: string): void {
   const size = sizeOf(inst.type);
   const ops = [s.def(inst, 'reuse', 1), s.use(a)];
   if (b.op === 'const' && BigInt(b.imm) !== 0n) {
-    const mem = { base: -1, index: -1, scale: 1 as const, disp: 0, sym: s.target.constant(BigInt(b.imm), size) };
+    const mem = {
+      base: -1,
+      index: -1,
+      scale: 1 as const,
+      disp: 0,
+      sym: s.target.constant(BigInt(b.imm), size),
+    };
     s.emit('sse', ops, { sse, mem });
   } else if (s.foldableLoad(b, size)) {
     s.emit('sse', ops, { sse, mem: memOperand(s, b, ops) });

@@ -2,9 +2,9 @@
 // each consumer (branch, setcc, cmov, trap) carries its comparison in `FlagsSpec`.
 
 import type { Inst, IntCompare } from '../ir/ir.ts';
-import { memOperand } from './select-memory.ts';
-import { immediate, isConst, scaledIndex, type Selector, sizeOf } from './selector.ts';
 import { type MMem, Operand, RAX, RCX, RDX } from './mir.ts';
+import { memOperand } from './select-memory.ts';
+import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
 
 /** A comparison that sets the flags for its consumer; operand positions refer to the consumer's `ops`. */
 export interface FlagsSpec {
@@ -20,12 +20,40 @@ export interface FlagsSpec {
 
 /** Condition codes of the processor, and the two that need the parity flag as well (float equality). */
 export type Cond =
-  | 'b' | 'ae' | 'e' | 'ne' | 'be' | 'a' | 's' | 'ns' | 'l' | 'ge' | 'le' | 'g' | 'p' | 'np'
-  | 'e_np' | 'ne_p';
+  | 'b'
+  | 'ae'
+  | 'e'
+  | 'ne'
+  | 'be'
+  | 'a'
+  | 's'
+  | 'ns'
+  | 'l'
+  | 'ge'
+  | 'le'
+  | 'g'
+  | 'p'
+  | 'np'
+  | 'e_np'
+  | 'ne_p';
 
 const INVERSE: Record<Cond, Cond> = {
-  b: 'ae', ae: 'b', e: 'ne', ne: 'e', be: 'a', a: 'be', s: 'ns', ns: 's',
-  l: 'ge', ge: 'l', le: 'g', g: 'le', p: 'np', np: 'p', e_np: 'ne_p', ne_p: 'e_np',
+  b: 'ae',
+  ae: 'b',
+  e: 'ne',
+  ne: 'e',
+  be: 'a',
+  a: 'be',
+  s: 'ns',
+  ns: 's',
+  l: 'ge',
+  ge: 'l',
+  le: 'g',
+  g: 'le',
+  p: 'np',
+  np: 'p',
+  e_np: 'ne_p',
+  ne_p: 'e_np',
 };
 
 export function invert(cond: Cond): Cond {
@@ -33,12 +61,30 @@ export function invert(cond: Cond): Cond {
 }
 
 const INT_COND: Record<IntCompare, Cond> = {
-  eq: 'e', ne: 'ne', lts: 'l', ltu: 'b', gts: 'g', gtu: 'a', les: 'le', leu: 'be', ges: 'ge', geu: 'ae',
+  eq: 'e',
+  ne: 'ne',
+  lts: 'l',
+  ltu: 'b',
+  gts: 'g',
+  gtu: 'a',
+  les: 'le',
+  leu: 'be',
+  ges: 'ge',
+  geu: 'ae',
 };
 
 /** The condition when the operands are exchanged. */
 const SWAPPED: Partial<Record<Cond, Cond>> = {
-  e: 'e', ne: 'ne', l: 'g', g: 'l', b: 'a', a: 'b', le: 'ge', ge: 'le', be: 'ae', ae: 'be',
+  e: 'e',
+  ne: 'ne',
+  l: 'g',
+  g: 'l',
+  b: 'a',
+  a: 'b',
+  le: 'ge',
+  ge: 'le',
+  be: 'ae',
+  ae: 'be',
 };
 
 /** Appends to `ops` what it takes to test whether i32 `v` is not zero; returns how to test it. */
@@ -96,7 +142,13 @@ function testZero(s: Selector, x: Inst, ops: Operand[]): FlagsSpec {
   return { kind: 'test', size, a: ops.length - 1, b: ops.length - 1 };
 }
 
-function compare(s: Selector, cond: Cond, x: Inst, y: Inst, ops: Operand[]): { cond: Cond; flags: FlagsSpec } {
+function compare(
+  s: Selector,
+  cond: Cond,
+  x: Inst,
+  y: Inst,
+  ops: Operand[],
+): { cond: Cond; flags: FlagsSpec } {
   if (isConst(x) && !isConst(y)) return compare(s, SWAPPED[cond]!, y, x, ops);
   const size = sizeOf(x.type);
   const imm = immediate(y);
@@ -107,7 +159,8 @@ function compare(s: Selector, cond: Cond, x: Inst, y: Inst, ops: Operand[]): { c
     return { cond: cond === 'l' ? 's' : 'ns', flags: { kind: 'test', size, a: at, b: at } };
   }
   if (imm !== undefined) {
-    if (s.foldableLoad(x, size)) return { cond, flags: { kind: 'cmp', size, a: -1, b: -1, imm, mem: memOperand(s, x, ops) } };
+    if (s.foldableLoad(x, size))
+      return { cond, flags: { kind: 'cmp', size, a: -1, b: -1, imm, mem: memOperand(s, x, ops) } };
     ops.push(s.use(x, 'any'));
     return { cond, flags: { kind: 'cmp', size, a: ops.length - 1, b: -1, imm } };
   }
@@ -135,7 +188,13 @@ function constantRight(a: Inst, b: Inst): [Inst, Inst] {
 // --- arithmetic ---
 
 const ALU: Record<string, string | undefined> = { add: 'add', sub: 'sub', and: 'and', or: 'or', xor: 'xor' };
-const SHIFT: Record<string, string | undefined> = { shl: 'shl', shrs: 'sar', shru: 'shr', rotl: 'rol', rotr: 'ror' };
+const SHIFT: Record<string, string | undefined> = {
+  shl: 'shl',
+  shrs: 'sar',
+  shru: 'shr',
+  rotl: 'rol',
+  rotr: 'ror',
+};
 
 export function lowerInteger(s: Selector, inst: Inst): boolean {
   const op = inst.op;

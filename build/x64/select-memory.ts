@@ -6,9 +6,9 @@
 
 import type { Inst } from '../ir/ir.ts';
 import { FIXED_FIELDS } from '../object/layout.ts';
-import { emitLibcall } from './select-call.ts';
-import { immediate, isConst, scaledIndex, type Selector, sizeOf } from './selector.ts';
 import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
+import { emitLibcall } from './select-call.ts';
+import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
 
 const MAX_DISP = 0x7fffffff;
 
@@ -50,7 +50,12 @@ function linearAddress(s: Selector, index: Inst, offset: number, ops: Operand[])
 }
 
 function constantIndex(
-  s: Selector, index: number, offset: number, base: number, pinned: boolean, ops: Operand[],
+  s: Selector,
+  index: number,
+  offset: number,
+  base: number,
+  pinned: boolean,
+  ops: Operand[],
 ): MMem {
   const address = index + offset;
   if (address <= MAX_DISP) return { base, index: -1, scale: 1, disp: address, pinned, linear: true };
@@ -136,7 +141,13 @@ export function symbolAddress(sym: string, offset = 0): MMem {
 function lowerLoad(s: Selector, inst: Inst): boolean {
   const ops = [s.def(inst)];
   const mem = memOperand(s, inst, ops);
-  const data: MData = { width: inst.width, signed: inst.signed, size: sizeOf(inst.type), mem, trap: accessTrap(inst) };
+  const data: MData = {
+    width: inst.width,
+    signed: inst.signed,
+    size: sizeOf(inst.type),
+    mem,
+    trap: accessTrap(inst),
+  };
   s.emit(inst.type === 'f32' || inst.type === 'f64' ? 'fload' : 'load', ops, data);
   return true;
 }
@@ -176,7 +187,13 @@ function stripNarrowing(s: Selector, value: Inst, width: number): Inst {
   }
 }
 
-const RMW_ALU: Record<string, string | undefined> = { add: 'add', sub: 'sub', and: 'and', or: 'or', xor: 'xor' };
+const RMW_ALU: Record<string, string | undefined> = {
+  add: 'add',
+  sub: 'sub',
+  and: 'and',
+  or: 'or',
+  xor: 'xor',
+};
 
 /** store(a, load(a) op x) as one instruction with a memory destination. */
 function readModifyWrite(s: Selector, inst: Inst, value: Inst): boolean {
@@ -229,7 +246,12 @@ function lowerAtomic(s: Selector, inst: Inst): boolean {
     case 'armw':
       return lowerRmw(s, inst);
     case 'acmpxchg': {
-      const ops = [s.def(inst, 'fixed', RAX), s.use(inst.args[1], 'fixed', RAX), s.lateUse(inst.args[2]), s.temp()];
+      const ops = [
+        s.def(inst, 'fixed', RAX),
+        s.use(inst.args[1], 'fixed', RAX),
+        s.lateUse(inst.args[2]),
+        s.temp(),
+      ];
       const mem = lateMemOperand(s, inst, ops);
       s.emit('cmpxchg', ops, { width: inst.width, size, mem });
       return true;
@@ -261,4 +283,3 @@ function lowerRmw(s: Selector, inst: Inst): boolean {
   s.emit('rmwloop', ops, { width: inst.width, alu: rmw, mem });
   return true;
 }
-

@@ -8,7 +8,7 @@
 // an instruction with effects.
 
 import { type Block, computePreds, type Func, type Inst } from '../ir/ir.ts';
-import { MBlock, MFunc, MInst, NO_DATA, type VReg } from './mir.ts';
+import { MBlock, type MFunc, MInst, NO_DATA, type VReg } from './mir.ts';
 import { lowerControl, lowerEntry } from './select-control.ts';
 import { lowerConvert } from './select-convert.ts';
 import { lowerFloat } from './select-float.ts';

@@ -4,7 +4,16 @@
 import { effectsOf, type Func, type Inst, type Type } from '../ir/ir.ts';
 import type { ContextLayout } from '../object/layout.ts';
 import {
-  type Constraint, type MBlock, type MData, type MEdge, MFunc, MInst, NO_DATA, Operand, type RegClass, type VReg,
+  type Constraint,
+  type MBlock,
+  type MData,
+  type MEdge,
+  MFunc,
+  MInst,
+  NO_DATA,
+  Operand,
+  type RegClass,
+  type VReg,
 } from './mir.ts';
 
 /** What selection needs to know about the module around a function. */
@@ -50,9 +59,42 @@ export function scaledIndex(s: Selector, v: Inst): { index: Inst; scale: 2 | 4 |
 
 /** Operators that read only the low 32 bits of an i32 operand's register. */
 const LOW_HALF_USERS: ReadonlySet<string> = new Set([
-  'add', 'sub', 'mul', 'and', 'or', 'xor', 'shl', 'shrs', 'shru', 'rotl', 'rotr', 'divs', 'divu', 'rems', 'remu',
-  'clz', 'ctz', 'popcnt', 'extend8s', 'extend16s', 'eq', 'ne', 'lts', 'ltu', 'gts', 'gtu', 'les', 'leu', 'ges', 'geu',
-  'eqz', 'sext', 'br', 'trapif', 'converts', 'bitcast',
+  'add',
+  'sub',
+  'mul',
+  'and',
+  'or',
+  'xor',
+  'shl',
+  'shrs',
+  'shru',
+  'rotl',
+  'rotr',
+  'divs',
+  'divu',
+  'rems',
+  'remu',
+  'clz',
+  'ctz',
+  'popcnt',
+  'extend8s',
+  'extend16s',
+  'eq',
+  'ne',
+  'lts',
+  'ltu',
+  'gts',
+  'gtu',
+  'les',
+  'leu',
+  'ges',
+  'geu',
+  'eqz',
+  'sext',
+  'br',
+  'trapif',
+  'converts',
+  'bitcast',
 ]);
 
 export class Selector {
