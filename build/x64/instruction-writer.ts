@@ -113,6 +113,7 @@ export class InstructionWriter {
 
   /** Prefixes, opcode, ModRM, SIB and displacement; `trailing` bytes of immediate will follow. */
   protected instr(opcode: number, size: number, reg: number, rm: RM, bytes = 0, trailing = 0): void {
+    if (reg < 0 || (typeof rm === 'number' && rm < 0)) throw new Error('encoder: an operand has no register');
     this.reserve();
     let rex = (size === 8 ? 0x48 : 0) | ((reg & 8) >> 1);
     if ((bytes & REG8) !== 0 && reg >= 4) rex |= 0x40;

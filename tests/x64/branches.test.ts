@@ -247,6 +247,8 @@ describe('what cannot be encoded', () => {
       'displacement',
     );
     expect(() => asm.aluImm('add', 8, 0, 2 ** 31)).toThrow('immediate 2147483648');
+    expect(() => asm.mov(8, 0, -1)).toThrow('no register');
+    expect(() => asm.alu('add', 8, -1, 0)).toThrow('no register');
     expect(() => asm.sse('addsd', 16, 3)).toThrow('addsd of integer register 3');
   });
 });
