@@ -1,5 +1,5 @@
-# The first 64-bit code, at its linked address: descriptor tables, the low zone's first mappings (docs/abi.md
-# 8), linear memory cleared, then the translated code: yaos_init and kmain.
+# The first 64-bit code, at its linked address: descriptor tables, the low zone's first mappings (docs/abi.md,
+# section 8), linear memory cleared, then the translated code: yaos_init and kmain.
 
 	.include "layout.inc"
 

@@ -1,6 +1,6 @@
-# Reading by bus-master DMA where the BIOS says that the boot disk hangs on a PCI IDE controller. Firmware reads
-# those by two bytes an I/O instruction: 35 ms for a kernel of 145 KiB in QEMU, where this takes 1 ms. Whatever is
-# not as expected, now or later, leaves the reading to INT 13h.
+# Reading by bus-master DMA where the BIOS says that the boot disk hangs on a PCI IDE controller. Firmware
+# reads those by two bytes an I/O instruction: 35 ms for a kernel of 145 KiB in QEMU, where this takes less
+# than 3. Whatever is not as expected, now or later, leaves the reading to INT 13h.
 #
 # EDD-3 (device path), ATA/ATAPI-6 (registers, READ DMA), Programming Interface for Bus Master IDE 1.0.
 

@@ -37,8 +37,16 @@ void yaos_table_fill(uint64_t *at, uint64_t value, uint64_t n);
 void *memmove(void *to, const void *from, uint64_t n);
 void *memset(void *to, int byte, uint64_t n);
 
-static inline void out8(uint16_t port, uint8_t value) { __asm__ volatile("out %0, %1" : : "a"(value), "Nd"(port)); }
-static inline uint8_t in8(uint16_t port) { uint8_t v; __asm__ volatile("in %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static void out8(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("out %0, %1" : : "a"(value), "Nd"(port));
+}
+static uint8_t in8(uint16_t port)
+{
+	uint8_t value;
+	__asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
 
 static void put_char(char c)
 {
@@ -143,7 +151,8 @@ static void check_faults(void)
 	PROVOKE(__asm__ volatile("div %b0" : : "c"(0), "a"(1)));
 	fact("div by zero: vector", seen.vector);
 	fact("  rax", seen.rax & 0xffff);
-	PROVOKE(__asm__ volatile("movabs $0x1122334455667788, %%r9; mov $0x99, %%r14d; mov $0x77, %%ebx; int3" : : : "r9", "r14", "rbx"));
+	PROVOKE(__asm__ volatile("movabs $0x1122334455667788, %%r9; mov $0x99, %%r14d; mov $0x77, %%ebx; int3"
+				 : : : "r9", "r14", "rbx"));
 	fact("int3: vector", seen.vector);
 	fact("  r9", seen.r9);
 	fact("  r14", seen.r14);
@@ -286,8 +295,8 @@ void interrupt(uint32_t vector)
 	uint64_t here = (uint64_t)__builtin_frame_address(0);
 	misaligned |= here & 15;
 	// What the convention lets a callee destroy.
-	__asm__ volatile("mov $-1, %%rax; mov %%rax, %%rcx; mov %%rax, %%rdx; mov %%rax, %%rsi; mov %%rax, %%r8; mov %%rax, %%r9;"
-			 "mov %%rax, %%r10; mov %%rax, %%r11; pxor %%xmm0, %%xmm0; pxor %%xmm15, %%xmm15"
+	__asm__ volatile("mov $-1, %%rax; mov %%rax, %%rcx; mov %%rax, %%rdx; mov %%rax, %%rsi; mov %%rax, %%r8;"
+			 "mov %%rax, %%r9; mov %%rax, %%r10; mov %%rax, %%r11; pxor %%xmm0, %%xmm0; pxor %%xmm15, %%xmm15"
 			 : : : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "xmm0", "xmm15");
 	last_vector = vector;
 	ticks++;
@@ -296,7 +305,9 @@ void interrupt(uint32_t vector)
 
 static void check_interrupts(void)
 {
-	static const uint8_t pic[][2] = { { 0x20, 0x11 }, { 0x21, 32 }, { 0x21, 4 }, { 0x21, 1 }, { 0x21, 0xfe }, { 0xa1, 0xff } };
+	static const uint8_t pic[][2] = {
+		{ 0x20, 0x11 }, { 0x21, 32 }, { 0x21, 4 }, { 0x21, 1 }, { 0x21, 0xfe }, { 0xa1, 0xff }
+	};
 	static const uint8_t pit[][2] = { { 0x43, 0x30 }, { 0x40, 100 }, { 0x40, 0 } };  // once, in 84 us
 	for (unsigned i = 0; i < sizeof pic / 2; i++) out8(pic[i][0], pic[i][1]);
 	for (unsigned i = 0; i < sizeof pit / 2; i++) out8(pit[i][0], pit[i][1]);
@@ -307,11 +318,13 @@ static void check_interrupts(void)
 	__asm__ volatile("int $0xff");
 	fact("int: vector", last_vector);
 	uint64_t sum, floats;
-	__asm__ volatile("mov $1, %%eax; mov $2, %%ecx; mov $4, %%edx; mov $8, %%esi; mov $16, %%edi; mov $32, %%r8d; mov $64, %%r9d;"
-			 "mov $128, %%r10d; mov $256, %%r11d; cvtsi2sd %%r9, %%xmm0; cvtsi2sd %%r8, %%xmm15; push %%rbp; int $0x21; pop %%rbp;"
-			 "add %%rcx, %%rax; add %%rdx, %%rax; add %%rsi, %%rax; add %%rdi, %%rax; add %%r8, %%rax; add %%r9, %%rax;"
-			 "add %%r10, %%rax; add %%r11, %%rax; addsd %%xmm15, %%xmm0; cvtsd2si %%xmm0, %%rcx"
-			 : "=a"(sum), "=c"(floats) : : "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm15", "memory");
+	__asm__ volatile("mov $1, %%eax; mov $2, %%ecx; mov $4, %%edx; mov $8, %%esi; mov $16, %%edi;"
+			 "mov $32, %%r8d; mov $64, %%r9d; mov $128, %%r10d; mov $256, %%r11d;"
+			 "cvtsi2sd %%r9, %%xmm0; cvtsi2sd %%r8, %%xmm15; push %%rbp; int $0x21; pop %%rbp;"
+			 "add %%rcx, %%rax; add %%rdx, %%rax; add %%rsi, %%rax; add %%rdi, %%rax; add %%r8, %%rax;"
+			 "add %%r9, %%rax; add %%r10, %%rax; add %%r11, %%rax; addsd %%xmm15, %%xmm0; cvtsd2si %%xmm0, %%rcx"
+			 : "=a"(sum), "=c"(floats)
+			 : : "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "xmm0", "xmm15", "memory");
 	fact("registers kept", sum);
 	fact("floats kept", floats);
 	fact("stack misaligned", misaligned);
