@@ -215,7 +215,7 @@ export class Selector {
     if (x.op !== 'const') return this.vregOf(x);
     const r = this.newVReg(classOf(x.type));
     const def = new Operand(r, 'def');
-    const data = { imm: x.imm, size: sizeOf(x.type) };
+    const data = { imm: BigInt(x.imm), size: sizeOf(x.type) };
     this.emit(classOf(x.type) === 'int' ? 'movimm' : 'fconst', [def], data);
     return r;
   }
