@@ -81,8 +81,8 @@ function runToEnd(args: string[], timeout_s: number): Promise<number> {
 export function verdict(log: SerialLog, end: End, timeout_s: number): string | null {
   if (end.stopped === 'interrupt') return 'interrupted';
   if (log.panic !== null) return `panicked: ${log.panic}`;
-  if (end.status === STATUS_PANIC) return 'panicked without a reason on the serial line';
   if (log.bootFailure !== null) return `did not boot: ${log.bootFailure}`;
+  if (end.status === STATUS_PANIC) return 'panicked without a reason on the serial line';
   if (end.stopped === 'timeout') return `timed out after ${timeout_s} s${log.done ? ', although done' : ''}`;
   if (end.status === 0 || end.status === STATUS_DONE) {
     return log.done ? null : 'the machine was reset or powered off before "yaos: done"';

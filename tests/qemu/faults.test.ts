@@ -1,0 +1,173 @@
+// What the machine does when things are wrong: each has its own line, its exit status, and ends in seconds. A
+// device that refuses FEATURES_OK or never resets is in tests/kernel: QEMU has none.
+
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { STATUS_PANIC } from '../../build/qemu/command.ts';
+import type { Variables } from '../../build/qemu/options.ts';
+import { type Outcome, Workbench } from './machine.ts';
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const PATHS: [string, boolean][] = [
+  ['disk boot', false],
+  ['-kernel', true],
+];
+const WAIT_MS_MAX = 20_000;
+
+async function expectPanic(variables: Variables, direct: boolean, reason: RegExp): Promise<Outcome> {
+  const outcome = await bench.boot(variables, direct, WAIT_MS_MAX);
+  const log = outcome.lines.join('\n');
+  expect(outcome.failure, log).toMatch(/^panicked: /);
+  expect(outcome.failure, log).toMatch(reason);
+  expect(outcome.status).toBe(STATUS_PANIC);
+  expect(outcome.lines).not.toContain('yaos: done');
+  return outcome;
+}
+
+describe.each(PATHS)('by %s', (_, direct) => {
+  test('no disk', async () => {
+    await expectPanic({ DISK: 'none' }, direct, /no usable disk/);
+  });
+
+  test('a disk of one sector', async () => {
+    const { lines, kicks } = await expectPanic(
+      { DISK: bench.disk(1).path },
+      direct,
+      /sector 1 cannot be read/,
+    );
+    expect(lines).toContain(
+      'virtio-blk 0000:00:04.0: cannot read 1 sectors at sector 1: the disk has only 1',
+    );
+    expect(kicks).toBeLessThanOrEqual(1); // QEMU's own at the start
+  });
+
+  test('a device without MSI-X', async () => {
+    const variables = { DISK: bench.disk().path, BLK: 'vectors=0' };
+    const { lines } = await expectPanic(variables, direct, /no usable disk/);
+    expect(lines.join('\n')).toMatch(/^virtio: 0000:00:04\.0: no usable MSI-X, .* INTx/m);
+  });
+
+  test('a request that never completes', async () => {
+    // With a geometry, or QEMU itself would read the partition table before the machine starts.
+    const backend = '-blockdev driver=null-co,node-name=slow,latency-ns=3600000000000,size=1048576';
+    const device = '-device virtio-blk-pci,drive=slow,addr=4,cyls=2,heads=16,secs=63';
+    const variables = { DISK: 'none', QEMUEXTRA: `${backend} ${device}` };
+    const { lines } = await expectPanic(variables, direct, /sector 1 cannot be read/);
+    const log = lines.join('\n');
+    expect(log).toMatch(/^virtio-blk 0000:00:04\.0: sector 1: no answer in \d+ ms$/m);
+    expect(log).toMatch(/^virtio-blk 0000:00:04\.0: reading 1 sectors at sector 1, requests in flight 1$/m);
+    expect(log).toMatch(/^virtio-blk 0000:00:04\.0: queue 0 of \d+: available 1, announced 1, used 0, /m);
+  });
+
+  test('a read error', async () => {
+    const error =
+      'inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=1,inject-error.0.errno=5';
+    const QEMUEXTRA = [
+      `-blockdev driver=file,filename=${bench.disk().path},node-name=file`,
+      `-blockdev driver=raw,file=file,node-name=raw -blockdev driver=blkdebug,image=raw,node-name=bad,${error}`,
+      '-device virtio-blk-pci,drive=bad,addr=4,rerror=report',
+    ].join(' ');
+    const { lines } = await expectPanic({ DISK: 'none', QEMUEXTRA }, direct, /sector 1 cannot be read/);
+    expect(lines.join('\n')).toMatch(
+      /^virtio-blk .*: read of 1 sectors at sector 1 failed: status 1 \(I\/O error\)$/m,
+    );
+  });
+
+  test('16 MiB of RAM are enough', async () => {
+    const outcome = await bench.boot({ MEM: '16M', DISK: bench.disk().path }, direct);
+    expect(outcome.failure, outcome.lines.join('\n')).toBeNull();
+  });
+
+  test('12 MiB are not', async () => {
+    await expectPanic({ MEM: '12M', DISK: bench.disk().path }, direct, /too little RAM/);
+  });
+
+  test('a CPU without long mode', async () => {
+    const outcome = await bench.boot({ DISK: 'none', QEMUEXTRA: '-cpu qemu32' }, direct, WAIT_MS_MAX);
+    expect(outcome.lines).toContain('boot: no long mode');
+    expect(outcome.failure).toBe('did not boot: no long mode');
+    expect(outcome.status).toBe(STATUS_PANIC);
+  });
+});
+
+test('a kernel larger than RAM', async () => {
+  const outcome = await bench.boot({ MEM: '1M', DISK: 'none' }, false, WAIT_MS_MAX);
+  expect(outcome.lines.join('\n')).toMatch(/^boot: not enough memory: the kernel needs \d+ KiB$/m);
+  expect(outcome.status).toBe(STATUS_PANIC);
+});
+
+describe('yaos run', () => {
+  const run = (variables: Record<string, string>, ...args: string[]) => {
+    const env = { ...process.env, ACCEL: 'tcg', DISK: 'none', ...variables };
+    const { status, stdout, stderr } = spawnSync('out/yaos', ['run', ...args], { encoding: 'utf8', env });
+    return { status, last: stdout.trimEnd().split('\n').at(-1), first: stdout.split('\r\n')[0], stderr };
+  };
+
+  test('is 0 when the kernel did its job, and says nothing more', () => {
+    const { path } = bench.disk();
+    const { status, first, last, stderr } = run({ DISK: path });
+    expect({ status, last, stderr }).toEqual({ status: 0, last: 'yaos: done', stderr: '' });
+    expect(first).toMatch(/^yaos \d/);
+  });
+
+  test('is 1 when it panicked, and the last line says why', () => {
+    expect(run({})).toMatchObject({
+      status: 1,
+      last: expect.stringMatching(/^yaos: panicked: no usable disk/),
+    });
+  });
+
+  test('is 1 when the time is over', () => {
+    const start = performance.now();
+    const outcome = run({ TIMEOUT: '1', QEMUEXTRA: '-S' });
+    expect(outcome).toMatchObject({ status: 1, last: 'yaos: timed out after 1 s' });
+    expect(performance.now() - start).toBeLessThan(10_000);
+  });
+
+  test('is 1 when the machine was reset, though QEMU’s status is 0', () => {
+    const kernel = join(bench.directory, 'triple-fault');
+    writeFileSync(kernel, tripleFault());
+    const { status, last } = run({ QEMUEXTRA: `-kernel ${kernel}` }, '--kernel');
+    expect({ status, last }).toEqual({
+      status: 1,
+      last: 'yaos: the machine was reset or powered off before "yaos: done"',
+    });
+  });
+
+  test('is 1 when QEMU fails, with its message', () => {
+    const { status, last } = run({ QEMUEXTRA: '-device nonesuch' });
+    expect(status).toBe(1);
+    expect(last).toMatch(/^yaos: QEMU failed with status 1: .*'nonesuch' is not a valid device model name$/);
+  });
+
+  test('is 1 when DISK is not there, without starting QEMU', () => {
+    expect(run({ DISK: 'no/such.img' })).toEqual({
+      status: 1,
+      first: '',
+      last: '',
+      stderr: 'yaos: DISK=no/such.img: no such file or directory\n',
+    });
+  });
+
+  test('with KVM that does not work falls back to TCG', () => {
+    const { status, last, stderr } = run({ ACCEL: 'auto', DISK: bench.disk().path });
+    expect({ status, last }).toEqual({ status: 0, last: 'yaos: done' });
+    expect(stderr).toMatch(/^accel: (tcg|kvm), because .*\n$/);
+  });
+});
+
+/** A multiboot 1 kernel (multiboot 3.1.1) that loads an empty IDT and raises an exception. */
+function tripleFault(): Buffer {
+  const base = 0x100000;
+  const flags = 0x10000; // the addresses are in the header
+  const code = 32;
+  const image = Buffer.alloc(4096);
+  const words = [0x1badb002, flags, -(0x1badb002 + flags) >>> 0, base, base, 0, 0, base + code];
+  words.forEach((word, i) => void image.writeUInt32LE(word, i * 4));
+  image.set([0x0f, 0x01, 0x1d, 0x40, 0x00, 0x10, 0x00, 0xcc], code); // lidt [base + 64]; int3
+  return image;
+}
