@@ -1,27 +1,25 @@
 // Local variables to SSA values while the code is being read (after Braun et al., "Simple and Efficient Construction of
 // Static Single Assignment Form", 2013): a block asks its predecessors for a value that it does not define, and
-// gets a parameter where they may differ. Two things keep it linear here: a construct of structured control flow in
-// whose byte range a local is not assigned cannot change it, so the question skips the construct; and parameters
-// that turn out to be the same on all edges are removed at the end, all at once.
+// gets a parameter where they may differ. Three things keep it near-linear here: a construct of structured control
+// flow in whose byte range a local is not assigned cannot change it, so the question skips the construct; it jumps
+// over many such constructs at once; and parameters that turn out to be the same on all edges are removed at the
+// end, all together.
 
 import type { Emitter } from './emitter.ts';
 import type { Block, Edge, Inst, Type } from './ir.ts';
 import { removeTrivialParams } from './params.ts';
 
-/** A byte range of the body. */
-export interface Range {
+/** A construct's byte range, and the block where it began: what its join or loop header asks for locals that it
+ * does not assign. */
+export interface Construct {
   start: number;
   end: number;
-}
-
-/** Where a construct began: what its join or loop header skips to for locals that it does not assign. */
-export interface Construct extends Range {
   before: SsaBlock;
 }
 
 export class SsaBlock {
   readonly block: Block;
-  readonly preds: { from: SsaBlock; edge: Edge }[] = [];
+  readonly preds: { from: SsaBlock; edge: Edge; at: number }[] = [];
   readonly defs = new Map<number, Inst>();
   /** Join blocks and loop headers. */
   readonly construct: Construct | undefined;
@@ -29,11 +27,31 @@ export class SsaBlock {
   sealed: boolean;
   /** Parameters made before the block was sealed, still without arguments. */
   incomplete: Pending[] = [];
+  /** Byte offset where it begins. */
+  start = 0;
+  /** The block to ask when this one has nothing to do with a local. Makes a tree, rooted in the entry. */
+  parent: SsaBlock = this;
+  depth = 0;
+  /** An ancestor further up, so that any is reached in O(log n) steps (Myers, "An Applicative Random-Access Stack", 1983). */
+  jump: SsaBlock = this;
+  /** Where the code of the constructs that `jump` passes over ends. */
+  jumpEnd = 0;
 
   constructor(block: Block, sealed: boolean, construct?: Construct) {
     this.block = block;
     this.sealed = sealed;
     this.construct = construct;
+  }
+
+  begin(start: number): void {
+    this.start = start;
+    this.parent = this.construct?.before ?? this.preds[0]?.from ?? this;
+    const { parent } = this;
+    const { jump } = parent;
+    const far = parent.depth - jump.depth === jump.depth - jump.jump.depth;
+    this.depth = parent.depth + 1;
+    this.jump = far ? jump.jump : parent;
+    this.jumpEnd = Math.max(this.construct?.end ?? start, far ? Math.max(parent.jumpEnd, jump.jumpEnd) : 0);
   }
 }
 
@@ -71,6 +89,7 @@ export class Ssa {
 
   /** Makes `b` the current block, next in the layout. */
   start(b: SsaBlock): void {
+    b.begin(this.e.loc);
     this.e.func.blocks.push(b.block);
     this.e.block = b.block;
     this.current = b;
@@ -79,7 +98,7 @@ export class Ssa {
   /** An edge from the current block. */
   edgeTo(to: SsaBlock, args: Inst[]): Edge {
     const edge = { block: to.block, args };
-    to.preds.push({ from: this.current, edge });
+    to.preds.push({ from: this.current, edge, at: this.e.loc });
     return edge;
   }
 
@@ -104,31 +123,37 @@ export class Ssa {
   read(local: number): Inst {
     const known = this.current.defs.get(local);
     if (known) return known;
-    const value = this.lookUp(local, this.current);
+    const value = this.lookUp(local, this.current, this.e.loc);
     this.fill();
     return value;
   }
 
-  /** The value of `local` at the end of `from`. New parameters get their arguments later, by `fill`. */
-  private lookUp(local: number, from: SsaBlock): Inst {
-    const passed: SsaBlock[] = [];
+  /** The value of `local` in `from` at byte offset `until`. New parameters get their arguments later, by `fill`. */
+  private lookUp(local: number, from: SsaBlock, until: number): Inst {
     let b = from;
-    let value: Inst | undefined;
+    let end = until;
+    let value = b.defs.get(local);
     while (value === undefined) {
-      value = b.defs.get(local);
-      if (value) break;
-      passed.push(b);
-      if (b.construct && !this.assignedIn(local, b.construct)) b = b.construct.before;
-      else if (b.sealed && b.preds.length === 1) b = b.preds[0].from;
-      else value = b === this.entry ? this.zero(local) : this.newParam(local, b);
+      const { construct, jump } = b;
+      if (b === this.entry) value = this.zero(local);
+      else if (!this.assignedIn(local, jump.start, Math.max(end, b.jumpEnd))) b = jump;
+      else if (construct && !this.assignedIn(local, construct.start, construct.end)) {
+        b = construct.before;
+        end = construct.start;
+      } else if (b.sealed && b.preds.length === 1) {
+        end = b.preds[0].at;
+        b = b.preds[0].from;
+      } else value = this.newParam(local, b);
+      value ??= b.defs.get(local);
     }
-    for (const p of passed) p.defs.set(local, value);
+    from.defs.set(local, value);
     return value;
   }
 
   private newParam(local: number, at: SsaBlock): Inst {
     const param = this.e.func.addParam(at.block, this.types[local]);
     this.nameValue(local, param);
+    at.defs.set(local, param);
     const pending = { param, at, local };
     if (at.sealed) this.queue.push(pending);
     else at.incomplete.push(pending);
@@ -139,7 +164,7 @@ export class Ssa {
   private fill(): void {
     for (let i = 0; i < this.queue.length; i++) {
       const { param, at, local } = this.queue[i];
-      for (const { from, edge } of at.preds) edge.args[param.index] = this.lookUp(local, from);
+      for (const p of at.preds) p.edge.args[param.index] = this.lookUp(local, p.from, p.at);
     }
     this.queue = [];
   }
@@ -151,6 +176,7 @@ export class Ssa {
     inst.imm = type === 'i64' || type === 'f64' ? 0n : 0;
     inst.block = this.entry.block;
     this.zeros.push(inst);
+    this.entry.defs.set(local, inst);
     return inst;
   }
 
@@ -160,16 +186,16 @@ export class Ssa {
     removeTrivialParams(this.e.func);
   }
 
-  private assignedIn(local: number, range: Range): boolean {
+  private assignedIn(local: number, start: number, end: number): boolean {
     const at = this.assignments[local];
     if (at === undefined) return false;
     let low = 0;
     let high = at.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (at[middle] < range.start) low = middle + 1;
+      if (at[middle] < start) low = middle + 1;
       else high = middle;
     }
-    return low < at.length && at[low] < range.end;
+    return low < at.length && at[low] < end;
   }
 }
