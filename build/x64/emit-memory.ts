@@ -61,28 +61,14 @@ export const memoryRules: Record<string, Rule> = {
   },
 };
 
-/** An expected value that does not fit the access never compares equal: then only the load remains. */
+/** Only the low `width` bytes of the expected value count (threads proposal, atomic.rmwN.cmpxchg_u wraps it). */
 function emitCompareExchange(e: Emitter, m: MInst): void {
-  const a = e.asm;
   const width = widthOf(m);
-  const size = m.data.size as 4 | 8;
-  const [replacement, scratch] = [e.reg(m, 2), e.reg(m, 3)];
-  const done = a.newLabel();
-  if (width < size) {
-    const loadOnly = e.outOfLine(m.loc, () => {
-      a.load(RAX, e.mem(m), width, false, wordOf(width));
-      a.jmp(done);
-    });
-    if (width === 4) a.mov(4, scratch, RAX);
-    else a.movzx(scratch, RAX, width as 1 | 2);
-    a.alu('cmp', size, scratch, RAX);
-    a.jcc('ne', loadOnly);
-  }
+  const replacement = e.reg(m, 2);
   const mem = e.mem(m);
-  a.lock();
-  a.cmpxchg(width, mem, replacement);
+  e.asm.lock();
+  e.asm.cmpxchg(width, mem, replacement);
   zeroExtend(e, RAX, width);
-  a.bind(done);
 }
 
 function zeroExtend(e: Emitter, reg: number, width: Width): void {

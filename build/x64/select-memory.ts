@@ -246,14 +246,9 @@ function lowerAtomic(s: Selector, inst: Inst): boolean {
     case 'armw':
       return lowerRmw(s, inst);
     case 'acmpxchg': {
-      const ops = [
-        s.def(inst, 'fixed', RAX),
-        s.use(inst.args[1], 'fixed', RAX),
-        s.lateUse(inst.args[2]),
-        s.temp(),
-      ];
+      const ops = [s.def(inst, 'fixed', RAX), s.use(inst.args[1], 'fixed', RAX), s.lateUse(inst.args[2])];
       const mem = lateMemOperand(s, inst, ops);
-      s.emit('cmpxchg', ops, { width: inst.width, size, mem });
+      s.emit('cmpxchg', ops, { width: inst.width, mem });
       return true;
     }
     default:
