@@ -2,15 +2,16 @@
 // in firmware, long mode, SSE or iretq. So a probe guest (probe.S) runs once, and its verdict is kept under out/
 // until the host's kernel or QEMU changes.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
 import { UserError } from '../error.ts';
 import { replaceFile } from '../files.ts';
-import { binutilsPrefix, out, root } from '../paths.ts';
+import { out } from '../paths.ts';
 import { bootSectorArguments, QEMU } from './command.ts';
 import type { Accel } from './options.ts';
+import { assembleSector } from './sector.ts';
 
 const PROBE_MS_MAX = 500;
 const PROBE_PASSED = 85; // probe.S writes 0x2a to isa-debug-exit
@@ -69,27 +70,12 @@ function readVerdict(memory: string, key: string): Verdict | null {
 async function probe(key: string): Promise<Verdict> {
   const directory = mkdtempSync(join(tmpdir(), 'yaos-probe-'));
   try {
-    const image = assembleProbe(directory);
+    const image = assembleSector('build/qemu/probe.S', directory);
     const failure = await runProbe(bootSectorArguments(image, 'pc', 'kvm'));
     return { key, works: failure === null, why: `under KVM a probe guest ${failure ?? 'ran'}` };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-export function assembleProbe(directory: string): string {
-  const prefix = binutilsPrefix();
-  const object = join(directory, 'probe.o');
-  const image = join(directory, 'probe.bin');
-  const steps: [string, string[]][] = [
-    [`${prefix}as`, ['--64', '-o', object, join(root, 'build/qemu/probe.S')]],
-    [`${prefix}ld`, ['-m', 'elf_x86_64', '-Ttext', '0x7c00', '--oformat', 'binary', '-o', image, object]],
-  ];
-  for (const [program, args] of steps) {
-    const done = spawnSync(program, args, { encoding: 'utf8' });
-    if (done.status !== 0) throw new UserError(`yaos: ${program} build/qemu/probe.S: ${done.stderr.trim()}`);
-  }
-  return image;
 }
 
 /** Null if the guest passed; what it did otherwise. */

@@ -19,12 +19,15 @@ export interface Boot {
   options: MachineOptions;
   disk: Disk | null;
   accel: 'kvm' | 'tcg';
-  /** Boot out/kernel.elf by QEMU's own loader, not the image through firmware and boot block. */
-  direct: boolean;
+  /** What is booted: a kernel by QEMU's own loader, or a disk image through the firmware and its boot block. */
+  from: { kernel: string } | { image: string };
 }
 
+export const FROM_KERNEL = { kernel: join(out, 'kernel.elf') };
+export const FROM_IMAGE = { image: join(out, 'yaos.img') };
+
 export function qemuArguments(boot: Boot): string[] {
-  const { options, disk, accel } = boot;
+  const { options, disk, accel, from } = boot;
   const blk = disk === null ? [] : ['-device', joined('virtio-blk-pci,drive=disk,addr=4', options.blk)];
   // A bus that BLK names comes from QEMUEXTRA, so it must be there first; without one, the disk has first
   // choice of its slot.
@@ -36,14 +39,14 @@ export function qemuArguments(boot: Boot): string[] {
     ...['-machine', options.machine, '-m', options.mem, '-smp', String(options.smp)],
     ...accelArguments(accel),
     ...['-serial', 'stdio'],
-    ...(boot.direct ? ['-kernel', join(out, 'kernel.elf')] : bootDrive(join(out, 'yaos.img'))),
+    ...('kernel' in from ? ['-kernel', from.kernel] : bootDrive(from.image)),
     ...(disk === null ? [] : ['-drive', drive(disk.path, disk.format, 'if=none,id=disk')]),
     ...(options.append === '' ? [] : ['-fw_cfg', `name=opt/yaos/cmdline,string=${escaped(options.append)}`]),
     ...devices,
   ];
 }
 
-/** A machine that runs only a boot sector (the KVM probe, the benchmark's floor). */
+/** A machine that runs only a boot sector. */
 export function bootSectorArguments(path: string, machine: string, accel: 'kvm' | 'tcg'): string[] {
   return [
     ...BASE,

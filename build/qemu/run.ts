@@ -3,11 +3,11 @@
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { relative } from 'node:path';
 import { UserError } from '../error.ts';
-import { out } from '../paths.ts';
+import { root } from '../paths.ts';
 import { chooseAccel } from './accel.ts';
-import { QEMU, qemuArguments, STATUS_DONE, STATUS_PANIC } from './command.ts';
+import { FROM_IMAGE, FROM_KERNEL, QEMU, qemuArguments, STATUS_DONE, STATUS_PANIC } from './command.ts';
 import { openDisk } from './disk.ts';
 import { runGdb } from './gdb.ts';
 import type { MachineOptions } from './options.ts';
@@ -24,12 +24,13 @@ const STATUS_INTERRUPTED = 130;
 
 /** Gives the exit status of the command. */
 export async function run(options: MachineOptions, mode: RunMode): Promise<number> {
-  const file = mode.direct ? 'kernel.elf' : 'yaos.img';
-  if (!existsSync(join(out, file))) throw new UserError(`yaos: out/${file} is missing: run make`);
+  const from = mode.direct ? FROM_KERNEL : FROM_IMAGE;
+  const [file] = Object.values(from);
+  if (!existsSync(file)) throw new UserError(`yaos: ${relative(root, file)} is missing: run make`);
   const disk = openDisk(options.disk);
   const { accel, line } = await chooseAccel(options.accel);
   if (line !== undefined) console.error(line);
-  const args = qemuArguments({ options, disk, accel, direct: mode.direct });
+  const args = qemuArguments({ options, disk, accel, from });
   return mode.gdb ? runGdb(args) : runToEnd(args, options.timeout_s);
 }
 

@@ -55,6 +55,7 @@ describe.each(['pc', 'q35'])('%s', (MACHINE) => {
     ['without both', 'event_idx=off,indirect_desc=off'],
     ['packed rings on offer', 'packed=on'],
     ['packed rings on offer, without both', 'packed=on,event_idx=off,indirect_desc=off'],
+    ['one vector', 'vectors=1'],
     ['four queues and two vectors', 'num-queues=4,vectors=2'],
     ['a ring smaller than seg_max', 'queue-size=4,seg-max-adjust=off'],
     ['a long ring', 'queue-size=1024'],

@@ -6,7 +6,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { QEMU, qemuArguments } from '../../build/qemu/command.ts';
+import { FROM_IMAGE, FROM_KERNEL, QEMU, qemuArguments } from '../../build/qemu/command.ts';
 import { openDisk } from '../../build/qemu/disk.ts';
 import { parseOptions, type Variables } from '../../build/qemu/options.ts';
 import { verdict } from '../../build/qemu/run.ts';
@@ -70,7 +70,8 @@ export class Workbench {
   async boot(variables: Variables, direct = false, timeout_ms = RUN_MS_MAX): Promise<Outcome> {
     const options = parseOptions({ ...variables, ACCEL: 'tcg' });
     const trace = join(this.directory, `trace-${this.count++}`);
-    const args = qemuArguments({ options, disk: openDisk(options.disk), accel: 'tcg', direct });
+    const from = direct ? FROM_KERNEL : FROM_IMAGE;
+    const args = qemuArguments({ options, disk: openDisk(options.disk), accel: 'tcg', from });
     const events = EVENTS.flatMap((event) => ['-trace', `enable=${event}`]);
     const ended = await runQemu([...args, ...events, '-D', trace], timeout_ms);
     return { ...ended, ...countEvents(readFileSync(trace, 'utf8')) };

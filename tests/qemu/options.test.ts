@@ -56,7 +56,7 @@ describe('command line', () => {
       options: parseOptions(variables),
       disk: { path: '/a,b', format: 'qcow2' },
       accel: 'tcg',
-      direct: false,
+      from: { image: 'boot.img' },
     });
 
   test('doubles the commas of file names and of the kernel’s words', () => {
