@@ -12,6 +12,7 @@ import { translateFile } from './compile.ts';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
 import { makeImage } from './image.ts';
+import { readSourceMap } from './object/sourcemap.ts';
 import { binutilsPrefix, out, root } from './paths.ts';
 
 /** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
@@ -81,7 +82,7 @@ function objectStep(): Step {
     inputs: ['out/kernel.wasm', 'out/kernel.wasm.map', ...filesBelow('out/build', '.js')],
     outputs: ['out/kernel.o'],
     run: async () => {
-      const sourceMap = readFileSync(join(out, 'kernel.wasm.map'), 'utf8');
+      const sourceMap = readSourceMap(join(out, 'kernel.wasm.map'));
       replaceFile(
         join(out, 'kernel.o'),
         translateFile(join(out, 'kernel.wasm'), { memory: 'fixed', sourceMap }),

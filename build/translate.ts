@@ -9,7 +9,7 @@ import { ElfObject, type ElfSection } from './object/elf.ts';
 import { writeFixedContext } from './object/fixed-context.ts';
 import { type ContextLayout, layOutContext } from './object/layout.ts';
 import { Program } from './object/program.ts';
-import { parseSourceMap } from './object/sourcemap.ts';
+import type { SourceMap } from './object/sourcemap.ts';
 import { writeTables } from './object/tables.ts';
 import { addTrampolines } from './object/trampolines.ts';
 import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
@@ -27,8 +27,8 @@ export interface TranslateOptions {
   memory: 'fixed' | 'register';
   /** The module descriptor's symbol (register model); default `yaos_module`. */
   name?: string;
-  /** The text of the module's source map, for the line table. */
-  sourceMap?: string;
+  /** The module's source map, for the line table. */
+  sourceMap?: SourceMap;
   /** Passes to leave out, by name. */
   disabledPasses?: ReadonlySet<string>;
   /** Verify the IR between passes and every register allocation. */
@@ -174,8 +174,7 @@ class Unit {
   }
 
   private addTables(elf: ElfObject): void {
-    const { sourceMap } = this.options;
-    const map = sourceMap === undefined ? undefined : parseSourceMap(sourceMap, 'source map');
+    const map = this.options.sourceMap;
     const lines = map
       ? this.program.lines.map((l) => ({ offset: l.offset, ...map.positionAt(l.loc, l.bodyStart) }))
       : [];

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../error.ts';
+import { readSourceMap } from '../object/sourcemap.ts';
 import { binutilsPrefix, out } from '../paths.ts';
 import { translate } from '../translate.ts';
 import { measureStartup } from './startup.ts';
@@ -56,7 +57,7 @@ function limit(value: number, max: number, unit: string): Pick<Row, 'limit' | 'k
 /** The first translation in this process, which runs cold code, and the median of some. */
 function measureTranslation(): [number, number] {
   const bytes = readFileSync(join(out, 'kernel.wasm'));
-  const sourceMap = readFileSync(join(out, 'kernel.wasm.map'), 'utf8');
+  const sourceMap = readSourceMap(join(out, 'kernel.wasm.map'));
   const times = Array.from({ length: TRANSLATIONS }, () => {
     const start = performance.now();
     translate(bytes, { memory: 'fixed', sourceMap });

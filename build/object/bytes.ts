@@ -44,10 +44,11 @@ export class ByteWriter {
     this.bytes.set(bytes, at);
   }
 
-  /** Zeros up to a multiple of `align` (a power of two). */
-  alignTo(align: number): void {
+  /** Fills up to a multiple of `align` (a power of two). */
+  alignTo(align: number, fill = 0): void {
     const padding = -this.length & (align - 1);
     this.reserve(padding);
+    this.bytes.fill(fill, this.length, this.length + padding);
     this.length += padding;
   }
 

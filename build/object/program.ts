@@ -4,6 +4,7 @@
 
 import type { TrapName } from '../ir/ir.ts';
 import type { EmittedFunction } from '../x64/emit.ts';
+import { ByteWriter } from './bytes.ts';
 import type { ElfObject, ElfSection } from './elf.ts';
 
 export interface PlacedFunction {
@@ -32,8 +33,8 @@ export class Program {
   usesFloat = false;
   /** Text offset of each function's key. */
   private readonly keys = new Map<string, number>();
-  private readonly text = new ByteBuffer();
-  private readonly rodata = new ByteBuffer();
+  private readonly text = new ByteWriter();
+  private readonly rodata = new ByteWriter();
   /** Offset in .rodata of each symbol that lives there. */
   private readonly constants = new Map<string, number>();
   private readonly relocs: Reloc[] = [];
@@ -53,7 +54,7 @@ export class Program {
 
   /** Places read-only data under a symbol. */
   blob(symbol: string, data: Uint8Array, align: number): void {
-    this.rodata.alignTo(align, 0);
+    this.rodata.alignTo(align);
     this.constants.set(symbol, this.rodata.length);
     this.rodata.append(data);
   }
@@ -84,14 +85,14 @@ export class Program {
 
   /** Writes .text and .rodata with their relocations; returns .text for further symbols. */
   writeTo(elf: ElfObject): ElfSection {
-    const bytes = this.text.bytes();
+    const bytes = this.text.written();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const text = elf.section('.text', { type: 'progbits', flags: 'ax', align: 16, bytes });
     const rodata = elf.section('.rodata', {
       type: 'progbits',
       flags: 'a',
       align: 16,
-      bytes: this.rodata.bytes(),
+      bytes: this.rodata.written(),
     });
     for (const r of this.relocs) {
       const inText = this.keys.get(r.sym);
@@ -113,35 +114,5 @@ export class Program {
       });
     }
     return text;
-  }
-}
-
-/** Bytes that grow by doubling. */
-export class ByteBuffer {
-  private data = new Uint8Array(4096);
-  length = 0;
-
-  append(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
-    this.data.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
-  alignTo(align: number, fill: number): void {
-    const to = Math.ceil(this.length / align) * align;
-    this.reserve(to - this.length);
-    this.data.fill(fill, this.length, to);
-    this.length = to;
-  }
-
-  bytes(): Uint8Array {
-    return this.data.subarray(0, this.length);
-  }
-
-  private reserve(more: number): void {
-    if (this.length + more <= this.data.length) return;
-    const bigger = new Uint8Array(Math.max(2 * this.data.length, this.length + more));
-    bigger.set(this.data.subarray(0, this.length));
-    this.data = bigger;
   }
 }

@@ -131,7 +131,7 @@ export class Emitter {
 
   label(block: MBlock): Label {
     let l = this.labels.get(block);
-    if (!l) {
+    if (l === undefined) {
       l = this.asm.newLabel();
       this.labels.set(block, l);
     }
