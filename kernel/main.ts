@@ -33,6 +33,8 @@ import * as x86 from './x86.ts';
 export { exception, interrupt, thread_main };
 
 const COMMAND_LINE_FILE = 'opt/yaos/cmdline';
+const ROOTS_FILE = 'etc/extra-pci-roots'; // a 64-bit number
+const ROOTS_FILE_BYTES: u32 = 8;
 
 /** Called by asm/ on the boot thread, interrupts off. */
 export function kmain(magic: u32, info: u32): void {
@@ -71,10 +73,16 @@ function readCommandLine(boot: BootInfo): void {
   cmdline.add(boot.loader, boot.commandLine, COMMAND_LINE_BYTES);
 }
 
+/** Whether there are root buses besides bus 0: QEMU tells the firmware. */
+function extraRoots(): bool {
+  const file = heap.alloc(ROOTS_FILE_BYTES + 1) as u32;
+  return fwcfg.readFile(ROOTS_FILE, file, ROOTS_FILE_BYTES + 1) && load<u64>(file) > 0;
+}
+
 /** The main thread: devices, then the job, then off. */
 class MainProgram extends Program {
   run(): void {
-    scan();
+    scan(extraRoots());
     attachAll();
     runJob(cmdline.value('job', 'read'));
     log('irq')

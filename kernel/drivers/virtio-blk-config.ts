@@ -90,7 +90,7 @@ export class BlockConfig {
 
   constructor(private readonly device: VirtioDevice) {}
 
-  /** Reads it all as one consistent state; false if the device has none or never settles. */
+  /** Reads it all as one consistent state; false if the device has none, never settles, or has impossible blocks. */
   read(): bool {
     const window = this.device.config();
     if (window === null || !window.has(CAPACITY_HIGH)) return false;
@@ -100,7 +100,7 @@ export class BlockConfig {
       const generation = this.device.configGeneration();
       this.readFields(window);
       const capacity = readCapacity(window);
-      if (this.device.configGeneration() === generation && capacity === this.capacity) return true;
+      if (this.device.configGeneration() === generation && capacity === this.capacity) return this.sound();
     }
     return false;
   }
@@ -148,6 +148,11 @@ export class BlockConfig {
       this.ioBlocksOptimal = window.read(IO_BLOCKS_OPTIMAL);
     }
     if (this.exists(window, CONFIG_WCE, WRITEBACK)) this.writeback = window.read(WRITEBACK) !== 0;
+  }
+
+  /** Blocks are of 512 bytes times a power of two. */
+  private sound(): bool {
+    return this.blockBytes >= 512 && (this.blockBytes & (this.blockBytes - 1)) === 0;
   }
 
   private exists(window: Window, feature: u32, last: Register): bool {

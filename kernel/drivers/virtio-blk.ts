@@ -3,6 +3,7 @@
 
 import { Activity, begin, finish } from '../lib/activity.ts';
 import { number } from '../lib/cmdline.ts';
+import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import { Event } from '../sched/event.ts';
@@ -32,7 +33,7 @@ const STATUS_UNSUPP: u32 = 2;
 const STATUS_NONE: u32 = 0xff;
 
 const REQUESTS: u32 = 32;
-const REQUEST_BYTES_MAX: u32 = 0x1_0000;
+const REQUEST_BYTES_MAX: u32 = 0x1_0000; // and of a block
 /** Where a request's header and status byte lie in the driver's frames. */
 const REQUEST_STRIDE: u32 = 32;
 
@@ -48,8 +49,22 @@ class Request {
 
   constructor(public readonly header: u32) {}
 
+  /** Where the device writes the status byte. */
   get status(): u32 {
     return this.header + HEADER_BYTES;
+  }
+
+  get result(): u32 {
+    return x86.load8(this.status);
+  }
+
+  prepare(sector: u64, count: u32): void {
+    this.done.reset();
+    this.sector = sector;
+    this.count = count;
+    x86.store64(this.header, TYPE_IN);
+    x86.store64(this.header + HEADER_SECTOR, sector);
+    x86.store8(this.status, STATUS_NONE);
   }
 }
 
@@ -64,6 +79,10 @@ class Completions extends QueueUser {
     request.written = written;
     request.done.signal();
   }
+
+  failed(): void {
+    for (let i: u32 = 0; i < REQUESTS; i++) this.requests[i].done.signal();
+  }
 }
 
 class VirtioDisk extends Disk {
@@ -74,6 +93,8 @@ class VirtioDisk extends Disk {
   /** Requests taken and given back so far: they are used in turn, modulo REQUESTS. */
   private submitted: u32 = 0;
   private finished: u32 = 0;
+  /** A request has not come back: the device may still write to its memory. */
+  private lost: bool = false;
 
   constructor(
     private readonly device: VirtioDevice,
@@ -81,6 +102,8 @@ class VirtioDisk extends Disk {
     private readonly queue: SplitQueue,
     private readonly requests: StaticArray<Request>,
     private readonly waitMs: u32,
+    /** Room for whole blocks, where a block is more than a sector. */
+    private readonly bounce: u32,
   ) {
     super(device.name);
     // A device may promise more segments than its ring can hold.
@@ -88,7 +111,7 @@ class VirtioDisk extends Disk {
     const segmentBytes = min(max(config.sizeMax, 1), REQUEST_BYTES_MAX);
     const bytes = min((segments as u64) * segmentBytes, REQUEST_BYTES_MAX);
     this.segmentBytes = segmentBytes;
-    this.requestBytes = (bytes as u32) & ~(SECTOR_BYTES - 1);
+    this.requestBytes = (bytes as u32) & ~(config.blockBytes - 1);
   }
 
   setTrace(on: bool): void {
@@ -98,20 +121,17 @@ class VirtioDisk extends Disk {
   /** One thread at a time. */
   read(sector: u64, count: u32, buffer: u32): bool {
     if (sector + count < sector || sector + count > this.config.capacity) {
-      log(this.name)
-        .decimal('cannot read ', count)
-        .decimal(' sectors at sector ', sector)
-        .decimal(': the disk has only ', this.config.capacity)
-        .end();
+      const line = log(this.name).text('cannot read ');
+      appendSectors(line, sector, count).decimal(': the capacity is ', this.config.capacity).end();
       return false;
     }
-    if (this.requestBytes === 0) {
-      log(this.name).text('cannot read: its segments hold less than a sector').end();
-      return false;
-    }
+    if (this.lost) return this.refuse('it still owes an answer');
+    if (this.requestBytes === 0) return this.refuse('a request cannot hold a block');
     this.activity.disk = this;
     begin(this.activity);
-    const good = this.transfer(sector, count, buffer);
+    const mask = this.config.blockBytes / SECTOR_BYTES - 1;
+    const aligned = (((sector as u32) | count) & mask) === 0;
+    const good = aligned ? this.transfer(sector, count, buffer) : this.transferPart(sector, count, buffer);
     if (good) finish(); // a failed read stays in charge: the panic that follows tells about it
     return good;
   }
@@ -120,19 +140,39 @@ class VirtioDisk extends Disk {
     const pending = this.submitted - this.finished;
     if (pending > 0) {
       const request = this.requests[this.finished % REQUESTS];
-      log(this.name)
-        .decimal('reading ', request.count)
-        .decimal(' sectors at sector ', request.sector)
-        .decimal(', requests in flight ', pending)
-        .end();
+      const line = log(this.name).text('reading ');
+      appendSectors(line, request.sector, request.count).decimal(', requests in flight ', pending).end();
     }
     this.queue.dump(this.name);
     this.device.dump();
   }
 
+  private refuse(why: string): bool {
+    log(this.name).text('cannot read: ').text(why).end();
+    return false;
+  }
+
+  /** Reads the blocks that hold the sectors, and copies them from there: a request is of whole blocks. */
+  private transferPart(sector: u64, count: u32, buffer: u32): bool {
+    const blockSectors = this.config.blockBytes / SECTOR_BYTES;
+    while (count > 0) {
+      const skipped = (sector as u32) & (blockSectors - 1);
+      const wanted = min(skipped + count, REQUEST_BYTES_MAX / SECTOR_BYTES);
+      const whole = (wanted + blockSectors - 1) & ~(blockSectors - 1);
+      if (!this.transfer(sector - skipped, whole, this.bounce)) return false;
+      const got = wanted - skipped;
+      memory.copy(buffer, this.bounce + skipped * SECTOR_BYTES, got * SECTOR_BYTES);
+      sector += got;
+      buffer += got * SECTOR_BYTES;
+      count -= got;
+    }
+    return true;
+  }
+
   /** Keeps as many requests in flight as there is room for, and takes them back in order. */
   private transfer(sector: u64, count: u32, buffer: u32): bool {
     let left = count;
+    let good: bool = true;
     while (left > 0 || this.submitted !== this.finished) {
       while (left > 0 && this.submitted - this.finished < REQUESTS) {
         const sectors = min(left, this.requestBytes / SECTOR_BYTES);
@@ -142,9 +182,12 @@ class VirtioDisk extends Disk {
         left -= sectors;
       }
       this.queue.kick();
-      if (!this.finishOldest()) return false;
+      if (this.finishOldest()) continue;
+      good = false;
+      left = 0;
+      if (this.lost) break;
     }
-    return true;
+    return good;
   }
 
   /** False: the ring is full. */
@@ -156,12 +199,7 @@ class VirtioDisk extends Disk {
     const flags = x86.irq_save(); // completions give descriptors back meanwhile
     const room = this.queue.begin(segments + EXTRA_SEGMENTS);
     if (room) {
-      request.done.reset();
-      request.sector = sector;
-      request.count = count;
-      x86.store64(request.header, TYPE_IN);
-      x86.store64(request.header + HEADER_SECTOR, sector);
-      x86.store8(request.status, STATUS_NONE);
+      request.prepare(sector, count);
       this.queue.add(request.header, HEADER_BYTES, false);
       for (let at: u32 = 0; at < bytes; at += this.segmentBytes) {
         this.queue.add(buffer + at, min(this.segmentBytes, bytes - at), true);
@@ -175,43 +213,45 @@ class VirtioDisk extends Disk {
   }
 
   private finishOldest(): bool {
+    assert(this.submitted !== this.finished, 'the ring has no room for a single request');
     const request = this.requests[this.finished % REQUESTS];
     if (!request.done.wait(clock.after(this.waitMs))) {
-      if (this.queue.reportFault(this.name)) return false;
-      log(this.name)
-        .decimal('sector ', request.sector)
-        .decimal(': no answer in ', this.waitMs)
-        .text(' ms')
-        .end();
+      this.lost = true;
+      const line = appendSectors(log(this.name), request.sector, request.count);
+      line.decimal(': no answer in ', this.waitMs).text(' ms').end();
+      return false;
+    }
+    if (this.queue.reportFault(this.name)) {
+      this.lost = true;
       return false;
     }
     this.finished++;
-    const status = x86.load8(request.status);
-    const trace = this.device.trace;
-    if (trace.wanted) {
-      log(this.name)
-        .hex('interrupt vector ', trace.vector, 2)
-        .hex(', ISR status ', trace.status, 2)
-        .decimal(', CPU ', trace.cpu)
-        .end();
-      log(this.name)
-        .decimal('completion length ', request.written)
-        .decimal(', status ', status)
-        .text(', thread ')
-        .text(current.name)
-        .end();
-    }
-    return this.check(request, status);
+    if (this.device.trace.wanted) this.logCompletion(request);
+    return this.check(request);
   }
 
-  private check(request: Request, status: u32): bool {
+  private logCompletion(request: Request): void {
+    const trace = this.device.trace;
+    log(this.name)
+      .hex('interrupt vector ', trace.vector, 2)
+      .hex(', ISR status ', trace.status, 2)
+      .decimal(', CPU ', trace.cpu)
+      .end();
+    log(this.name)
+      .decimal('completion length ', request.written)
+      .decimal(', status ', request.result)
+      .text(', thread ')
+      .text(current.name)
+      .end();
+  }
+
+  private check(request: Request): bool {
+    const status = request.result;
     // §5.2.6: the data and the status byte. §2.7.8: len counts every byte written, so a good read has written all.
     const expected = request.count * SECTOR_BYTES + 1;
     if (status === STATUS_OK && request.written === expected) return true;
-    const line = log(this.name)
-      .decimal('read of ', request.count)
-      .decimal(' sectors at sector ', request.sector)
-      .decimal(' failed: status ', status);
+    const line = appendSectors(log(this.name).text('read of '), request.sector, request.count);
+    line.decimal(' failed: status ', status);
     if (status === STATUS_IOERR) line.text(' (I/O error)');
     else if (status === STATUS_UNSUPP) line.text(' (not supported)');
     else if (status === STATUS_OK) line.decimal(', but ', request.written).decimal(' bytes of ', expected);
@@ -219,6 +259,11 @@ class VirtioDisk extends Disk {
     line.end();
     return false;
   }
+}
+
+function appendSectors(line: Line, sector: u64, count: u32): Line {
+  if (count === 1) return line.decimal('sector ', sector);
+  return line.decimal('sectors ', sector).decimal(' to ', sector + count - 1);
 }
 
 class ReadActivity extends Activity {
@@ -237,7 +282,9 @@ export class VirtioBlkDriver extends VirtioDriver {
   attach(device: VirtioDevice): bool {
     if (!device.negotiate(UNDERSTOOD)) return false;
     const config = new BlockConfig(device);
-    if (!config.read()) return device.fail('has no consistent configuration');
+    if (!config.read()) return device.fail('has no sound configuration');
+    const blockBytes = config.blockBytes;
+    if (blockBytes > REQUEST_BYTES_MAX) return device.fail('has blocks of more than 64 KiB');
     const memory = frames.allocate(REQUESTS * REQUEST_STRIDE);
     const requests = new StaticArray<Request>(REQUESTS);
     for (let i: u32 = 0; i < REQUESTS; i++) requests[i] = new Request(memory + i * REQUEST_STRIDE);
@@ -248,6 +295,8 @@ export class VirtioBlkDriver extends VirtioDriver {
     const line = log(device.name);
     config.describe(line);
     line.end();
-    return addDisk(new VirtioDisk(device, config, queue, requests, number('wait_ms', WAIT_MS, WAIT_MS_MAX)));
+    const waitMs = number('wait_ms', WAIT_MS, WAIT_MS_MAX);
+    const bounce = blockBytes > SECTOR_BYTES ? frames.allocate(REQUEST_BYTES_MAX) : 0;
+    return addDisk(new VirtioDisk(device, config, queue, requests, waitMs, bounce));
   }
 }

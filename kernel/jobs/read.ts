@@ -1,15 +1,16 @@
-// The main job: sector 1 of the first disk, read and dumped twice. The second read proves that the interrupt path
-// was re-armed after the first.
+// The main job: sector 1 of the first disk, read and dumped twice. The second read proves that the interrupt path was
+// re-armed after the first. The command line may ask for other sectors: sector=N count=N.
 
 import { firstDisk, SECTOR_BYTES } from '../drivers/disk.ts';
+import { number } from '../lib/cmdline.ts';
 import { hexdump } from '../lib/hexdump.ts';
 import { panic } from '../lib/panic.ts';
 import * as frames from '../mm/frames.ts';
 
-const SECTOR: u64 = 1;
+const READS: u32 = 2;
+const COUNT_MAX: u32 = 2048;
 /** What the buffer holds before the first read, so that a read which does nothing shows. */
 const FILLING: u8 = 0x12;
-const READS: u32 = 2;
 
 export function readJob(): void {
   const disk = firstDisk();
@@ -17,11 +18,14 @@ export function readJob(): void {
     panic('no usable disk; attach one with -device virtio-blk-pci');
     return;
   }
-  const buffer = frames.allocate(SECTOR_BYTES);
-  memory.fill(buffer, FILLING, SECTOR_BYTES);
+  const sector = number('sector', 1, u32.MAX_VALUE);
+  const count = number('count', 1, COUNT_MAX);
+  const bytes = count * SECTOR_BYTES;
+  const buffer = frames.allocate(bytes);
+  memory.fill(buffer, FILLING, bytes);
   disk.setTrace(true);
   for (let i: u32 = 0; i < READS; i++) {
-    if (!disk.read(SECTOR, 1, buffer)) panic('sector 1 cannot be read');
-    hexdump(buffer, SECTOR_BYTES);
+    if (!disk.read(sector, count, buffer)) panic('the disk cannot be read');
+    hexdump(buffer, bytes);
   }
 }

@@ -5,7 +5,7 @@ import { take } from '../lib/activity.ts';
 import { EXIT_PANIC, exit } from '../lib/exit.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
-import { Cause } from '../lib/panic.ts';
+import { cause } from '../lib/panic.ts';
 import { current } from '../sched/thread.ts';
 import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
@@ -94,11 +94,11 @@ export function exception(vector: u32, error: u32, address: u64): void {
 
 function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   const kind = trapKind(frame.rip);
-  const reason = Cause.reason;
-  const file = Cause.file;
+  const reason = cause.reason;
+  const file = cause.file;
   if (vector === INVALID_OPCODE && reason !== null) {
     line.text(reason);
-    if (file !== null) line.text(' (').text(file).decimal(':', Cause.line).text(')');
+    if (file !== null) line.text(' (').text(file).decimal(':', cause.line).text(')');
   } else if (vector === PAGE_FAULT && kind === TRAP_MEMORY) {
     line.text(TRAPS[kind]).hex(' at ', frame.cr2, 8);
   } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {

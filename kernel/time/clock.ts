@@ -1,12 +1,18 @@
 // Time: the time-stamp counter, and the rate at which it and the local APIC's timer run. Where CPUID tells both rates
-// they are taken from there; else 1 ms of the PIT is the measure.
+// they are taken from there; else both are measured against the PIT for 1 ms.
 
 import * as lapic from '../irq/lapic.ts';
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
 import * as pit from './pit.ts';
 
-const CALIBRATION_US: u32 = 1000;
+const MEASURE_PIT_COUNTS: u32 = pit.PIT_HZ / 1000;
+const MEASURE_TRIES: u32 = 3;
+/** Of so many readings of all clocks the quickest counts: a hypervisor may hold the CPU up between two of them. */
+const READINGS: u32 = 4;
+/** A reading of the PIT takes 3 µs on real hardware and less on a virtual one. */
+const POLLS_MAX: u32 = 100_000;
+
 /** When nothing tells the rate, a fast CPU is assumed, so that waits are too long rather than too short. */
 const TSC_KHZ_ASSUMED: u32 = 4_000_000;
 const TIMER_KHZ_ASSUMED: u32 = 1_000_000;
@@ -81,13 +87,47 @@ function fromCrystal(): bool {
   return true;
 }
 
+/** All clocks at one moment. */
+class Reading {
+  tsc: u64 = 0;
+  pit: u32 = 0;
+  timer: u32 = 0;
+
+  constructor() {
+    let quickest: u64 = u64.MAX_VALUE;
+    for (let i: u32 = 0; i < READINGS; i++) {
+      const before = x86.rdtsc();
+      const counts = pit.elapsed();
+      const timer = lapic.timerCount();
+      const took = x86.rdtsc() - before;
+      if (took >= quickest) continue;
+      quickest = took;
+      this.tsc = before + took / 2;
+      this.pit = counts;
+      this.timer = timer;
+    }
+  }
+}
+
 function fromPit(): bool {
-  pit.start(CALIBRATION_US);
+  for (let tries: u32 = 0; tries < MEASURE_TRIES; tries++) if (measure()) return true;
+  return false;
+}
+
+/** False if the PIT does not count, or came to its end because the CPU was held up. */
+function measure(): bool {
+  pit.start();
   lapic.startSilentTimer(u32.MAX_VALUE);
-  const start = x86.rdtsc();
-  if (!pit.awaitEnd()) return false;
-  tsc_khz = ((x86.rdtsc() - start) * 1000) / CALIBRATION_US;
-  timer_khz = (((u32.MAX_VALUE - lapic.timerCount()) as u64) * lapic.TIMER_DIVISOR * 1000) / CALIBRATION_US;
+  const first = new Reading();
+  for (let polls: u32 = 0; pit.elapsed() - first.pit < MEASURE_PIT_COUNTS; polls++) {
+    if (polls === POLLS_MAX) return false;
+  }
+  const last = new Reading();
+  if (pit.ended()) return false;
+  const counts: u64 = last.pit - first.pit;
+  tsc_khz = ((last.tsc - first.tsc) * pit.PIT_HZ) / (counts * 1000);
+  const timer: u64 = first.timer - last.timer; // it counts down
+  timer_khz = (timer * lapic.TIMER_DIVISOR * pit.PIT_HZ) / (counts * 1000);
   return tsc_khz !== 0 && timer_khz !== 0;
 }
 

@@ -34,6 +34,8 @@ export const TABLE_DESCRIPTORS: u32 = 16;
 export abstract class QueueUser {
   /** `written` bytes were written to the chain that was submitted with `token`. */
   abstract completed(token: u32, written: u32): void;
+  /** The device has broken the rules: nothing more will complete. */
+  abstract failed(): void;
 }
 
 export class SplitQueue {
@@ -233,6 +235,7 @@ export class SplitQueue {
     this.fault = fault;
     this.faultId = id;
     this.faultLength = length;
+    this.user.failed();
     return false;
   }
 

@@ -45,7 +45,9 @@ export class Machine {
   private readonly pages = new Map<number, number>();
   private configAddress = 0;
   private tsc = 1_000_000n;
-  private pitDone = 0;
+  /** Counts down by what the kernel's loop takes. */
+  private pitCount = 0xffff;
+  private pitReads = 0;
   private divisorLatch = false;
   private mainArg = 0;
   private mainStarted = false;
@@ -55,7 +57,7 @@ export class Machine {
     this.registers.push({
       address: 0xfee00000,
       bytes: PAGE,
-      read: (offset) => (offset === 0x390 ? 0xffff0000 : apic.getUint32(offset, true)),
+      read: (offset) => (offset === 0x390 ? this.pitCount * 16 : apic.getUint32(offset, true)),
       write: (offset, _width, value) => apic.setUint32(offset, value, true),
     });
   }
@@ -174,8 +176,9 @@ export class Machine {
   }
 
   private in(port: number, width: number): number {
+    if (port === 0x42) return this.readPit();
     if (port === 0x3fd) return 0x20; // the transmitter is empty
-    if (port === 0x61) return this.pitDone++ > 3 ? 0x20 : 0;
+    if (port === 0x61) return 0;
     if (port >= 0xcfc && port <= 0xcff) return this.readConfig(port - 0xcfc, width);
     return width === 1 ? 0xff : width === 2 ? 0xffff : 0xffffffff;
   }
@@ -185,8 +188,12 @@ export class Machine {
     else if (port === 0x3f8) this.serial += this.divisorLatch ? '' : String.fromCharCode(value);
     else if (port === 0xcf8) this.configAddress = value;
     else if (port >= 0xcfc && port <= 0xcff) this.writeConfig(port - 0xcfc, width, value);
-    else if (port === 0x61 || port === 0x43) this.pitDone = 0;
+    else if (port === 0x43 && value === 0x80) this.pitCount -= 100;
     else if (port === 0xf4) throw new MachineExit(value);
+  }
+
+  private readPit(): number {
+    return (this.pitReads++ % 2 === 0 ? this.pitCount : this.pitCount >> 8) & 0xff;
   }
 
   private selected(): PciFunction | undefined {

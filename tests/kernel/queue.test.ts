@@ -15,6 +15,7 @@ import { QueueUser, SplitQueue } from './virtio/queue.ts';
 declare function completed(token: u32, written: u32): void;
 class User extends QueueUser {
   completed(token: u32, written: u32): void { completed(token, written); }
+  failed(): void {}
 }
 let ring: RingLayout | null = null;
 let queue: SplitQueue | null = null;

@@ -25,6 +25,7 @@ export interface Options extends Faults {
   queueSize?: number;
   segMax?: number;
   sizeMax?: number;
+  blockSize?: number;
 }
 
 const ADDRESS = 0x80_0000_0000;
@@ -149,7 +150,7 @@ export class VirtioBlk implements PciFunction, Registers {
     view.setBigUint64(0, BigInt(this.disk.length / 512), true);
     view.setUint32(8, this.options.sizeMax ?? 4096, true);
     view.setUint32(12, this.options.segMax ?? 126, true);
-    view.setUint32(20, 512, true);
+    view.setUint32(20, this.options.blockSize ?? 512, true);
     return width === 4 ? view.getUint32(offset, true) : view.getUint8(offset);
   }
 
@@ -208,7 +209,9 @@ export class VirtioBlk implements PciFunction, Registers {
       from += bytes;
       written += bytes;
     }
-    ram.setUint8(status.address, this.options.status ?? 0);
+    const blockSectors = (this.options.blockSize ?? 512) / 512;
+    const aligned = Number(sector) % blockSectors === 0 && (written - 1) % (blockSectors * 512) === 0;
+    ram.setUint8(status.address, this.options.status ?? (aligned ? 0 : 1));
     return written;
   }
 }

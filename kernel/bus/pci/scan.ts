@@ -1,4 +1,5 @@
-// Finds every function of every bus: bus 0, and behind each bridge the bus that the firmware has given it.
+// Finds every function of every bus: bus 0, and behind each bridge the bus that the firmware has given it. A machine
+// with more host bridges has more root buses, which nothing in configuration space tells: then all numbers are tried.
 
 import { log } from '../../lib/log.ts';
 import * as config from './config.ts';
@@ -17,10 +18,12 @@ const queue = new StaticArray<u8>(BUSES);
 const queued = new StaticArray<bool>(BUSES);
 let queueEnd: u32 = 0;
 
-export function scan(): void {
-  enqueue(0);
+/** `moreRoots`: there are root buses besides bus 0. */
+export function scan(moreRoots: bool): void {
+  const roots: u32 = moreRoots ? BUSES : 1;
+  for (let bus: u32 = 0; bus < roots; bus++) enqueue(bus);
   for (let i: u32 = 0; i < queueEnd; i++) scanBus(queue[i]);
-  log('pci').decimal('', functionCount).decimal(' functions on ', queueEnd).text(' buses').end();
+  log('pci').decimal('functions ', functionCount).decimal(', buses ', queueEnd).end();
 }
 
 function enqueue(bus: u32): void {
