@@ -252,9 +252,14 @@ export class Selector {
     return this.uses[v.id];
   }
 
+  /** Nothing else needs the value in a register. A comparison that is done twice has asked for its operands' already. */
+  private usedOnlyHere(v: Inst): boolean {
+    return !this.duplicating && this.uses[v.id] === 1 && this.vregs[v.id] < 0;
+  }
+
   /** A pure value that only this instruction uses and that may as well be computed here. */
   foldable(v: Inst): boolean {
-    if (this.duplicating || this.uses[v.id] !== 1 || v.op === 'param' || v.op === 'const') return false;
+    if (!this.usedOnlyHere(v) || v.op === 'param' || v.op === 'const') return false;
     const fx = effectsOf(v);
     if (fx.reads || fx.writes || fx.traps || fx.pinned) return false;
     return v.block === this.root.block || v.block!.loopDepth >= this.root.block!.loopDepth;
@@ -276,7 +281,7 @@ export class Selector {
 
   /** A load whose access can be a memory operand of the instruction being lowered. */
   foldableLoad(v: Inst, width: number): boolean {
-    if (this.duplicating || this.uses[v.id] !== 1 || v.width !== width) return false;
+    if (!this.usedOnlyHere(v) || v.width !== width) return false;
     if (v.op !== 'load' && v.op !== 'ctxload' && !(v.op === 'nload' && !v.trap)) return false;
     return v.block === this.root.block && this.colours[v.id] === this.colours[this.root.id];
   }
