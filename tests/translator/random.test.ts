@@ -19,8 +19,10 @@ const starts = Array.from(
 test.each(starts)('random programs from seed %i', async (start) => {
   const shared = startModule();
   const calls: Call[] = [];
+  const firstFunctions: number[] = [];
   for (let seed = start; seed < Math.min(start + PROGRAMS_PER_MODULE, SEED + COUNT); seed++) {
     const random = new Random(seed);
+    firstFunctions.push(shared.module.nextFunction);
     const { name, params } = addProgram(shared, random, `program ${seed}`);
     calls.push({ name: 'reset', args: [BigInt(seed)] });
     for (let i = 0; i < CALLS_PER_PROGRAM; i++) {
@@ -35,7 +37,9 @@ test.each(starts)('random programs from seed %i', async (start) => {
     await expectSame(`random-${start}`, finishModule(shared), calls);
   } catch (error) {
     const text = (error as Error).message;
-    const seed = /program (\d+)/.exec(text)?.[1] ?? start;
+    const func = /func\[(\d+)\]/.exec(text);
+    const program = func ? start + firstFunctions.filter((f) => f <= Number(func[1])).length - 1 : start;
+    const seed = /program (\d+)/.exec(text)?.[1] ?? program;
     throw new Error(`${text}\nOne program: N=1 SEED=${seed} npx vitest run tests/translator/random.test.ts`);
   }
 });
