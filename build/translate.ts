@@ -88,9 +88,6 @@ class Unit {
     };
     const pinned = options.memory === 'register' ? 1 << R15 : 0;
     this.registers = { allocatable: ~((1 << RSP) | XMM15 | pinned) >>> 0, calleeSaved: CALLEE_SAVED };
-    module.datas.forEach((d, i) => {
-      this.program.blob(`yaos_data_${i}`, d.bytes, 16);
-    });
     if (options.memory === 'fixed') refuseFixedImports(module);
   }
 
@@ -100,7 +97,7 @@ class Unit {
 
   addInit(): void {
     const { func, blobs } = buildInit(this.env, keyOf);
-    for (const b of blobs) this.program.blob(b.symbol, b.bytes, 8);
+    for (const b of blobs) this.program.blob(b.symbol, b.bytes, 16);
     this.compile(INIT_KEY, func);
     if (this.options.memory === 'register') addTrampolines(this.program, this.module, this.layout);
   }

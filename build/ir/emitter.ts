@@ -61,6 +61,12 @@ export class Emitter {
     return block;
   }
 
+  /** Appends a block to the layout and goes on in it. */
+  start(block: Block): void {
+    this.func.blocks.push(block);
+    this.block = block;
+  }
+
   const(type: Type, imm: number | bigint): Inst {
     const inst = this.emit('const', type, []);
     inst.imm = imm;

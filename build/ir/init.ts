@@ -2,17 +2,11 @@
 // WebAssembly core 4.5.4. The runtime has zeroed the context and filled in what comes from outside.
 
 import { FUNC_FIELDS } from '../object/layout.ts';
-import type { ConstExpr, DataSegment, ElemSegment } from '../wasm/module.ts';
-import { dataSymbol } from './build-memory.ts';
-import { Emitter, irType, type ModuleEnv, sigOf } from './emitter.ts';
-import {
-  checkRange,
-  memoryAddress,
-  memoryLimit,
-  referenceBytes,
-  tableElements,
-  tableSize,
-} from './instance.ts';
+import type { ConstExpr, ElemSegment } from '../wasm/module.ts';
+import { Emitter, type ModuleEnv, sigOf } from './emitter.ts';
+import { initDatas } from './init-data.ts';
+import { evaluate } from './init-expr.ts';
+import { checkRange, referenceBytes, tableElements, tableSize } from './instance.ts';
 import { type Block, type Edge, Func, type Inst } from './ir.ts';
 import { arrangeLoops } from './loops.ts';
 
@@ -49,9 +43,7 @@ export function buildInit(env: ModuleEnv, codeSymbol: (index: number) => string)
   module.elems.forEach((segment, i) => {
     if (segment.mode === 'active') initActiveElements(e, segment, i, blobs);
   });
-  module.datas.forEach((segment, i) => {
-    if (segment.mode === 'active') initActiveData(e, segment, i);
-  });
+  initDatas(e, blobs);
   if (module.start !== undefined) {
     const call = e.emit('call', 'none', []);
     call.index = module.start;
@@ -62,43 +54,16 @@ export function buildInit(env: ModuleEnv, codeSymbol: (index: number) => string)
   return { func: e.func, blobs };
 }
 
-/** The value of a constant expression (WebAssembly core 3.3.10). */
-function evaluate(e: Emitter, expr: ConstExpr): Inst {
-  const { module, layout } = e.env;
-  const stack: Inst[] = [];
-  for (const c of expr) {
-    switch (c.op) {
-      case 'const':
-        stack.push(e.const(c.type, c.bits));
-        break;
-      case 'ref.null':
-        stack.push(e.i64(0));
-        break;
-      case 'ref.func':
-        stack.push(e.ctxAddr(layout.descriptors.get(c.index)!));
-        break;
-      case 'global.get': {
-        const { offset, imported } = layout.globals[c.index];
-        const type = irType(module.globals[c.index].type);
-        // An own global has just been stored: this load must not be taken for one of a constant.
-        stack.push(
-          imported ? e.nLoad(type, e.ctxLoad('i64', offset, false), 0) : e.ctxLoad(type, offset, true),
-        );
-        break;
-      }
-      default: {
-        const right = stack.pop()!;
-        stack.push(e.emit(c.op, c.type, [stack.pop()!, right]));
-      }
-    }
-  }
-  return stack[0];
-}
-
 function initGlobals(e: Emitter): void {
   for (const g of e.env.module.globals) {
-    if (g.init) e.ctxStore(e.env.layout.globals[g.index].offset, evaluate(e, g.init));
+    if (g.init && !isZero(g.init)) e.ctxStore(e.env.layout.globals[g.index].offset, evaluate(e, g.init));
   }
+}
+
+/** What the context holds already. */
+function isZero(init: ConstExpr): boolean {
+  const [c] = init;
+  return init.length === 1 && (c.op === 'ref.null' || (c.op === 'const' && BigInt(c.bits) === 0n));
 }
 
 /** The descriptors of the module's own functions; the runtime has made those of imports. */
@@ -127,14 +92,6 @@ function initActiveElements(e: Emitter, segment: ElemSegment, index: number, blo
   checkRange(e, start, e.i64(segment.items.length), tableSize(e, segment.table), 'table');
   const to = e.add(tableElements(e, segment.table), referenceBytes(e, start));
   storeReferences(e, to, segment, index, blobs);
-}
-
-function initActiveData(e: Emitter, segment: DataSegment, index: number): void {
-  const start = e.zext(evaluate(e, segment.offset!));
-  const count = e.i64(segment.bytes.length);
-  checkRange(e, start, count, memoryLimit(e), 'memory');
-  if (segment.bytes.length === 0) return;
-  e.emit('memcopy', 'none', [memoryAddress(e, start), e.symAddr(dataSymbol(index)), count]);
 }
 
 /** Stores a segment's references from address `to` on. */
@@ -170,21 +127,16 @@ function storeFromTable(e: Emitter, to: Inst, symbol: string, count: number): vo
   const done = func.newBlock();
   const i = func.addParam(loop, 'i64');
   e.jump(edge(loop, [e.i64(0)]));
-  start(e, loop);
+  e.start(loop);
   const offset = e.nLoad('i32', e.add(source, e.emit('shl', 'i64', [i, e.i64(2)])), 0, false);
   const address = e.add(context, e.emit('sext', 'i64', [offset]));
   const reference = e.emit('select', 'i64', [offset, address, e.i64(0)]);
   e.nStore(e.add(to, referenceBytes(e, i)), 0, reference);
   const next = e.add(i, e.i64(1));
   e.branch(e.emit('ne', 'i32', [next, e.i64(count)]), edge(loop, [next]), edge(done, []));
-  start(e, done);
+  e.start(done);
 }
 
 function edge(block: Block, args: Inst[]): Edge {
   return { block, args };
-}
-
-function start(e: Emitter, block: Block): void {
-  e.func.blocks.push(block);
-  e.block = block;
 }
