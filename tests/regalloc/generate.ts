@@ -76,7 +76,7 @@ class Generator {
     this.func.name = `random_${seed}`;
     this.block = this.newBlock(1);
     this.entry();
-    this.statements(0);
+    while (this.budget > 0) this.statements(0);
     this.terminate('ret', this.fixedUses(2));
     for (const b of this.func.blocks) {
       for (const t of b.insts.at(-1)!.targets) t.block.preds.push(b);

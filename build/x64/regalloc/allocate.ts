@@ -3,76 +3,130 @@
 // then only the stretches around uses that need a register are left, and these can always be placed. Guarantees that
 // every range ends up with a location, and that what lies in memory can be loaded wherever it is needed.
 
-import { Bundle } from './bundles.ts';
-import { clip, type Range } from './liveness.ts';
-import { EARLY, isDef, LATE, type Program, UseKind } from './program.ts';
+import type { Bundle } from './bundles.ts';
+import { Cfg } from './cfg.ts';
+import type { Range } from './liveness.ts';
+import { EARLY, LATE, type Program, UseKind } from './program.ts';
 import { RegisterFile } from './registers.ts';
-import { splitAtConflict } from './split.ts';
+import { type Split, splitByBlock, splitLocal, splitMinimal, stretchAround } from './split.ts';
+import { RegionSplitter } from './split-region.ts';
 
 /** Weight of stretches that need their register; twice this for those that need it early and late in their
  * instruction, which have fewer places to go. */
 const MUST_HAVE = 1e30;
+/** Weight of what gains nothing from memory: a value that the next instruction uses up. */
+const POINTLESS_TO_SPILL = 1e20;
+/** Added to lengths (in points), so that short bundles do not weigh too much. */
+const LENGTH_BIAS = 40;
+/** What the first use of a callee-saved register costs: its push and pop. */
+const SAVE_COST = 1.5;
+const GENERATIONS_MAX = 8;
 
 export class Allocator {
   private readonly p: Program;
   readonly registers: RegisterFile;
+  readonly cfg: Cfg;
   private readonly queue: Bundle[] = [];
   /** Allocatable registers of each class in order of preference. */
   private readonly order: Record<'int' | 'float', number[]> = { int: [], float: [] };
-  /** Everything that has a location. */
-  readonly pieces: Range[] = [];
-  private readonly placed = new Set<Bundle>();
+  /** Everything that is in memory. */
+  readonly memory: Range[] = [];
+  private readonly regions: RegionSplitter;
+  private readonly wish = new Float64Array(32);
+  /** Callee-saved registers that nobody has used so far. */
+  private fresh: number;
 
   constructor(p: Program) {
     this.p = p;
+    this.cfg = new Cfg(p);
     this.registers = new RegisterFile(p);
+    this.regions = new RegionSplitter(p, this.cfg, this.registers);
     const { allocatable, calleeSaved } = p.env;
-    for (const saved of [false, true]) {
+    this.fresh = calleeSaved & allocatable;
+    for (const saved of [0, 1]) {
       for (let r = 0; r < 32; r++) {
-        if (!((allocatable >>> r) & 1) || ((calleeSaved >>> r) & 1) !== Number(saved)) continue;
+        if (!((allocatable >>> r) & 1) || ((calleeSaved >>> r) & 1) !== saved) continue;
         this.order[r < 16 ? 'int' : 'float'].push(r);
+        // Whatever the function's fixed operands touch has to be saved in any case.
+        if (p.reserved[r].length > 0) this.fresh &= ~(1 << r);
       }
     }
   }
 
-  run(bundles: Iterable<Bundle>): void {
+  run(bundles: Bundle[]): void {
     for (const b of bundles) this.enqueue(b);
     while (this.queue.length > 0) this.allocate(this.dequeue());
-    for (const b of this.placed) {
-      for (const r of b.ranges) {
-        r.loc = b.reg;
-        this.pieces.push(r);
-      }
-    }
   }
 
   private allocate(bundle: Bundle): void {
     const candidates = this.candidates(bundle);
+    let unused = -1;
     for (const reg of candidates) {
-      if (this.registers.isFree(bundle, reg)) {
+      if (!this.registers.isFree(bundle, reg)) continue;
+      if (!this.isFresh(reg) || bundle.weight >= POINTLESS_TO_SPILL) {
         this.place(bundle, reg);
         return;
       }
+      if (unused < 0) unused = reg;
     }
-    if (this.evict(bundle, candidates)) return;
-    if (bundle.weight >= MUST_HAVE) throw this.exhausted(bundle);
-    const parts = splitAtConflict(this.p, bundle, candidates, this.registers);
-    if (parts) for (const part of parts) this.enqueue(part);
-    else this.spill(bundle);
+    if (unused >= 0) this.saveOrSplit(bundle, candidates, unused);
+    else if (!this.evict(bundle, candidates)) this.split(bundle, candidates);
+  }
+
+  private isFresh(reg: number): boolean {
+    return ((this.fresh >>> reg) & 1) === 1;
   }
 
   private place(bundle: Bundle, reg: number): void {
     this.registers.place(bundle, reg);
-    this.placed.add(bundle);
+    this.fresh &= ~(1 << reg);
   }
 
   /** The registers, those first that save moves. */
   private candidates(bundle: Bundle): number[] {
+    const { wish } = this;
+    wish.fill(0);
+    let any = false;
+    for (const r of bundle.ranges) {
+      for (let u = r.useBegin; u < r.useEnd; u++) {
+        if (this.p.useFixed[u] < 0) continue;
+        wish[this.p.useFixed[u]] += this.p.useWeight(u);
+        any = true;
+      }
+    }
+    for (const tie of bundle.home.ties) {
+      for (const other of tie.home.placed) {
+        wish[other.reg] += tie.weight;
+        any = true;
+      }
+    }
+    for (const sibling of bundle.home.placed) {
+      wish[sibling.reg] += bundle.memoryCost * 0.1;
+      any = true;
+    }
     const order = this.order[bundle.cls];
-    if (bundle.hints.length === 0) return order;
-    const wish = new Float64Array(32);
-    for (let i = 0; i < bundle.hints.length; i += 2) wish[bundle.hints[i]] += bundle.hints[i + 1];
-    return order.slice().sort((a, b) => wish[b] - wish[a]);
+    return any ? order.slice().sort((a, b) => wish[b] - wish[a]) : order;
+  }
+
+  /** The bundle fits into a callee-saved register that nobody has used: is it worth saving that? */
+  private saveOrSplit(bundle: Bundle, candidates: number[], reg: number): void {
+    if (bundle.memoryCost < SAVE_COST) {
+      this.split(
+        bundle,
+        candidates.filter((r) => !this.isFresh(r)),
+      );
+      return;
+    }
+    if (!this.isLocal(bundle) && bundle.generation < GENERATIONS_MAX) {
+      const used = candidates.filter((r) => !this.isFresh(r));
+      const plan = this.regions.plan(bundle, used, () => 0);
+      const split = plan && plan.cost < SAVE_COST ? this.regions.carve(bundle, plan) : undefined;
+      if (split) {
+        this.take(bundle, split, split.main, plan!.reg);
+        return;
+      }
+    }
+    this.place(bundle, reg);
   }
 
   /** Takes the register whose bundles in the way weigh least, if that is less than this bundle. */
@@ -80,46 +134,63 @@ export class Allocator {
     let best = -1;
     let bestWeight = bundle.weight;
     for (const reg of candidates) {
-      const { weight } = this.registers.conflicts(bundle, reg, bestWeight);
+      const weight = this.registers.greatestConflict(bundle, reg, bestWeight);
       if (weight < bestWeight) {
         best = reg;
         bestWeight = weight;
       }
     }
     if (best < 0) return false;
-    for (const other of this.registers.conflicts(bundle, best, bundle.weight).bundles) {
-      this.registers.remove(other);
-      this.placed.delete(other);
-      this.push(other);
-    }
-    this.place(bundle, best);
+    this.displace(bundle, best);
     return true;
   }
 
-  /** Leaves the bundle in memory, but for the stretches that need a register. */
-  private spill(bundle: Bundle): void {
-    for (const range of bundle.ranges) {
-      let at = range.from;
-      for (let u = range.useBegin; u < range.useEnd; ) {
-        if (!this.p.needsRegister(u)) {
-          u++;
-          continue;
-        }
-        const inst = this.p.useInst[u];
-        const piece = stretchAround(this.p, range, u);
-        if (piece.from > at) this.inMemory(bundle, range, at, piece.from);
-        this.enqueue(new Bundle([piece], bundle.cls, bundle.home));
-        while (u < range.useEnd && this.p.useInst[u] === inst) u++;
-        at = piece.to;
-      }
-      if (at < range.to) this.inMemory(bundle, range, at, range.to);
+  /** Places a bundle in a register and queues what was in the way. */
+  private displace(bundle: Bundle, reg: number): void {
+    for (const other of this.registers.conflicts(bundle, reg)) {
+      this.registers.remove(other);
+      this.push(other);
     }
+    this.place(bundle, reg);
   }
 
-  private inMemory(bundle: Bundle, range: Range, from: number, to: number): void {
-    const piece = clip(this.p, range, from, to);
-    piece.home = bundle.home;
-    this.pieces.push(piece);
+  private split(bundle: Bundle, candidates: number[]): void {
+    if (bundle.weight >= MUST_HAVE) throw this.exhausted(bundle);
+    if (this.isLocal(bundle)) {
+      const split = splitLocal(this.p, bundle, candidates, this.registers);
+      if (split) this.take(bundle, split, split.main, split.reg);
+      else this.take(bundle, splitMinimal(this.p, bundle));
+      return;
+    }
+    if (bundle.generation < GENERATIONS_MAX) {
+      const plan = this.regions.plan(bundle, candidates, (reg) => (this.isFresh(reg) ? SAVE_COST : 0));
+      const split = plan && this.regions.carve(bundle, plan);
+      if (split) {
+        this.take(bundle, split, split.main, plan.reg);
+        return;
+      }
+    }
+    this.take(bundle, splitByBlock(this.p, bundle));
+  }
+
+  /** Whether the bundle lies within one block. */
+  private isLocal(bundle: Bundle): boolean {
+    return this.p.blockAt(bundle.from) === this.p.blockAt(bundle.to - 1);
+  }
+
+  /** Goes on with the parts of a bundle, first of all with the one for which a register has been found. */
+  private take(bundle: Bundle, split: Split, main?: Bundle, reg = -1): void {
+    for (const r of split.memory) {
+      r.home = bundle.home;
+      r.home.inMemory = true;
+      this.memory.push(r);
+    }
+    if (main) {
+      this.measure(main);
+      if (this.registers.greatestConflict(main, reg, main.weight) < main.weight) this.displace(main, reg);
+      else this.push(main);
+    }
+    for (const b of split.bundles) this.enqueue(b);
   }
 
   private exhausted(bundle: Bundle): Error {
@@ -131,21 +202,39 @@ export class Allocator {
     );
   }
 
+  private measure(bundle: Bundle): void {
+    let length = 0;
+    let cost = 0;
+    for (const r of bundle.ranges) {
+      length += r.to - r.from;
+      for (let u = r.useBegin; u < r.useEnd; u++) cost += this.p.useWeight(u);
+    }
+    bundle.length = length;
+    bundle.memoryCost = cost;
+    bundle.weight = this.mustHave(bundle) || cost / (length + LENGTH_BIAS);
+  }
+
+  /** The weight of a bundle that nothing is gained from splitting; 0 for others. */
+  private mustHave(bundle: Bundle): number {
+    const [r] = bundle.ranges;
+    if (bundle.ranges.length > 1 || r.to - r.from > 6 || r.useBegin === r.useEnd) return 0;
+    const { p } = this;
+    const { from, to } = stretchAround(p, r, r.useBegin);
+    if (from === r.from && to === r.to) {
+      let must = false;
+      for (let u = r.useBegin; u < r.useEnd; u++) must ||= p.needsRegister(u);
+      if (!must) return 0;
+      return (from & 3) <= EARLY && ((to - 1) & 3) >= LATE ? 2 * MUST_HAVE : MUST_HAVE;
+    }
+    const last = r.useEnd - 1;
+    const usedUp = p.useKind[r.useBegin] === UseKind.Def && p.useInst[last] === p.useInst[r.useBegin] + 1;
+    return usedUp && p.needsRegister(last) ? POINTLESS_TO_SPILL : 0;
+  }
+
   // --- the queue: a binary heap by length ---
 
   private enqueue(bundle: Bundle): void {
-    let length = 0;
-    let weight = 0;
-    for (const r of bundle.ranges) {
-      length += r.to - r.from;
-      for (let u = r.useBegin; u < r.useEnd; u++) {
-        const w = this.p.useWeight(u);
-        weight += w;
-        if (this.p.useFixed[u] >= 0) bundle.hints.push(this.p.useFixed[u], w);
-      }
-    }
-    bundle.length = length;
-    bundle.weight = isMinimal(this.p, bundle) ? minimalWeight(bundle) : weight / (length + 8);
+    this.measure(bundle);
     this.push(bundle);
   }
 
@@ -179,38 +268,4 @@ export class Allocator {
     q[i] = last;
     return top;
   }
-}
-
-/** The part of a range in which the instruction of use `u` needs it in a register. */
-function stretchAround(p: Program, range: Range, u: number): Range {
-  const inst = p.useInst[u];
-  const from = isDef(p.useKind[u]) ? range.from : Math.max(range.from, inst * 4);
-  let to = from;
-  for (
-    let k = p.firstUseFrom(range.useBegin, range.useEnd, from);
-    k < range.useEnd && p.useInst[k] === inst;
-    k++
-  ) {
-    if (p.useKind[k] !== UseKind.Edge) to = Math.max(to, p.useEnd(k));
-  }
-  return clip(p, range, from, to);
-}
-
-/** Whether nothing is left to split. */
-function isMinimal(p: Program, bundle: Bundle): boolean {
-  const [r] = bundle.ranges;
-  if (bundle.ranges.length > 1 || r.from >> 2 !== (r.to - 1) >> 2) return false;
-  for (let u = r.useBegin; u < r.useEnd; u++) {
-    if (!p.needsRegister(u)) continue;
-    const piece = stretchAround(p, r, u);
-    return piece.from === r.from && piece.to === r.to;
-  }
-  return false;
-}
-
-function minimalWeight(bundle: Bundle): number {
-  const [r] = bundle.ranges;
-  const early = (r.from & 3) <= EARLY;
-  const late = ((r.to - 1) & 3) >= LATE;
-  return early && late ? 2 * MUST_HAVE : MUST_HAVE;
 }

@@ -7,9 +7,16 @@ import { type MInst, type RegClass, SLOT0, type VReg } from '../mir.ts';
 import type { Range } from './liveness.ts';
 import { type Program, terminatorOf } from './program.ts';
 
-/** Where a bundle's pieces live when they have no register: one slot for all that came from one bundle. */
+/** What all bundles have in common that were split off one: their slot in memory, and wishes. */
 export class Home {
+  /** All ranges, before any split: when the slot is taken. */
   readonly ranges: Range[];
+  /** Homes to which or from which values move, and how often. */
+  readonly ties: { home: Home; weight: number }[] = [];
+  /** The bundles that have a register. */
+  readonly placed: Bundle[] = [];
+  /** Whether some piece is in memory. */
+  inMemory = false;
   slot = -1;
   constructor(ranges: Range[]) {
     this.ranges = ranges;
@@ -20,24 +27,34 @@ export class Home {
 }
 
 export class Bundle {
-  ranges: Range[];
+  readonly ranges: Range[];
   readonly cls: RegClass;
-  home: Home;
-  /** What eviction costs for each point of length; infinite for what cannot live in memory. */
-  weight = 0;
+  readonly home: Home;
+  /** How often it was split off another. */
+  readonly generation: number;
   /** Number of points covered: large bundles are placed first. */
   length = 0;
+  /** What it costs to have it in memory, and the same for each point of length, which is what eviction goes by. */
+  memoryCost = 0;
+  weight = 0;
   /** The register, -1 while it has none. */
   reg = -1;
   /** Marks the bundle as seen in a search of RegisterFile. */
   stamp = 0;
-  /** Register wished for and how much, as pairs. */
-  hints: number[] = [];
 
-  constructor(ranges: Range[], cls: RegClass, home?: Home) {
+  constructor(ranges: Range[], cls: RegClass, home = new Home(ranges), generation = 0) {
     this.ranges = ranges;
     this.cls = cls;
-    this.home = home ?? new Home(ranges);
+    this.home = home;
+    this.generation = generation;
+  }
+
+  get from(): number {
+    return this.ranges[0].from;
+  }
+
+  get to(): number {
+    return this.ranges[this.ranges.length - 1].to;
   }
 }
 
@@ -50,12 +67,17 @@ interface Tie {
 
 export function formBundles(p: Program, ranges: Range[][]): Bundle[] {
   const bundles = ranges.map((r, v) => (r.length > 0 ? new Bundle(r, p.func.classes[v]) : undefined));
-  const owner = ranges.map((_, v) => v);
+  const owner = Int32Array.from(ranges, (_, v) => v);
   const find = (v: VReg): VReg => {
-    while (owner[v] !== v) v = owner[v] = owner[owner[v]];
-    return v;
+    let at = v;
+    while (owner[at] !== at) {
+      owner[at] = owner[owner[at]];
+      at = owner[at];
+    }
+    return at;
   };
-  for (const tie of collectTies(p)) {
+  const ties = collectTies(p);
+  for (const tie of ties) {
     const a = find(tie.a);
     const b = find(tie.b);
     const x = bundles[a];
@@ -63,6 +85,13 @@ export function formBundles(p: Program, ranges: Range[][]): Bundle[] {
     if (a === b || !x || !y || x.cls !== y.cls || interfere(x.ranges, y.ranges)) continue;
     bundles[a] = new Bundle(mergeSorted(x.ranges, y.ranges), x.cls);
     owner[b] = a;
+  }
+  for (const tie of ties) {
+    const x = bundles[find(tie.a)]?.home;
+    const y = bundles[find(tie.b)]?.home;
+    if (!x || !y || x === y) continue;
+    x.ties.push({ home: y, weight: tie.weight });
+    y.ties.push({ home: x, weight: tie.weight });
   }
   return bundles.filter((bundle, v): bundle is Bundle => bundle !== undefined && owner[v] === v);
 }
@@ -112,12 +141,10 @@ export function firstEndingAfter(ranges: Range[], point: number): number {
   return lo;
 }
 
+/** Puts the shorter list's ranges into the longer one: a long chain of ties costs what it adds, not what it has. */
 function mergeSorted(x: Range[], y: Range[]): Range[] {
-  const out: Range[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < x.length && j < y.length) out.push(x[i].from < y[j].from ? x[i++] : y[j++]);
-  while (i < x.length) out.push(x[i++]);
-  while (j < y.length) out.push(y[j++]);
-  return out;
+  const [short, long] = x.length <= y.length ? [x, y] : [y, x];
+  if (8 * short.length > long.length) return [...x, ...y].sort((a, b) => a.from - b.from);
+  for (const r of short) long.splice(firstEndingAfter(long, r.from), 0, r);
+  return long;
 }

@@ -4,7 +4,7 @@
 
 import type { MFunc, RegEnv } from '../mir.ts';
 import { Allocator } from './allocate.ts';
-import { formBundles, type Home } from './bundles.ts';
+import { formBundles } from './bundles.ts';
 import { computeRanges } from './liveness.ts';
 import { Resolver } from './moves.ts';
 import { Program } from './program.ts';
@@ -14,8 +14,7 @@ export function allocate(func: MFunc, env: RegEnv): void {
   const program = new Program(func, env);
   const allocator = new Allocator(program);
   allocator.run(formBundles(program, computeRanges(program)));
-  const homes = new Set<Home>();
-  for (const r of allocator.pieces) if (r.home) homes.add(r.home);
-  assignSlots(func, homes);
-  new Resolver(program, allocator.pieces).run();
+  const { memory, registers } = allocator;
+  assignSlots(func, new Set(memory.map((r) => r.home!)));
+  new Resolver(program, [...registers.ranges(), ...memory]).run();
 }

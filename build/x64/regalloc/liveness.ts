@@ -3,8 +3,8 @@
 // work is proportional to the size of the result. Requires a Program; guarantees ranges in ascending order, disjoint,
 // neither touching one another, and every use inside one.
 
-import type { VReg } from '../mir.ts';
-import type { Home } from './bundles.ts';
+import type { Loc, VReg } from '../mir.ts';
+import type { Bundle, Home } from './bundles.ts';
 import { LATE, type Program, UseKind } from './program.ts';
 
 /** A stretch of one virtual register's life: the unit that gets a location. */
@@ -15,16 +15,21 @@ export class Range {
   /** Its uses, as positions in the Program's use arrays. */
   readonly useBegin: number;
   readonly useEnd: number;
+  /** What it is placed with, if in a register. */
+  bundle: Bundle | undefined = undefined;
   /** Set for a range in memory. */
   home: Home | undefined = undefined;
-  /** The register or slot, -1 while undecided. */
-  loc = -1;
   constructor(vreg: VReg, from: number, to: number, useBegin: number, useEnd: number) {
     this.vreg = vreg;
     this.from = from;
     this.to = to;
     this.useBegin = useBegin;
     this.useEnd = useEnd;
+  }
+
+  /** Register or slot, once all are placed. */
+  get loc(): Loc {
+    return this.home ? this.home.loc : this.bundle!.reg;
   }
 }
 
@@ -62,7 +67,8 @@ function rangesOf(p: Program, v: VReg, walk: LiveBlocks): Range[] {
   };
   for (const b of walk.find(v)) {
     const blockFrom = b === defBlock ? p.defPoint[v] : p.blockStart(b);
-    if (blockFrom !== to) {
+    // A definition begins a range, even where another block that the value reaches stands before its own.
+    if (blockFrom !== to || b === defBlock) {
       close();
       from = blockFrom;
       useFrom = use;

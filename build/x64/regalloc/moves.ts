@@ -30,12 +30,11 @@ export class Resolver {
   /** Moves in the gap before each instruction: PHASES lists for each. */
   private readonly gaps: (Move[] | undefined)[];
 
-  constructor(p: Program, pieces: Range[]) {
+  constructor(p: Program, pieces: Iterable<Range>) {
     this.p = p;
     this.pieces = p.func.classes.map(() => []);
     this.gaps = new Array(p.insts.length * PHASES);
     for (const r of pieces) {
-      if (r.home) r.loc = r.home.loc;
       this.pieces[r.vreg].push(r);
     }
     for (const list of this.pieces) if (list.length > 1) list.sort((a, b) => a.from - b.from);

@@ -5,112 +5,144 @@ import { type Bundle, firstEndingAfter } from './bundles.ts';
 import type { Range } from './liveness.ts';
 import type { Program } from './program.ts';
 
-/** What stands in the way of a bundle in a register. */
-export interface Conflict {
-  /** First point where somebody else is there, or the end of the line. */
-  firstPoint: number;
-  /** The greatest weight of a bundle in the way; infinite for a reservation. */
-  weight: number;
-  bundles: Bundle[];
-}
-
 const NEVER = 0x7fffffff;
+
+/** A stretch in which somebody else has the register. */
+export interface Taken {
+  from: number;
+  to: number;
+}
 
 export class RegisterFile {
   private readonly p: Program;
-  private readonly ranges: Range[][] = [];
-  /** The bundle of each entry of `ranges`. */
-  private readonly bundles: Bundle[][] = [];
+  private readonly placed: Range[][] = [];
   private stamp = 0;
 
   constructor(p: Program) {
     this.p = p;
-    for (let r = 0; r < 32; r++) {
-      this.ranges.push([]);
-      this.bundles.push([]);
-    }
+    for (let r = 0; r < 32; r++) this.placed.push([]);
   }
 
   /** Whether the bundle can have the register as things stand. */
   isFree(bundle: Bundle, reg: number): boolean {
-    const placed = this.ranges[reg];
+    const placed = this.placed[reg];
     const last = placed.length > 0 ? placed[placed.length - 1].to : 0;
     for (const r of bundle.ranges) {
       if (r.from < last) {
         const i = firstEndingAfter(placed, r.from);
         if (placed[i].from < r.to) return false;
       }
-      if (this.reservedFrom(r, reg) < r.to) return false;
+      if (this.firstReservation(r, reg) >= 0) return false;
     }
     return true;
   }
 
-  /** Everything in the way; stops collecting where the weight reaches `limit`. */
-  conflicts(bundle: Bundle, reg: number, limit: number): Conflict {
-    const found: Conflict = { firstPoint: NEVER, weight: 0, bundles: [] };
-    const placed = this.ranges[reg];
-    const stamp = ++this.stamp;
+  /** The greatest weight of what is in the way; infinite for a reservation; no more than `limit` is looked for. */
+  greatestConflict(bundle: Bundle, reg: number, limit: number): number {
+    const placed = this.placed[reg];
+    let weight = 0;
     for (const r of bundle.ranges) {
-      const at = this.reservedFrom(r, reg);
-      if (at < r.to) {
-        found.firstPoint = Math.min(found.firstPoint, at);
-        found.weight = Number.POSITIVE_INFINITY;
-      }
+      if (this.firstReservation(r, reg) >= 0) return Number.POSITIVE_INFINITY;
       for (let i = firstEndingAfter(placed, r.from); i < placed.length && placed[i].from < r.to; i++) {
-        found.firstPoint = Math.min(found.firstPoint, Math.max(r.from, placed[i].from));
-        const other = this.bundles[reg][i];
-        if (other.weight > found.weight) found.weight = other.weight;
-        if (other.stamp !== stamp) {
-          other.stamp = stamp;
-          found.bundles.push(other);
-        }
-        if (found.weight >= limit) return found;
+        weight = Math.max(weight, placed[i].bundle!.weight);
+        if (weight >= limit) return weight;
       }
-      if (found.weight >= limit) return found;
+    }
+    return weight;
+  }
+
+  /** The bundles in the way. */
+  conflicts(bundle: Bundle, reg: number): Bundle[] {
+    const placed = this.placed[reg];
+    const stamp = ++this.stamp;
+    const found: Bundle[] = [];
+    for (const r of bundle.ranges) {
+      for (let i = firstEndingAfter(placed, r.from); i < placed.length && placed[i].from < r.to; i++) {
+        const other = placed[i].bundle!;
+        if (other.stamp !== stamp) found.push(other);
+        other.stamp = stamp;
+      }
     }
     return found;
   }
 
+  /** From the first to the last point of [from, to) of `range` where the register is reserved or held by a bundle
+   * of at least `weight`; undefined if it is not. */
+  interference(range: Range, from: number, to: number, reg: number, weight: number): Taken | undefined {
+    let first = NEVER;
+    let last = -1;
+    const list = this.p.reserved[reg];
+    for (let i = this.reservationsFrom(reg, from); i < list.length && list[i] < to; i += 3) {
+      if (list[i + 2] === range.vreg) continue;
+      if (first === NEVER) first = list[i];
+      last = list[i + 1];
+    }
+    const placed = this.placed[reg];
+    for (let i = firstEndingAfter(placed, from); i < placed.length && placed[i].from < to; i++) {
+      if (placed[i].bundle!.weight < weight) continue;
+      first = Math.min(first, placed[i].from);
+      last = Math.max(last, placed[i].to);
+    }
+    return last < 0 ? undefined : { from: Math.max(first, from), to: Math.min(last, to) };
+  }
+
+  /** All stretches of `range` taken by reservations and by bundles of at least `weight`, in order of their starts. */
+  takenWithin(range: Range, reg: number, weight: number): Taken[] {
+    const found: Taken[] = [];
+    const list = this.p.reserved[reg];
+    for (let i = this.reservationsFrom(reg, range.from); i < list.length && list[i] < range.to; i += 3) {
+      if (list[i + 2] !== range.vreg) found.push({ from: list[i], to: list[i + 1] });
+    }
+    const placed = this.placed[reg];
+    for (let i = firstEndingAfter(placed, range.from); i < placed.length && placed[i].from < range.to; i++) {
+      if (placed[i].bundle!.weight >= weight) found.push({ from: placed[i].from, to: placed[i].to });
+    }
+    return found.sort((a, b) => a.from - b.from);
+  }
+
   place(bundle: Bundle, reg: number): void {
     bundle.reg = reg;
-    const placed = this.ranges[reg];
-    const owners = this.bundles[reg];
+    const placed = this.placed[reg];
     for (const r of bundle.ranges) {
+      r.bundle = bundle;
       const i = firstEndingAfter(placed, r.from);
-      if (i === placed.length) {
-        placed.push(r);
-        owners.push(bundle);
-      } else {
-        placed.splice(i, 0, r);
-        owners.splice(i, 0, bundle);
-      }
+      if (i === placed.length) placed.push(r);
+      else placed.splice(i, 0, r);
     }
+    bundle.home.placed.push(bundle);
   }
 
   remove(bundle: Bundle): void {
-    const placed = this.ranges[bundle.reg];
-    const owners = this.bundles[bundle.reg];
-    for (const r of bundle.ranges) {
-      const i = firstEndingAfter(placed, r.from);
-      placed.splice(i, 1);
-      owners.splice(i, 1);
-    }
+    const placed = this.placed[bundle.reg];
+    for (const r of bundle.ranges) placed.splice(firstEndingAfter(placed, r.from), 1);
     bundle.reg = -1;
+    bundle.home.placed.splice(bundle.home.placed.indexOf(bundle), 1);
   }
 
-  /** Where the register is first reserved for another within the range; NEVER if it is not. */
-  private reservedFrom(range: Range, reg: number): number {
+  /** All ranges that have a register. */
+  *ranges(): Iterable<Range> {
+    for (const placed of this.placed) yield* placed;
+  }
+
+  /** Position of the first reservation for another in the range, -1 if there is none. */
+  private firstReservation(range: Range, reg: number): number {
+    const list = this.p.reserved[reg];
+    for (let i = this.reservationsFrom(reg, range.from); i < list.length && list[i] < range.to; i += 3) {
+      if (list[i + 2] !== range.vreg) return i;
+    }
+    return -1;
+  }
+
+  /** Position of the first reservation that ends behind `point`. */
+  private reservationsFrom(reg: number, point: number): number {
     const list = this.p.reserved[reg];
     let lo = 0;
     let hi = list.length / 3;
     while (lo < hi) {
       const mid = (lo + hi) >> 1;
-      if (list[mid * 3 + 1] <= range.from) lo = mid + 1;
+      if (list[mid * 3 + 1] <= point) lo = mid + 1;
       else hi = mid;
     }
-    for (let i = lo * 3; i < list.length && list[i] < range.to; i += 3) {
-      if (list[i + 2] !== range.vreg) return Math.max(list[i], range.from);
-    }
-    return NEVER;
+    return lo * 3;
   }
 }

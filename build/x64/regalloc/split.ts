@@ -1,37 +1,168 @@
-// Splitting: cuts a bundle that fits no register as a whole into parts that may. Requires a bundle with a conflict in
-// every candidate register. Guarantees that cuts lie in gaps between instructions, that the parts cover the bundle
-// and that each is smaller than it.
+// Splitting within blocks: pieces of a bundle around its uses, for when no register is free for all of its life.
+// Guarantees for every split: the parts cover the bundle; a part that starts elsewhere than at a definition or in the
+// gap before an instruction is in memory, since nothing can be loaded in the middle of an instruction.
 
 import { Bundle } from './bundles.ts';
 import { clip, type Range } from './liveness.ts';
-import type { Program } from './program.ts';
+import { isDef, type Program } from './program.ts';
 import type { RegisterFile } from './registers.ts';
 
-/** Cuts where the register that is free longest is taken; undefined when nothing is gained. */
-export function splitAtConflict(
+export interface Split {
+  /** To be placed on their own, or with `reg` set first of all there. */
+  bundles: Bundle[];
+  /** In memory. */
+  memory: Range[];
+}
+
+/** The stretch in which one instruction uses a range. */
+interface Stretch {
+  range: Range;
+  from: number;
+  to: number;
+  /** What the uses cost in memory, and whether one must be in a register. */
+  cost: number;
+  must: boolean;
+  defines: boolean;
+  frequency: number;
+}
+
+/** The part of a range in which the instruction of use `u` needs it. */
+export function stretchAround(p: Program, range: Range, u: number): { from: number; to: number } {
+  const inst = p.useInst[u];
+  const from = isDef(p.useKind[u]) ? range.from : Math.max(range.from, inst * 4);
+  let to = from;
+  for (
+    let k = p.firstUseFrom(range.useBegin, range.useEnd, from);
+    k < range.useEnd && p.useInst[k] === inst;
+    k++
+  ) {
+    to = Math.max(to, p.useEnd(k));
+  }
+  return { from, to: Math.min(to, range.to) };
+}
+
+/** The stretches of a bundle in order. */
+function stretches(p: Program, bundle: Bundle): Stretch[] {
+  const found: Stretch[] = [];
+  for (const range of bundle.ranges) {
+    for (let u = range.useBegin; u < range.useEnd; ) {
+      const inst = p.useInst[u];
+      const { from, to } = stretchAround(p, range, u);
+      const frequency = p.func.blocks[p.blockOfInst[inst]].frequency;
+      const s: Stretch = { range, from, to, cost: 0, must: false, defines: isDef(p.useKind[u]), frequency };
+      for (; u < range.useEnd && p.useInst[u] === inst; u++) {
+        s.cost += p.useWeight(u);
+        if (p.needsRegister(u)) s.must = true;
+      }
+      found.push(s);
+    }
+  }
+  return found;
+}
+
+/** A first and a last stretch. */
+type Run = [number, number];
+
+/** A single use that can read memory is better left there. */
+function worthIt(all: Stretch[]): (run: number[]) => run is Run {
+  return (run): run is Run => run[0] < run[1] || (run[0] === run[1] && all[run[0]].must);
+}
+
+/** Cuts everything but the given runs of stretches [first, last] out into memory. */
+function cutOut(p: Program, bundle: Bundle, all: Stretch[], runs: Run[]): Split {
+  const split: Split = { bundles: [], memory: [] };
+  let k = 0;
+  let at = bundle.from;
+  const drop = (to: number): void => {
+    for (; k < bundle.ranges.length; k++) {
+      const r = bundle.ranges[k];
+      if (r.from >= to) return;
+      const [lo, hi] = [Math.max(at, r.from), Math.min(to, r.to)];
+      if (lo < hi) split.memory.push(clip(p, r, lo, hi));
+      if (r.to > to) return;
+    }
+  };
+  for (const [first, last] of runs) {
+    const { from } = all[first];
+    const { to } = all[last];
+    drop(from);
+    const ranges: Range[] = [];
+    for (const r of bundle.ranges) if (r.to > from && r.from < to) ranges.push(clip(p, r, from, to));
+    split.bundles.push(new Bundle(ranges, bundle.cls, bundle.home, bundle.generation + 1));
+    at = to;
+  }
+  drop(bundle.to);
+  return split;
+}
+
+/** Only the instructions that need the value in a register have it there. */
+export function splitMinimal(p: Program, bundle: Bundle): Split {
+  const all = stretches(p, bundle);
+  const runs: Run[] = [];
+  all.forEach((s, i) => {
+    if (s.must) runs.push([i, i]);
+  });
+  return cutOut(p, bundle, all, runs);
+}
+
+/** In each block one part from the first use to the last, and memory between the blocks. */
+export function splitByBlock(p: Program, bundle: Bundle): Split {
+  const all = stretches(p, bundle);
+  const runs: Run[] = [];
+  for (let i = 0; i < all.length; ) {
+    const block = p.blockAt(all[i].from);
+    const first = i;
+    while (i < all.length && p.blockAt(all[i].from) === block) i++;
+    runs.push([first, i - 1]);
+  }
+  return cutOut(p, bundle, all, runs.filter(worthIt(all)));
+}
+
+/** Within one block, the run of uses and the register for which having it there saves most, and what is left before
+ * and behind; undefined if no run saves anything. */
+export function splitLocal(
   p: Program,
   bundle: Bundle,
   candidates: number[],
   registers: RegisterFile,
-): Bundle[] | undefined {
-  let best = -1;
-  for (const reg of candidates) best = Math.max(best, registers.conflicts(bundle, reg, 0).firstPoint);
-  const cut = best & ~3;
-  const from = bundle.ranges[0].from;
-  const to = bundle.ranges[bundle.ranges.length - 1].to;
-  if (cut <= from || cut >= to || !usesBetween(p, bundle.ranges, from, cut)) return undefined;
-  const before: Range[] = [];
-  const after: Range[] = [];
-  for (const r of bundle.ranges) {
-    if (r.from < cut) before.push(r.to <= cut ? r : clip(p, r, r.from, cut));
-    if (r.to > cut) after.push(r.from >= cut ? r : clip(p, r, cut, r.to));
+): (Split & { reg: number; main: Bundle }) | undefined {
+  const all = stretches(p, bundle);
+  let best = { gain: 1e-9, reg: -1, first: 0, last: 0 };
+  for (const reg of candidates) {
+    const taken = bundle.ranges.flatMap((r) => registers.takenWithin(r, reg, bundle.weight));
+    taken.push({ from: bundle.to, to: bundle.to });
+    let start = bundle.from;
+    for (const t of taken) {
+      const run = gainOf(all, start, t.from);
+      if (run && run.gain > best.gain) best = { ...run, reg };
+      start = Math.max(start, t.to);
+    }
   }
-  return [new Bundle(before, bundle.cls, bundle.home), new Bundle(after, bundle.cls, bundle.home)];
+  if (best.reg < 0) return undefined;
+  const runs = [
+    [0, best.first - 1],
+    [best.first, best.last],
+    [best.last + 1, all.length - 1],
+  ].filter(worthIt(all));
+  const split = cutOut(p, bundle, all, runs);
+  const at = split.bundles.findIndex((b) => b.from === all[best.first].from);
+  const [main] = split.bundles.splice(at, 1);
+  if (main.from === bundle.from && main.to === bundle.to) return undefined;
+  return { ...split, main, reg: best.reg };
 }
 
-function usesBetween(p: Program, ranges: Range[], from: number, to: number): boolean {
-  for (const r of ranges) {
-    if (p.firstUseFrom(r.useBegin, r.useEnd, from) < p.firstUseFrom(r.useBegin, r.useEnd, to)) return true;
-  }
-  return false;
+/** What it saves to have the stretches that lie within [from, to) in a register. */
+function gainOf(
+  all: Stretch[],
+  from: number,
+  to: number,
+): { gain: number; first: number; last: number } | undefined {
+  let first = 0;
+  while (first < all.length && all[first].from < from) first++;
+  let last = first;
+  let gain = 0;
+  while (last < all.length && all[last].to <= to) gain += all[last++].cost;
+  if (last - first < 2) return undefined;
+  if (!all[first].defines) gain -= all[first].frequency;
+  return { gain, first, last: last - 1 };
 }
