@@ -1,0 +1,103 @@
+// The control-flow graph as the allocator needs it: which block boundaries share a location, and dominators.
+// Requires critical edges to be split. Guarantees: the end of a block and the starts of its successors have the same
+// boundary number, so that a value that is in one place at a boundary needs no move on the edges.
+
+import { type Program, terminatorOf } from './program.ts';
+
+export class Cfg {
+  /** Boundary number of each block's start and end. */
+  readonly entry: Int32Array;
+  readonly exit: Int32Array;
+  readonly boundaries: number;
+  private readonly p: Program;
+  private dominators: Int32Array | undefined;
+
+  constructor(p: Program) {
+    this.p = p;
+    const blocks = p.func.blocks.length;
+    // A union-find over starts (2b) and ends (2b + 1).
+    const parent = new Int32Array(blocks * 2).map((_, i) => i);
+    const find = (x: number): number => {
+      let at = x;
+      while (parent[at] !== at) {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+      }
+      return at;
+    };
+    for (let b = 0; b < blocks; b++) for (const pred of p.preds[b]) parent[find(2 * b)] = find(2 * pred + 1);
+    this.entry = new Int32Array(blocks);
+    this.exit = new Int32Array(blocks);
+    for (let b = 0; b < blocks; b++) {
+      this.entry[b] = find(2 * b);
+      this.exit[b] = find(2 * b + 1);
+    }
+    this.boundaries = blocks * 2;
+  }
+
+  /** The immediate dominator of each block; the entry's is itself (Cooper, Harvey and Kennedy's algorithm). */
+  get idom(): Int32Array {
+    this.dominators ??= computeDominators(this.p);
+    return this.dominators;
+  }
+}
+
+function computeDominators(p: Program): Int32Array {
+  const blocks = p.func.blocks.length;
+  const order = reversePostOrder(p);
+  const position = new Int32Array(blocks);
+  order.forEach((b, i) => {
+    position[b] = i;
+  });
+  const idom = new Int32Array(blocks).fill(-1);
+  idom[0] = 0;
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const b of order) {
+      if (b === 0) continue;
+      let dom = -1;
+      for (const pred of p.preds[b]) {
+        if (idom[pred] < 0) continue;
+        dom = dom < 0 ? pred : intersect(idom, position, dom, pred);
+      }
+      if (idom[b] !== dom) {
+        idom[b] = dom;
+        changed = true;
+      }
+    }
+  }
+  return idom;
+}
+
+function intersect(idom: Int32Array, position: Int32Array, x: number, y: number): number {
+  let a = x;
+  let b = y;
+  while (a !== b) {
+    while (position[a] > position[b]) a = idom[a];
+    while (position[b] > position[a]) b = idom[b];
+  }
+  return a;
+}
+
+function reversePostOrder(p: Program): number[] {
+  const seen = new Uint8Array(p.func.blocks.length);
+  const next = new Int32Array(p.func.blocks.length);
+  const order: number[] = [];
+  const stack = [0];
+  seen[0] = 1;
+  while (stack.length > 0) {
+    const b = stack[stack.length - 1];
+    const { targets } = terminatorOf(p.func.blocks[b]);
+    if (next[b] === targets.length) {
+      order.push(b);
+      stack.pop();
+      continue;
+    }
+    const to = p.blockIndex.get(targets[next[b]++].block)!;
+    if (seen[to] === 0) {
+      seen[to] = 1;
+      stack.push(to);
+    }
+  }
+  return order.reverse();
+}
