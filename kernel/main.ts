@@ -2,7 +2,11 @@
 //
 // The AssemblyScript runtime is `stub`: memory is taken in one direction and never freed. That is all a kernel needs
 // which allocates at start-up only (threads, drivers, queues) and nothing in an interrupt handler. The heap lies
-// between the static data and mm/layout.ts's HEAP_END; growing beyond is refused and panics.
+// between the static data and mm/layout.ts's HEAP_END; growing beyond is refused and panics. A failed assertion, a bound
+// that is passed or a `throw` becomes a panic (lib/panic.ts).
+//
+// asc optimises at level 1 (asconfig.json): the higher ones inline, and a function that Binaryen has inlined is missing
+// from back traces. Inlining is the translator's business, which keeps account of it.
 
 import * as power from './acpi/power.ts';
 import * as tables from './acpi/tables.ts';
