@@ -1,0 +1,240 @@
+// Instruction selection on small functions in the IR's text form: what is folded, what must not be, and what costs
+// nothing. That the code computes the right thing is tested by running it (tests/translator).
+
+import { describe, expect, it } from 'vitest';
+import { parseFunc } from '../../build/ir/parse.ts';
+import type { MFunc, MInst } from '../../build/x64/mir.ts';
+import { select } from '../../build/x64/select.ts';
+import type { Target } from '../../build/x64/selector.ts';
+
+const layout = { size: 32, globals: [], tables: [], descriptors: new Map(), elems: [], datas: [] };
+
+function selected(text: string, target: Partial<Target> = {}): MFunc {
+  const full: Target = {
+    model: 'fixed',
+    layout,
+    ownsMemory: true,
+    callSymbol: (index) => `f${index}`,
+    constant: (bits) => `c${bits}`,
+    ...target,
+  };
+  return select(parseFunc(text), full).func;
+}
+
+function insts(func: MFunc): MInst[] {
+  return func.blocks.flatMap((b) => b.insts).filter((m) => m.op !== 'entry');
+}
+
+/** The operations of a function, in layout order. */
+function ops(text: string, target: Partial<Target> = {}): string[] {
+  return insts(selected(text, target)).map((m) => m.op);
+}
+
+function find(func: MFunc, op: string): MInst {
+  const found = insts(func).filter((m) => m.op === op);
+  expect(found, op).toHaveLength(1);
+  return found[0];
+}
+
+/** A function of two i32 parameters with one block. */
+function i32Body(...lines: string[]): string {
+  return `func "f" index=0 (i32, i32) -> (i32)\nb0 depth=0 (v0: i32, v1: i32):\n${lines.join('\n')}`;
+}
+
+describe('comparisons', () => {
+  const branch = (...compare: string[]): string =>
+    `func "f" index=0 (i32, i32) -> (i32)
+     b0 depth=0 (v0: i32, v1: i32):
+       ${compare.join('\n')}
+       br v9 b1() b2()
+     b1 depth=0 ():
+       return v0
+     b2 depth=0 ():
+       return v1`;
+
+  it('become the flags of the branch', () => {
+    const func = selected(branch('v9 = ltu.i32 v0 v1'));
+    expect(insts(func).map((m) => m.op)).toEqual(['br', 'ret', 'ret']);
+    expect(find(func, 'br').data.cond).toBe('b');
+  });
+
+  it('lose an eqz by inverting the condition', () => {
+    const func = selected(branch('v8 = lts.i32 v0 v1', 'v9 = eqz.i32 v8'));
+    expect(find(func, 'br').data.cond).toBe('ge');
+  });
+
+  it('of a bit test become test', () => {
+    const func = selected(branch('v7 = const.i32 4', 'v9 = and.i32 v0 v7'));
+    expect(find(func, 'br').data.flags).toMatchObject({ kind: 'test', imm: 4 });
+  });
+
+  it('with a constant on the left are turned round', () => {
+    const func = selected(branch('v7 = const.i32 5', 'v9 = ltu.i32 v7 v0'));
+    expect(find(func, 'br').data).toMatchObject({ cond: 'a', flags: { imm: 5 } });
+  });
+
+  it('of floats never take "below", which is true for NaN', () => {
+    const text = `func "f" index=0 (f64, f64) -> (i32)
+      b0 depth=0 (v0: f64, v1: f64):
+        v2 = flt.i32 v0 v1
+        return v2`;
+    const setcc = find(selected(text), 'setcc');
+    expect(setcc.data.cond).toBe('a');
+    const [, left, right] = setcc.ops.map((o) => o.vreg);
+    const [first, second] = selected(text).blocks[0].insts[0].ops.map((o) => o.vreg);
+    expect([left, right]).toEqual([second, first]);
+  });
+});
+
+describe('loads', () => {
+  const sum = (between: string): string =>
+    i32Body('v2 = load.i32 v0 width=4 offset=8', between, 'v3 = add.i32 v1 v2', 'return v3');
+
+  it('with one use become a memory operand', () => {
+    expect(ops(sum(''))).toEqual(['alu', 'ret']);
+    expect(insts(selected(sum('')))[0].data.mem).toMatchObject({ disp: 8, linear: true });
+  });
+
+  it.each([
+    ['a store', 'store v1 v1 width=4'],
+    ['a trap', 'trapif v1 trap=unreachable'],
+    ['a division', 'v7 = divs.i32 v1 v0'],
+    ['a call', 'v7 = call index=3 sig=()->()'],
+    ['a machine intrinsic', 'x86 intrinsic=cli'],
+  ])('do not pass %s', (_, effect) => {
+    const names = ops(sum(effect));
+    expect(names[0]).toBe('load');
+  });
+
+  it('without a use stay, since they may trap', () => {
+    expect(ops(i32Body('v2 = load.i32 v0 width=4', 'return v1'))).toEqual(['load', 'ret']);
+  });
+
+  it('of a narrower width are not folded', () => {
+    expect(ops(i32Body('v2 = load.i32 v0 width=1', 'v3 = add.i32 v1 v2', 'return v3'))).toEqual([
+      'load',
+      'lea',
+      'ret',
+    ]);
+  });
+
+  it('and a store to the same place are one instruction', () => {
+    const text = i32Body(
+      'v2 = load.i32 v0 width=4 offset=4',
+      'v3 = add.i32 v2 v1',
+      'store v0 v3 width=4 offset=4',
+      'return v1',
+    );
+    expect(ops(text)).toEqual(['alumem', 'ret']);
+    expect(ops(text.replace('store v0 v3 width=4 offset=4', 'store v0 v3 width=4 offset=8'))).toEqual([
+      'alu',
+      'store',
+      'ret',
+    ]);
+  });
+});
+
+describe('addresses', () => {
+  const load = (offset: number): string => i32Body(`v2 = load.i32 v0 width=4 offset=${offset}`, 'return v2');
+
+  it('take an offset below 2^31 as displacement', () => {
+    expect(find(selected(load(0x7fffffff)), 'load').data.mem).toMatchObject({ disp: 0x7fffffff });
+  });
+
+  it('add an offset from 2^31 on in 64 bits', () => {
+    const func = selected(load(0x80000000));
+    expect(find(func, 'movimm').data).toMatchObject({ imm: 0x80000000n, size: 8 });
+    expect(find(func, 'lea').data.size).toBe(8);
+    expect(find(func, 'load').data.mem).toMatchObject({ disp: 0 });
+  });
+
+  it('do not wrap a constant index plus offset', () => {
+    const func = selected(
+      i32Body('v2 = const.i32 -1', 'v3 = load.i32 v2 width=4 offset=4294967295', 'return v3'),
+    );
+    expect(find(func, 'movimm').data.imm).toBe(0xffffffffn + 0xffffffffn);
+  });
+
+  it('are relative to the pinned register in the register model', () => {
+    expect(find(selected(load(4), { model: 'register' }), 'load').data.mem).toMatchObject({ pinned: true });
+  });
+
+  it('of an imported memory have their base from the context', () => {
+    const loads = insts(selected(load(4), { model: 'register', ownsMemory: false }));
+    expect(loads.map((m) => m.op)).toEqual(['load', 'load', 'ret']);
+    expect(loads[0].data.mem).toMatchObject({ context: true });
+  });
+});
+
+describe('conversions between i32 and i64', () => {
+  const body = (...lines: string[]): string =>
+    `func "f" index=0 (i32, i64) -> (i64)\nb0 depth=0 (v0: i32, v1: i64):\n${lines.join('\n')}`;
+
+  it('zero-extension costs nothing', () => {
+    expect(ops(body('v2 = zext.i64 v0', 'return v2'))).toEqual(['ret']);
+  });
+
+  it('a wrap costs nothing where only the low half is read', () => {
+    const narrow = body('v2 = wrap.i32 v1', 'v3 = add.i32 v2 v0', 'v4 = zext.i64 v3', 'return v4');
+    expect(ops(narrow)).toEqual(['lea', 'ret']);
+    expect(ops(body('v2 = wrap.i32 v1', 'v3 = zext.i64 v2', 'return v3'))).toEqual(['mov32', 'ret']);
+    expect(ops(body('v2 = wrap.i32 v1', 'v3 = load.i64 v2 width=8', 'return v3'))).toEqual([
+      'mov32',
+      'load',
+      'ret',
+    ]);
+  });
+});
+
+describe('arithmetic', () => {
+  it('adds with a scale in one lea', () => {
+    const func = selected(
+      i32Body('v2 = const.i32 3', 'v3 = shl.i32 v1 v2', 'v4 = add.i32 v0 v3', 'return v4'),
+    );
+    expect(find(func, 'lea').data.mem).toMatchObject({ scale: 8 });
+  });
+
+  it('computes nothing that nobody uses', () => {
+    expect(ops(i32Body('v2 = mul.i32 v0 v1', 'v3 = xor.i32 v2 v1', 'return v0'))).toEqual(['ret']);
+  });
+
+  it('keeps an unused division, which may trap', () => {
+    expect(ops(i32Body('v2 = divs.i32 v0 v1', 'return v0'))).toEqual(['div', 'ret']);
+  });
+
+  it.each([
+    ['unknown', 'v2 = rems.i32 v0 v1', true],
+    ['-1', 'v3 = const.i32 -1\nv2 = rems.i32 v0 v3', true],
+    ['7', 'v3 = const.i32 7\nv2 = rems.i32 v0 v3', false],
+  ])('checks a remainder for -1 where it may be: %s', (_, line, checked) => {
+    expect(find(selected(i32Body(line, 'return v2')), 'div').data.checkMinusOne).toBe(checked);
+  });
+});
+
+describe('control flow', () => {
+  it('splits an edge from a branch to a join', () => {
+    const func = selected(`func "f" index=0 (i32) -> (i32)
+      b0 depth=0 (v0: i32):
+        jump b1(v0)
+      b1 depth=1 (v1: i32):
+        v2 = const.i32 -1
+        v3 = add.i32 v1 v2
+        br v3 b1(v3) b2()
+      b2 depth=0 ():
+        return v3`);
+    for (const block of func.blocks) {
+      const { targets } = block.insts[block.insts.length - 1];
+      if (targets.length > 1) for (const t of targets) expect(t.block.preds).toHaveLength(1);
+    }
+  });
+
+  it('makes the constants of an edge before the jump', () => {
+    const func = selected(`func "f" index=0 () -> (i32)
+      b0 depth=0 ():
+        v0 = const.i32 7
+        jump b1(v0)
+      b1 depth=0 (v1: i32):
+        return v1`);
+    expect(func.blocks[0].insts.map((m) => m.op)).toEqual(['entry', 'movimm', 'jmp']);
+  });
+});
