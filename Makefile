@@ -11,7 +11,8 @@ BLK ?=
 APPEND ?=
 QEMUEXTRA ?=
 TIMEOUT ?= 60
-export DISK ACCEL MACHINE SMP MEM BLK APPEND QEMUEXTRA TIMEOUT
+GDBFLAGS ?=
+export DISK ACCEL MACHINE SMP MEM BLK APPEND QEMUEXTRA TIMEOUT GDBFLAGS
 
 CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
@@ -49,7 +50,7 @@ help:
 	@echo 'make qemu         boot out/yaos.img from disk; qemu-kernel: out/kernel.elf with -kernel'
 	@echo '                  DISK=FILE ACCEL=auto|kvm|tcg MACHINE=pc|q35 SMP=N MEM=512M TIMEOUT=SECONDS'
 	@echo '                  BLK=prop=value,... APPEND="word=value ..." QEMUEXTRA="..."'
-	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel'
+	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make test         run every test; check: only type-check and lint'
 	@echo 'make bench        start-up time, size and translation time'
 	@echo 'make clean        remove out/'

@@ -95,7 +95,7 @@ function objectStep(): Step {
 function assembleSteps(prefix: string): Step[] {
   const steps = [];
   for (const [folder, flags] of [
-    ['asm', ['--64', '-g']],
+    ['asm', ['--64', '-g', '--debug-prefix-map', `${root}=.`]],
     ['boot', ['--32']],
   ] as const) {
     const files = filesBelow(folder, '');

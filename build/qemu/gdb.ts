@@ -13,7 +13,7 @@ const DEBUGGERS = ['gdb', 'x86_64-elf-gdb'];
 const SOCKET_WAIT_MS_MAX = 10000;
 
 /** The serial line goes to out/gdb-serial.log: the terminal is gdb's. */
-export async function runGdb(args: string[], gdbArguments: string[] = []): Promise<number> {
+export async function runGdb(args: string[], gdbFlags: string[]): Promise<number> {
   const gdb = DEBUGGERS.find((name) => spawnSync(name, ['--version']).status === 0);
   if (gdb === undefined) throw new UserError('yaos: gdb is not installed (make gdb installs it)');
   const directory = mkdtempSync(join(tmpdir(), 'yaos-gdb-'));
@@ -27,18 +27,18 @@ export async function runGdb(args: string[], gdbArguments: string[] = []): Promi
   try {
     await waitFor(socket, () => qemu.exitCode !== null);
     console.error(`gdb: the serial log is in ${log.slice(root.length + 1)}`);
-    return await debug(gdb, socket, gdbArguments);
+    return await debug(gdb, socket, gdbFlags);
   } finally {
     qemu.kill('SIGKILL');
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function debug(gdb: string, socket: string, gdbArguments: string[]): Promise<number> {
+function debug(gdb: string, socket: string, gdbFlags: string[]): Promise<number> {
   const attach = ['-q', join(out, 'kernel.elf'), '-ex', `target remote ${socket}`];
   process.on('SIGINT', () => {}); // Ctrl-C stops the guest, by way of gdb
   return new Promise((resolve, reject) => {
-    const debugger_ = spawn(gdb, [...attach, ...gdbArguments], { stdio: 'inherit' });
+    const debugger_ = spawn(gdb, [...attach, ...gdbFlags], { stdio: 'inherit' });
     debugger_.on('error', reject);
     debugger_.on('close', (status) => resolve(status ?? 1));
   });

@@ -22,6 +22,8 @@ export interface MachineOptions {
   /** More arguments for QEMU. */
   qemuExtra: string[];
   timeout_s: number;
+  /** More arguments for gdb, behind those that attach it. */
+  gdbFlags: string[];
 }
 
 export type Variables = Record<string, string | undefined>;
@@ -41,6 +43,7 @@ export function parseOptions(variables: Variables): MachineOptions {
     append: value('APPEND', ''),
     qemuExtra: splitWords('QEMUEXTRA', value('QEMUEXTRA', '')),
     timeout_s: parseNumber('TIMEOUT', value('TIMEOUT', '60'), TIMEOUT_S_MAX),
+    gdbFlags: splitWords('GDBFLAGS', value('GDBFLAGS', '')),
   };
 }
 

@@ -31,7 +31,7 @@ export async function run(options: MachineOptions, mode: RunMode): Promise<numbe
   const { accel, line } = await chooseAccel(options.accel);
   if (line !== undefined) console.error(line);
   const args = qemuArguments({ options, disk, accel, from });
-  return mode.gdb ? runGdb(args) : runToEnd(args, options.timeout_s);
+  return mode.gdb ? runGdb(args, options.gdbFlags) : runToEnd(args, options.timeout_s);
 }
 
 /** How QEMU ended: what is needed to say why. */

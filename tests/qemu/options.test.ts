@@ -19,6 +19,7 @@ describe('options', () => {
       append: '',
       qemuExtra: [],
       timeout_s: 60,
+      gdbFlags: [],
     });
   });
 
