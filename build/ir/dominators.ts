@@ -99,6 +99,13 @@ export class Dominators {
     }
   }
 
+  /** The reachable blocks in pre-order of the tree. */
+  preOrder(): Block[] {
+    const blocks: Block[] = new Array(this.order.length);
+    for (let i = 0; i < blocks.length; i++) blocks[this.first[i]] = this.order[i];
+    return blocks;
+  }
+
   reachable(b: Block): boolean {
     return this.position[b.id] >= 0;
   }

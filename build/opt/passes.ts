@@ -1,0 +1,53 @@
+// The passes over a function's IR, in order. Each is a function that leaves the IR well-formed (ir/verify.ts) and does
+// nothing else than its name says; any but the required ones can be left out, for measuring and for finding which one
+// is to blame.
+
+import type { Func } from '../ir/ir.ts';
+import { verify } from '../ir/verify.ts';
+import { simplifyCfg } from './cfg.ts';
+import { removeDeadCode } from './dce.ts';
+import { fold } from './fold.ts';
+import { numberValues } from './gvn.ts';
+import { legalise } from './legalise.ts';
+
+/** What the processor can do. */
+export interface Features {
+  popcnt: boolean;
+  sse41: boolean;
+}
+
+/** The x86-64 baseline: what every processor has. */
+export const BASELINE: Features = { popcnt: false, sse41: false };
+
+export interface Pass {
+  name: string;
+  /** Without it the IR cannot be selected. */
+  required?: boolean;
+  run(func: Func, features: Features): void;
+}
+
+export const PASSES: readonly Pass[] = [
+  { name: 'fold', run: fold },
+  { name: 'cfg', run: simplifyCfg },
+  { name: 'gvn', run: numberValues },
+  { name: 'fold again', run: fold },
+  { name: 'dce', run: removeDeadCode },
+  { name: 'legalise', required: true, run: legalise },
+];
+
+export interface OptimiseOptions {
+  features?: Features;
+  /** Names of passes to leave out. */
+  disabled?: ReadonlySet<string>;
+  /** Check the IR before the first pass and after each. */
+  verify?: boolean;
+}
+
+export function optimise(func: Func, options: OptimiseOptions = {}): void {
+  if (options.verify) verify(func, 'before the passes');
+  for (const pass of PASSES) {
+    if (!pass.required && options.disabled?.has(pass.name)) continue;
+    pass.run(func, options.features ?? BASELINE);
+    if (options.verify) verify(func, `after ${pass.name}`);
+  }
+}
