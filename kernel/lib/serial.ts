@@ -22,8 +22,11 @@ const MCR_DTR_RTS: u32 = 0x03;
 const LSR_TRANSMIT_EMPTY: u32 = 0x20; // THRE: with the FIFO on, the whole FIFO is empty
 
 const FIFO_BYTES: u32 = 16;
-/** 16 bytes take 1.4 ms; a read of the line status takes about 1 µs on real hardware. */
-const POLLS_MAX: u32 = 100_000;
+/**
+ * Seconds, at 0.5 µs a read of the line status (emulated) or more. 16 bytes take 1.4 ms on a wire, but in a virtual
+ * machine the transmitter waits as long as the reader of the host's pipe or terminal does.
+ */
+const POLLS_MAX: u32 = 10_000_000;
 
 /** Bytes that the FIFO surely takes before the line status must be asked again. */
 let room: u32 = 0;
