@@ -46,8 +46,9 @@ export function kmain(magic: u32, info: u32): void {
   bare().text('yaos ').text(VERSION).end();
   x86.memory_limit(HEAP_END); // the heap's end is where the frames begin
   const boot = readBootInfo(magic, info);
+  fwcfg.init();
   readCommandLine(boot);
-  frames.init(boot); // maps all RAM
+  frames.init(boot.ram, boot.loader); // maps all RAM
   tables.init(boot); // needs RAM's map: tables lie at its top
   power.init();
   vectors.init(); // PICs off, local APIC on

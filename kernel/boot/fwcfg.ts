@@ -30,14 +30,21 @@ const DIRECTORY: u32 = memory.data(64 * 64 + 4, 16) as u32;
 
 const POLLS_MAX: u32 = 1_000_000;
 
+/** Files in the directory; 0 without fw_cfg. */
+let fileCount: u32 = 0;
+
+/** Reads the directory, if there is such a device. */
+export function init(): void {
+  if (!present()) return;
+  // The device pads with zeros what is behind the directory's end.
+  if (!transfer(KEY_DIRECTORY, DIRECTORY, ENTRIES_MAX * ENTRY_BYTES + 4)) return;
+  fileCount = min(bswap(load<u32>(DIRECTORY)), ENTRIES_MAX);
+}
+
 /** Reads the file `name` into `into` as a NUL-terminated string of at most `bytes_max` bytes; false if there is none. */
 export function readFile(name: string, into: u32, bytes_max: u32): bool {
   store<u8>(into, 0);
-  if (!present()) return false;
-  // Device and directory end where they say, or at our bound: the device pads with zeros.
-  if (!transfer(KEY_DIRECTORY, DIRECTORY, ENTRIES_MAX * ENTRY_BYTES + 4)) return false;
-  const count = min(bswap(load<u32>(DIRECTORY)), ENTRIES_MAX);
-  for (let i: u32 = 0; i < count; i++) {
+  for (let i: u32 = 0; i < fileCount; i++) {
     const entry = DIRECTORY + 4 + i * ENTRY_BYTES;
     if (!named(entry + ENTRY_NAME, name)) continue;
     const bytes = min(bswap(load<u32>(entry + ENTRY_SIZE)), bytes_max - 1);

@@ -2,24 +2,14 @@
 // the command line. All of it is copied here before the memory that it lies in is used for anything else.
 
 import { mapFirmware } from '../mm/map.ts';
+import { Regions } from '../mm/regions.ts';
 
-/** A range of usable RAM, physical. */
-export class Region {
-  constructor(
-    public start: u64,
-    public end: u64,
-  ) {}
-}
-
-export const REGIONS_MAX: u32 = 64;
 export const COMMAND_LINE_BYTES: u32 = 1024;
 
 export class BootInfo {
   loader: string = '';
-  readonly regions: StaticArray<Region | null> = new StaticArray<Region | null>(REGIONS_MAX);
-  regionCount: u32 = 0;
-  /** Ranges that did not fit above. */
-  regionsLost: u32 = 0;
+  /** Usable RAM, physical. */
+  readonly ram: Regions = new Regions();
   /** Physical address of ACPI's root pointer, 0: look for it. */
   rsdp: u64 = 0;
   /** Where the extended BIOS data area starts, 0: unknown. */
@@ -29,15 +19,6 @@ export class BootInfo {
 
   constructor() {
     store<u8>(this.commandLine, 0);
-  }
-
-  addRam(start: u64, bytes: u64): void {
-    if (bytes === 0 || start + bytes < start) return;
-    if (this.regionCount === REGIONS_MAX) {
-      this.regionsLost++;
-      return;
-    }
-    this.regions[this.regionCount++] = new Region(start, start + bytes);
   }
 
   /** Copies the NUL-terminated string at a physical address, cut to what fits. */

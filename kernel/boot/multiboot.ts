@@ -34,7 +34,7 @@ export function readMultiboot(at: u32, info: BootInfo): bool {
   if (flags & HAS_MEMORY) info.ebda = load<u32>(at + MEM_LOWER_KIB) << 10;
   if (flags & HAS_CMDLINE) info.copyCommandLine(load<u32>(at + CMDLINE));
   if (flags & HAS_MMAP) return readMap(load<u32>(at + MMAP_ADDRESS), load<u32>(at + MMAP_LENGTH), info);
-  if (flags & HAS_MEMORY) info.addRam(0x10_0000, (load<u32>(at + MEM_UPPER_KIB) as u64) << 10);
+  if (flags & HAS_MEMORY) info.ram.add(0x10_0000, (load<u32>(at + MEM_UPPER_KIB) as u64) << 10);
   return true;
 }
 
@@ -48,7 +48,7 @@ function readMap(at: u32, bytes: u32, info: BootInfo): bool {
     const size = load<u32>(at);
     if (size < ENTRY_BYTES_MIN || size > end - at - 4) break;
     if (load<u32>(at + ENTRY_TYPE) === TYPE_RAM)
-      info.addRam(load<u64>(at + ENTRY_BASE), load<u64>(at + ENTRY_LENGTH));
+      info.ram.add(load<u64>(at + ENTRY_BASE), load<u64>(at + ENTRY_LENGTH));
     at += size + 4;
   }
   return true;

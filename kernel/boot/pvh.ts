@@ -41,7 +41,7 @@ function readMap(address: u64, entries: u32, info: BootInfo): bool {
   for (let i: u32 = 0; i < entries; i++) {
     const at = (address as u32) + i * ENTRY_BYTES;
     if (load<u32>(at + ENTRY_TYPE) === TYPE_RAM)
-      info.addRam(load<u64>(at + ENTRY_ADDRESS), load<u64>(at + ENTRY_SIZE));
+      info.ram.add(load<u64>(at + ENTRY_ADDRESS), load<u64>(at + ENTRY_SIZE));
   }
   return true;
 }

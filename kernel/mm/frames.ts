@@ -1,46 +1,44 @@
 // Page frames for what devices read and write: rings, headers and buffers. RAM below 4 GiB that is not linear
-// memory's own; taken in contiguous runs, zeroed, and kept for good, because drivers keep what they take.
+// memory's own; taken in contiguous runs, not cleared, and kept for good, because drivers keep what they take.
 
-import { BootInfo, REGIONS_MAX, Region } from '../boot/info.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
 import { FRAMES_NEEDED_BYTES, HEAP_END, MIB, PAGE, RAM_MAPPED_END, STATIC_START } from './layout.ts';
 import { MAP_DONE, MAP_WRITABLE } from './map.ts';
+import { Regions } from './regions.ts';
 
 const LOW_4_GIB: u64 = 0x1_0000_0000;
 
 /** What is left of each range of RAM; taken from its start. */
-const free: StaticArray<Region | null> = new StaticArray<Region | null>(REGIONS_MAX);
-let freeCount: u32 = 0;
+const free = new Regions();
 
-/** Maps all RAM below 4 GiB and makes it available. */
-export function init(info: BootInfo): void {
+/** Maps all RAM below 4 GiB and makes it available; `source` is who told it. */
+export function init(ram: Regions, source: string): void {
   let usable: u64 = 0;
   let high: u64 = 0;
-  let coversImage: bool = false;
-  for (let i: u32 = 0; i < info.regionCount; i++) {
-    const region = info.regions[i]!;
+  let sufficient: bool = false;
+  for (let i: u32 = 0; i < ram.count; i++) {
+    const region = ram.at(i);
     usable += region.end - region.start;
     if (region.end > LOW_4_GIB) high += region.end - max(region.start, LOW_4_GIB);
-    if (region.start <= STATIC_START && region.end >= HEAP_END + FRAMES_NEEDED_BYTES) coversImage = true;
+    if (region.start <= STATIC_START && region.end >= HEAP_END + FRAMES_NEEDED_BYTES) sufficient = true;
     addFrames(max(region.start, HEAP_END), min(region.end, LOW_4_GIB));
   }
   log('memory')
     .size('', usable & ~1023)
-    .decimal(' of RAM in ', info.regionCount)
+    .decimal(' of RAM in ', ram.count)
     .text(' ranges by ')
-    .text(info.loader)
+    .text(source)
     .end();
-  if (info.regionsLost > 0) log('memory').decimal('', info.regionsLost).text(' more ranges ignored').end();
+  if (ram.lost > 0) log('memory').decimal('', ram.lost).text(' more ranges ignored').end();
   if (high > 0) log('memory').size('', high).text(' above 4 GiB not used').end();
-  if (!coversImage) {
-    log('memory')
-      .decimal('too little RAM: yaos needs it from 1 to ', (HEAP_END + FRAMES_NEEDED_BYTES) / MIB)
-      .text(' MiB; give the machine 16 MiB or more')
-      .end();
-    panic('too little RAM');
-  }
+  if (sufficient) return;
+  log('memory')
+    .decimal('too little RAM: yaos needs it from 1 to ', (HEAP_END + FRAMES_NEEDED_BYTES) / MIB)
+    .text(' MiB; give the machine 16 MiB or more')
+    .end();
+  panic('too little RAM');
 }
 
 function addFrames(start: u64, end: u64): void {
@@ -55,18 +53,17 @@ function addFrames(start: u64, end: u64): void {
       end = unmapped;
     }
   }
-  if (start < end) free[freeCount++] = new Region(start, end);
+  if (start < end) free.add(start, end - start);
 }
 
-/** `bytes`, rounded up to pages, contiguous and zeroed; panics when there are none. */
+/** `bytes`, rounded up to pages, contiguous, with any content; panics when there are none. */
 export function allocate(bytes: u32): u32 {
   const length = (bytes + PAGE - 1) & ~(PAGE - 1);
-  for (let i: u32 = 0; i < freeCount; i++) {
-    const region = free[i]!;
+  for (let i: u32 = 0; i < free.count; i++) {
+    const region = free.at(i);
     if (region.end - region.start < length) continue;
     const address = region.start as u32;
     region.start += length;
-    memory.fill(address, 0, length);
     return address;
   }
   log('memory').size('no ', length).text(' of contiguous RAM left').end();

@@ -19,8 +19,11 @@ export class RingLayout {
   constructor(public readonly size: u32) {
     const first = size * DESCRIPTOR_BYTES + size * 2 + AVAILABLE_EXTRA;
     const firstAligned = (first + PAGE - 1) & ~(PAGE - 1);
-    this.descriptors = frames.allocate(firstAligned + size * 8 + USED_EXTRA);
-    this.available = this.descriptors + size * DESCRIPTOR_BYTES;
-    this.used = this.descriptors + firstAligned;
+    const bytes = firstAligned + size * 8 + USED_EXTRA;
+    const start = frames.allocate(bytes);
+    memory.fill(start, 0, bytes);
+    this.descriptors = start;
+    this.available = start + size * DESCRIPTOR_BYTES;
+    this.used = start + firstAligned;
   }
 }

@@ -6,9 +6,9 @@ import { compileKernel } from './compile.ts';
 import { generator } from './random.ts';
 
 const ENTRY = `
-import { BootInfo } from './boot/info.ts';
 import { Window } from './bus/window.ts';
 import * as frames from './mm/frames.ts';
+import { Regions } from './mm/regions.ts';
 import { RingLayout } from './virtio/layout.ts';
 import { QueueUser, SplitQueue } from './virtio/queue.ts';
 
@@ -20,9 +20,9 @@ class User extends QueueUser {
 let ring: RingLayout | null = null;
 let queue: SplitQueue | null = null;
 export function setUp(size: u32, indirect: bool, events: bool): void {
-  const info = new BootInfo();
-  info.addRam(0x100000, 0xf00000);
-  frames.init(info);
+  const ram = new Regions();
+  ram.add(0x100000, 0xf00000);
+  frames.init(ram, 'the test');
   ring = new RingLayout(size);
   queue = new SplitQueue(7, ring!, new Window(0x2000, 2, false), new User(), indirect, events);
 }
