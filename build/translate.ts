@@ -12,6 +12,7 @@ import { Program } from './object/program.ts';
 import type { SourceMap } from './object/sourcemap.ts';
 import { writeTables } from './object/tables.ts';
 import { addTrampolines } from './object/trampolines.ts';
+import { optimise } from './opt/passes.ts';
 import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
@@ -103,6 +104,10 @@ class Unit {
   }
 
   private compile(key: string, ir: Func, bodyStart = 0): void {
+    // Hosted programs check the processor when they start (runtime/main.c); a kernel boots on whatever there is.
+    const native = this.options.memory === 'register';
+    const features = { popcnt: native, sse41: native };
+    optimise(ir, { features, disabled: this.options.disabledPasses, verify: this.options.verify });
     const selected = select(ir, this.target);
     const before = this.options.verify ? structuredClone(selected.func) : undefined;
     allocate(selected.func, this.registers);

@@ -4,6 +4,7 @@ import asc from 'assemblyscript/asc';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TrapKind } from '../../build/ir/ir.ts';
 import { type ElfFile, readElf } from '../../build/object/elf-reader.ts';
+import { parseSourceMap } from '../../build/object/sourcemap.ts';
 import { translate } from '../../build/translate.ts';
 import { inFolder } from './binutils.ts';
 
@@ -88,7 +89,7 @@ describe.each(['register', 'fixed'] as const)('an object of the %s memory model'
       listFiles: () => [],
     });
     expect(error).toBe(null);
-    const sourceMap = new TextDecoder().decode(outputs.get('a.wasm.map'));
+    const sourceMap = parseSourceMap(new TextDecoder().decode(outputs.get('a.wasm.map')), 'a.wasm.map');
     t = disassemble(translate(outputs.get('a.wasm')!, { memory, sourceMap, verify: true }).object);
   });
 
