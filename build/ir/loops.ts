@@ -1,9 +1,7 @@
 // Natural loops: sets every block's loopDepth and puts the blocks in an order in which each loop is contiguous. Blocks
 // keep their relative order otherwise; what a loop only leads out to comes after it.
-// Requires: a reducible graph in topological order (back edges aside), as the builder makes it. Unreachable blocks are
-// dropped.
+// Requires: the layout invariant of ir/verify.ts, so that an edge that does not lead forwards leads to a loop's header.
 
-import { Dominators } from './dominators.ts';
 import { type Block, computePreds, type Func } from './ir.ts';
 
 /** A loop, or the whole function (without a header). */
@@ -15,28 +13,37 @@ interface Loop {
   items: (Block | Loop)[];
 }
 
+/** Position of each block in the layout, by block id. */
+export function layoutPositions(func: Func): Int32Array {
+  const position = new Int32Array(func.nextBlock);
+  func.blocks.forEach((b, i) => {
+    position[b.id] = i;
+  });
+  return position;
+}
+
 export function arrangeLoops(func: Func): void {
-  const dom = new Dominators(func);
-  func.blocks = func.blocks.filter((b) => dom.reachable(b));
+  if (func.blocks.length === 1) return;
   computePreds(func);
   const root: Loop = { header: undefined, parent: undefined, depth: 0, items: [] };
-  const inner = innermostLoops(func, dom, root);
+  const inner = innermostLoops(func, root);
   for (const b of func.blocks) {
     const loop = inner[b.id] ?? root;
     b.loopDepth = loop.depth;
     if (loop.header === b) loop.parent!.items.push(loop);
     loop.items.push(b);
   }
-  func.blocks = flatten(root);
+  if (inner.length > 0) func.blocks = flatten(root);
 }
 
 /** The innermost loop of each block by id. Headers are visited from the last to the first: inner loops before outer ones. */
-function innermostLoops(func: Func, dom: Dominators, root: Loop): (Loop | undefined)[] {
-  const inner: (Loop | undefined)[] = new Array(func.nextBlock);
+function innermostLoops(func: Func, root: Loop): (Loop | undefined)[] {
+  const position = layoutPositions(func);
+  const inner: (Loop | undefined)[] = [];
   const loops: Loop[] = [];
-  for (let i = dom.order.length - 1; i >= 0; i--) {
-    const header = dom.order[i];
-    const latches = header.preds.filter((p) => dom.dominates(header, p));
+  for (let i = func.blocks.length - 1; i >= 0; i--) {
+    const header = func.blocks[i];
+    const latches = header.preds.filter((p) => position[p.id] >= i);
     if (latches.length === 0) continue;
     const loop: Loop = { header, parent: root, depth: 0, items: [] };
     loops.push(loop);

@@ -1,8 +1,11 @@
 // Checks that a function is well-formed: what every pass may rely on and must leave. Structure first, then that each
-// value is defined before its uses, then types.
+// value is defined before its uses, then types. The layout invariant: all blocks can be reached, and an edge to the
+// same or an earlier block leads to one that dominates its source: a loop's header. So a pass that visits the blocks
+// in layout order sees definitions before uses.
 
 import { Dominators } from './dominators.ts';
 import { type Block, type Func, type Inst, isTerminator, type Type } from './ir.ts';
+import { layoutPositions } from './loops.ts';
 import { printInst } from './print.ts';
 import { typeError } from './types.ts';
 
@@ -95,18 +98,29 @@ class Verifier {
         position.set(inst, i);
       });
     }
+    this.layout(dom);
     for (const b of this.func.blocks) {
-      if (!dom.reachable(b)) continue;
       b.insts.forEach((inst, i) => {
         for (const arg of [...inst.args, ...inst.targets.flatMap((e) => e.args)]) {
           const at = position.get(arg);
           if (at === undefined) this.fail(`v${arg.id} (${arg.op}) is not in the function`, inst);
           const from = arg.block!;
-          const ok = from === b ? at < i : dom.reachable(from) && dom.dominates(from, b);
+          const ok = from === b ? at < i : dom.dominates(from, b);
           if (!ok) this.fail(`v${arg.id} does not dominate its use`, inst);
         }
       });
     }
+  }
+
+  private layout(dom: Dominators): void {
+    const { blocks } = this.func;
+    const position = layoutPositions(this.func);
+    blocks.forEach((b, i) => {
+      if (!dom.reachable(b)) this.fail(`b${b.id} cannot be reached`);
+      for (const { block: to } of b.terminator.targets) {
+        if (position[to.id] <= i && !dom.dominates(to, b)) this.fail(`leads back to b${to.id}`, b.terminator);
+      }
+    });
   }
 
   types(): void {

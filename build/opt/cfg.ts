@@ -3,9 +3,8 @@
 // Leaves loops contiguous, with their depths up to date. Never jumps past a loop's header: the loop would get a
 // second entry.
 
-import { reversePostOrder } from '../ir/dominators.ts';
 import { type Block, computePreds, type Edge, type Func, type Inst } from '../ir/ir.ts';
-import { arrangeLoops } from '../ir/loops.ts';
+import { arrangeLoops, layoutPositions } from '../ir/loops.ts';
 import { Replacements, removeTrivialParams } from '../ir/params.ts';
 
 /** Each round is linear; more are hardly ever needed, and what is left over is only not as good. */
@@ -13,13 +12,13 @@ const ROUNDS_MAX = 4;
 
 export function simplifyCfg(func: Func): void {
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    let changed = foldBranches(func);
-    changed = removeUnreachable(func) || changed;
-    changed = threadJumps(func) || changed;
-    changed = removeUnreachable(func) || changed;
-    changed = removeTrivialParams(func) || changed;
-    changed = mergePairs(func) || changed;
-    if (!changed) break;
+    const decided = foldBranches(func);
+    if (decided) removeUnreachable(func);
+    const threaded = threadJumps(func);
+    if (threaded) removeUnreachable(func);
+    if (decided || threaded) removeTrivialParams(func);
+    const merged = mergePairs(func);
+    if (!decided && !threaded && !merged) break;
   }
   arrangeLoops(func);
 }
@@ -70,17 +69,21 @@ function cutAtTrap(block: Block): boolean {
   return true;
 }
 
-function removeUnreachable(func: Func): boolean {
-  const reachable = new Set(reversePostOrder(func));
-  if (reachable.size === func.blocks.length) return false;
-  func.blocks = func.blocks.filter((b) => reachable.has(b));
-  return true;
+/** One look at each block is enough: the first way to it comes from an earlier one. */
+function removeUnreachable(func: Func): void {
+  const reachable = new Set([func.blocks[0]]);
+  func.blocks = func.blocks.filter((b) => {
+    if (!reachable.has(b)) return false;
+    for (const e of b.terminator.targets) reachable.add(e.block);
+    return true;
+  });
 }
 
 // --- jump threading ---
 
 /** Lets edges to a block that only decides where to go next lead there directly. */
 function threadJumps(func: Func): boolean {
+  if (func.blocks.length === 1) return false;
   computePreds(func);
   const position = layoutPositions(func);
   const through = new Set(func.blocks.filter((b) => canPass(func, b, position)));
@@ -99,14 +102,6 @@ function threadJumps(func: Func): boolean {
     if (t.op === 'jump') changed = returnDirectly(t) || changed;
   }
   return changed;
-}
-
-function layoutPositions(func: Func): Int32Array {
-  const position = new Int32Array(func.nextBlock);
-  func.blocks.forEach((b, i) => {
-    position[b.id] = i;
-  });
-  return position;
 }
 
 /** A block of nothing but a jump or a decision on its own parameter, that is no loop header and not the one place
@@ -158,6 +153,7 @@ function returnDirectly(t: Inst): boolean {
 
 /** A block and the only block that it jumps to, which nothing else jumps to, become one. */
 function mergePairs(func: Func): boolean {
+  if (func.blocks.length === 1) return false;
   computePreds(func);
   const replaced = new Replacements(func.nextValue);
   const gone = new Set<Block>();

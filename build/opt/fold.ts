@@ -1,11 +1,10 @@
-// Constant folding and algebraic identities. Values are visited in reverse post-order, so that operands are simplified
-// before their users. The rules are in fold-integer.ts and fold-other.ts; this file applies them.
+// Constant folding and algebraic identities. Values are visited in layout order, so that operands are simplified before
+// their users. The rules are in fold-integer.ts and fold-other.ts; this file applies them.
 //
 // A rule may change the instruction in place (the value stays the same) or name a value that replaces it. What may
 // trap stays unless it is known not to. Floats fold only where the bits are certain: never to a NaN that arithmetic
 // made, whose bits WebAssembly leaves open but the processor does not (core 4.3.3).
 
-import { reversePostOrder } from '../ir/dominators.ts';
 import { evaluate, isNaNBits, type Value } from '../ir/evaluate.ts';
 import { effectsOf, type Func, type Inst, type Op, type Type } from '../ir/ir.ts';
 import { Replacements } from '../ir/params.ts';
@@ -35,7 +34,7 @@ export class Folder {
   }
 
   run(): void {
-    for (const block of reversePostOrder(this.func)) {
+    for (const block of this.func.blocks) {
       this.out = [];
       for (const inst of block.insts) this.visit(inst);
       block.insts = this.out;
