@@ -2,6 +2,7 @@
 // package which sleep type to write there. Looked up at start-up, so that the end needs only port writes.
 
 import { log } from '../lib/log.ts';
+import * as serial from '../lib/serial.ts';
 import * as x86 from '../x86.ts';
 import { findS5 } from './aml.ts';
 import { findTable, openTable, tableLength } from './tables.ts';
@@ -53,6 +54,7 @@ export function init(): void {
 /** Switches the machine off; returns only if that is not possible. */
 export function softOff(): void {
   if (sleepTypes < 0 || pm1aControl === 0) return;
+  serial.drain();
   enable();
   sleep(pm1aControl, sleepTypes & 0xff);
   if (pm1bControl !== 0) sleep(pm1bControl, sleepTypes >> 8);

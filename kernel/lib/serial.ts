@@ -20,6 +20,7 @@ const LCR_DLAB: u32 = 0x80;
 const FCR_ENABLE_AND_CLEAR: u32 = 0x07;
 const MCR_DTR_RTS: u32 = 0x03;
 const LSR_TRANSMIT_EMPTY: u32 = 0x20; // THRE: with the FIFO on, the whole FIFO is empty
+const LSR_IDLE: u32 = 0x40; // TEMT: the last byte is out too
 
 const FIFO_BYTES: u32 = 16;
 /**
@@ -50,10 +51,19 @@ export function write(address: usize, bytes: u32): void {
   }
 }
 
+/** Waits until all is out: a machine that goes off takes what is left in the FIFO with it. */
+export function drain(): void {
+  if (!broken) awaitStatus(LSR_IDLE);
+}
+
 function awaitRoom(): void {
   room = FIFO_BYTES;
+  awaitStatus(LSR_TRANSMIT_EMPTY);
+}
+
+function awaitStatus(bit: u32): void {
   for (let polls: u32 = 0; polls < POLLS_MAX; polls++) {
-    if (x86.in8(LINE_STATUS) & LSR_TRANSMIT_EMPTY) return;
+    if (x86.in8(LINE_STATUS) & bit) return;
     x86.pause();
   }
   broken = true;

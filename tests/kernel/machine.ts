@@ -177,7 +177,7 @@ export class Machine {
 
   private in(port: number, width: number): number {
     if (port === 0x42) return this.readPit();
-    if (port === 0x3fd) return 0x20; // the transmitter is empty
+    if (port === 0x3fd) return 0x60; // the transmitter is empty and idle
     if (port === 0x61) return 0;
     if (port >= 0xcfc && port <= 0xcff) return this.readConfig(port - 0xcfc, width);
     return width === 1 ? 0xff : width === 2 ? 0xffff : 0xffffffff;

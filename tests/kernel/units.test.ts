@@ -74,7 +74,7 @@ function start(config = new DataView(new ArrayBuffer(256))) {
     out32: (_port: number, value: number) => {
       selected = value & 0xfc;
     },
-    in8: (port: number) => (port === 0x3fd ? 0x20 : config.getUint8(selected + (port & 3))),
+    in8: (port: number) => (port === 0x3fd ? 0x60 : config.getUint8(selected + (port & 3))),
     in16: (port: number) => config.getUint16(selected + (port & 3), true),
   };
   const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
