@@ -32,14 +32,10 @@ export function init(info: BootInfo): void {
     return;
   }
   const second = load<u8>(rsdp + RSDP_REVISION) >= 2 && extended(rsdp);
-  if (second && load<u64>(rsdp + RSDP_XSDT) !== 0) {
-    root = openTable(load<u64>(rsdp + RSDP_XSDT));
-    rootEntryBytes = 8;
-  }
-  if (root === 0) {
-    root = openTable(load<u32>(rsdp + RSDP_RSDT));
-    rootEntryBytes = 4;
-  }
+  const xsdt: u64 = second ? load<u64>(rsdp + RSDP_XSDT) : 0;
+  root = xsdt !== 0 ? openTable(xsdt) : 0;
+  rootEntryBytes = root !== 0 ? 8 : 4;
+  if (root === 0) root = openTable(load<u32>(rsdp + RSDP_RSDT));
 }
 
 /** The linear-memory address of the first sound table with this signature, 0 if there is none. */
@@ -72,8 +68,8 @@ export function openTable(address: u64): u32 {
 }
 
 function findRsdp(info: BootInfo): u32 {
-  if (info.rsdp !== 0)
-    return mapFirmware(info.rsdp, RSDP_BYTES_2) && isRsdp(info.rsdp as u32) ? (info.rsdp as u32) : 0;
+  if (info.rsdp !== 0 && mapFirmware(info.rsdp, RSDP_BYTES_2) && isRsdp(info.rsdp as u32))
+    return info.rsdp as u32;
   const ebda = info.ebda & ~15;
   if (ebda !== 0 && ebda <= LOW_RAM_END - EBDA_SEARCH_BYTES) {
     const found = search(ebda, ebda + EBDA_SEARCH_BYTES);

@@ -6,84 +6,33 @@ import { number } from '../lib/cmdline.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
-import { Event } from '../sched/event.ts';
 import { current } from '../sched/thread.ts';
 import * as clock from '../time/clock.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
-import { QueueUser, SplitQueue } from '../virtio/queue.ts';
+import { SplitQueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
 import { addDisk, Disk, SECTOR_BYTES } from './disk.ts';
 import { BlockConfig, UNDERSTOOD } from './virtio-blk-config.ts';
+import {
+  Completions,
+  EXTRA_SEGMENTS,
+  HEADER_BYTES,
+  REQUEST_STRIDE,
+  Request,
+  STATUS_IOERR,
+  STATUS_OK,
+  STATUS_UNSUPP,
+} from './virtio-blk-request.ts';
 
 const DEVICE_ID: u32 = 2; // §5.2.1
 const REQUEST_QUEUE: u32 = 0; // §5.2.2
 
-// The header (§5.2.6): type u32, reserved u32, sector u64.
-const HEADER_BYTES: u32 = 16;
-const HEADER_SECTOR: u32 = 8;
-const TYPE_IN: u32 = 0;
-/** Segments of a chain that are not data: header and status. */
-const EXTRA_SEGMENTS: u32 = 2;
-
-const STATUS_OK: u32 = 0;
-const STATUS_IOERR: u32 = 1;
-const STATUS_UNSUPP: u32 = 2;
-/** What the status byte holds until the device writes it. */
-const STATUS_NONE: u32 = 0xff;
-
 const REQUESTS: u32 = 32;
 const REQUEST_BYTES_MAX: u32 = 0x1_0000; // and of a block
-/** Where a request's header and status byte lie in the driver's frames. */
-const REQUEST_STRIDE: u32 = 32;
 
 const WAIT_MS: u32 = 5000;
 const WAIT_MS_MAX: u32 = 3_600_000;
-
-class Request {
-  readonly done: Event = new Event();
-  sector: u64 = 0;
-  count: u32 = 0;
-  /** Bytes that the device says it has written. */
-  written: u32 = 0;
-
-  constructor(public readonly header: u32) {}
-
-  /** Where the device writes the status byte. */
-  get status(): u32 {
-    return this.header + HEADER_BYTES;
-  }
-
-  get result(): u32 {
-    return x86.load8(this.status);
-  }
-
-  prepare(sector: u64, count: u32): void {
-    this.done.reset();
-    this.sector = sector;
-    this.count = count;
-    x86.store64(this.header, TYPE_IN);
-    x86.store64(this.header + HEADER_SECTOR, sector);
-    x86.store8(this.status, STATUS_NONE);
-  }
-}
-
-/** Takes completions in the interrupt handler. */
-class Completions extends QueueUser {
-  constructor(private readonly requests: StaticArray<Request>) {
-    super();
-  }
-
-  completed(token: u32, written: u32): void {
-    const request = this.requests[token];
-    request.written = written;
-    request.done.signal();
-  }
-
-  failed(): void {
-    for (let i: u32 = 0; i < REQUESTS; i++) this.requests[i].done.signal();
-  }
-}
 
 class VirtioDisk extends Disk {
   private readonly activity: ReadActivity = new ReadActivity();
@@ -248,8 +197,9 @@ class VirtioDisk extends Disk {
   private check(request: Request): bool {
     const status = request.result;
     // §5.2.6: the data and the status byte. §2.7.8: len counts every byte written, so a good read has written all.
+    // §2.7.8.1: legacy devices are known to set len wrongly.
     const expected = request.count * SECTOR_BYTES + 1;
-    if (status === STATUS_OK && request.written === expected) return true;
+    if (status === STATUS_OK && (this.device.legacy || request.written === expected)) return true;
     const line = appendSectors(log(this.name).text('read of '), request.sector, request.count);
     line.decimal(' failed: status ', status);
     if (status === STATUS_IOERR) line.text(' (I/O error)');

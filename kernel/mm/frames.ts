@@ -5,7 +5,7 @@ import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
 import { FRAMES_NEEDED_BYTES, HEAP_END, MIB, PAGE, RAM_MAPPED_END, STATIC_START } from './layout.ts';
-import { MAP_DONE, MAP_WRITABLE } from './map.ts';
+import { MAP_DONE, MAP_WRITABLE, mapProblem } from './map.ts';
 import { Regions } from './regions.ts';
 
 const LOW_4_GIB: u64 = 0x1_0000_0000;
@@ -49,7 +49,7 @@ function addFrames(start: u64, end: u64): void {
   if (unmapped < end) {
     const result = x86.map(unmapped as u32, unmapped, (end - unmapped) as u32, MAP_WRITABLE);
     if (result !== MAP_DONE) {
-      log('memory').hex('RAM at ', unmapped, 8).decimal(' cannot be mapped, error ', result).end();
+      log('memory').hex('RAM at ', unmapped, 8).text(' cannot be mapped: ').text(mapProblem(result)).end();
       end = unmapped;
     }
   }

@@ -7,14 +7,20 @@ import { LOW_RAM_END, LOW_RAM_START, PAGE, RAM_MAPPED_END, WINDOWS_END, WINDOWS_
 
 // Flags and results of x86.map (docs/abi.md §7).
 export const MAP_WRITABLE: u32 = 1;
-export const MAP_UNCACHED: u32 = 2;
+const MAP_UNCACHED: u32 = 2;
 export const MAP_DONE: u32 = 0;
-export const MAP_NO_TABLES: u32 = 3;
+const MAP_UNALIGNED: u32 = 1;
+const MAP_FORBIDDEN: u32 = 2;
 
 const LOW_4_GIB: u64 = 0x1_0000_0000;
 const PAGE_MASK: u32 = PAGE - 1;
 
 let windowNext: u32 = WINDOWS_START;
+
+export function mapProblem(result: u32): string {
+  if (result === MAP_UNALIGNED) return 'it is not of whole pages';
+  return result === MAP_FORBIDDEN ? 'it overlaps the kernel' : 'there are no page tables left';
+}
 
 /** Makes firmware's memory at a physical address readable there; false if it is out of reach. */
 export function mapFirmware(address: u64, bytes: u32): bool {
@@ -37,15 +43,22 @@ export function mapDevice(address: u64, bytes: u32): u32 {
   const length = (offset + bytes + PAGE_MASK) & ~PAGE_MASK;
   let virt = start as u32;
   if (start + length > LOW_4_GIB) {
-    if (length > WINDOWS_END - windowNext) return refuse(address, bytes);
+    if (length > WINDOWS_END - windowNext)
+      return refuse(address, bytes, 'there is no window left below 4 GiB');
     virt = windowNext;
   }
-  if (x86.map(virt, start, length, MAP_WRITABLE | MAP_UNCACHED) !== MAP_DONE) return refuse(address, bytes);
+  const result = x86.map(virt, start, length, MAP_WRITABLE | MAP_UNCACHED);
+  if (result !== MAP_DONE) return refuse(address, bytes, mapProblem(result));
   if (virt === windowNext) windowNext += length;
   return virt + offset;
 }
 
-function refuse(address: u64, bytes: u32): u32 {
-  log('memory').hex('device registers at ', address, 12).size(', ', bytes).text(', cannot be mapped').end();
+function refuse(address: u64, bytes: u32, why: string): u32 {
+  log('memory')
+    .hex('device registers at ', address, 12)
+    .size(', ', bytes)
+    .text(', cannot be mapped: ')
+    .text(why)
+    .end();
   return 0;
 }

@@ -21,7 +21,7 @@ export function backtrace(pc: u64, rsp: u64, slot: u32): void {
     const at = depth === 0 ? pc : pc - 1;
     const line = log('panic').decimal('#', depth).text(' ');
     if (!symbol.find(at)) {
-      line.hex('', pc, 16).end();
+      line.hex('assembly at ', pc, 16).end();
       return;
     }
     symbol.appendName(line);

@@ -21,7 +21,6 @@ const NO_FILE: u32 = 0xfff;
 const NAME_BYTES_MAX: u32 = 120;
 
 /** Kinds of trap: `TrapKind` in build/ir/ir.ts. */
-export const TRAP_UNREACHABLE: u32 = 1;
 export const TRAP_DIVISION: u32 = 2;
 export const TRAP_MEMORY: u32 = 5;
 

@@ -52,10 +52,6 @@ export function after(milliseconds: u32): u64 {
   return now() + tsc_khz * milliseconds;
 }
 
-export function microseconds(ticks: u64): u64 {
-  return (ticks * 1000) / tsc_khz;
-}
-
 /** A time in ticks as a count for the APIC's timer: at least 1, at most what its 32 bits hold. */
 export function timerCount(ticks: u64): u32 {
   // Beyond an hour the product would overflow; the timer holds only some seconds anyway.

@@ -109,7 +109,9 @@ export class VirtioDevice {
     const doorbell = this.transport.doorbell(index);
     if (doorbell === null) return this.noQueue('has no doorbell for queue ', index);
     const layout = new RingLayout(this.legacy ? most : min(most, QUEUE_SIZE_MAX));
-    const queue = new SplitQueue(index, layout, doorbell, user, this.has(INDIRECT_DESC), this.has(EVENT_IDX));
+    const indirect = this.has(INDIRECT_DESC);
+    const events = this.has(EVENT_IDX);
+    const queue = new SplitQueue(index, layout, doorbell, user, indirect, events, !this.legacy);
     this.route(entry, new QueueInterrupt(queue, this.transport, this.trace));
     if (!this.transport.setQueue(index, layout, entry))
       return this.noQueue('refuses the interrupt vector of queue ', index);

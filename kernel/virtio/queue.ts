@@ -74,6 +74,8 @@ export class SplitQueue {
     private readonly user: QueueUser,
     private readonly useIndirect: bool,
     private readonly useEvents: bool,
+    /** §2.7.8.1: legacy devices are known to set the length of used entries wrongly. */
+    private readonly trustLength: bool,
   ) {
     const usable = min(ring.size, CHAINS_MAX);
     this.usable = usable;
@@ -215,7 +217,8 @@ export class SplitQueue {
     if (id >= this.usable) return this.fail('no such descriptor', id, length);
     const token = this.tokens[id];
     if (token === 0) return this.fail('descriptor not in flight', id, length);
-    if (length > this.writable[id]) return this.fail('more bytes than the chain has', id, length);
+    if (this.trustLength && length > this.writable[id])
+      return this.fail('more bytes than the chain has', id, length);
     this.tokens[id] = 0;
     this.free(id);
     this.user.completed(token - 1, length);

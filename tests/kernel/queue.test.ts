@@ -24,7 +24,7 @@ export function setUp(size: u32, indirect: bool, events: bool): void {
   ram.add(0x100000, 0xf00000);
   frames.init(ram, 'the test');
   ring = new RingLayout(size);
-  queue = new SplitQueue(7, ring!, new Window(0x2000, 2, false), new User(), indirect, events);
+  queue = new SplitQueue(7, ring!, new Window(0x2000, 2, false), new User(), indirect, events, true);
 }
 export function descriptors(): u32 { return ring!.descriptors; }
 export function available(): u32 { return ring!.available; }

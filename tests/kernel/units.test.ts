@@ -1,5 +1,5 @@
 // The kernel's small parts one by one, compiled as a module of their own: text formatting, the command line, the \_S5
-// package, feature names, the walk of a capability list.
+// package, feature names, the walk of a capability list, BARs.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { compileKernel, root } from './compile.ts';
 const ENTRY = `
 import { findS5 } from './acpi/aml.ts';
 import { Capabilities } from './bus/pci/capability.ts';
+import { PciFunction } from './bus/pci/function.ts';
 import * as cmdline from './lib/cmdline.ts';
 import { hexdump } from './lib/hexdump.ts';
 import { bare } from './lib/log.ts';
@@ -32,6 +33,7 @@ export function walk(): void {
   const list = new Capabilities(0, 'f');
   while (list.next()) bare().digits('', list.offset, 2).digits(' ', list.id, 2).end();
 }
+export function inspect(): void { new PciFunction(0x12a00).inspect(); }
 export function addLine(at: u32): void { cmdline.add('test', at, 1024); }
 export function word(which: u32): void {
   bare().text(cmdline.value(which == 0 ? 'job' : which == 1 ? 'b' : 'none', 'otherwise')).end();
@@ -51,6 +53,7 @@ interface Units {
   repeat(count: number): void;
   features(bits: bigint): void;
   walk(): void;
+  inspect(): void;
   addLine(at: number): void;
   word(which: number): void;
   count(): number;
@@ -63,19 +66,26 @@ beforeAll(async () => {
 
 const SCRATCH = 0x2000;
 
-/** `config`: configuration space, for the capability list. */
-function start(config = new DataView(new ArrayBuffer(256))) {
+/** `config`: configuration space; `masks`: which bits of a register can be written, `fixed`: which are always set. */
+function start(
+  config = new DataView(new ArrayBuffer(256)),
+  masks: Record<number, number> = {},
+  fixed: Record<number, number> = {},
+) {
   let serial = '';
   let selected = 0;
   const x86 = {
     out8: (port: number, value: number) => {
       if (port === 0x3f8) serial += String.fromCharCode(value);
     },
-    out32: (_port: number, value: number) => {
-      selected = value & 0xfc;
+    out32: (port: number, value: number) => {
+      if (port === 0xcf8) selected = value & 0xfc;
+      else config.setUint32(selected, (value & (masks[selected] ?? -1)) | (fixed[selected] ?? 0), true);
     },
     in8: (port: number) => (port === 0x3fd ? 0x60 : config.getUint8(selected + (port & 3))),
     in16: (port: number) => config.getUint16(selected + (port & 3), true),
+    in32: () => config.getUint32(selected, true),
+    out16: (port: number, value: number) => config.setUint16(selected + (port & 3), value, true),
   };
   const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
   const units = new WebAssembly.Instance(module, { x86: others }).exports as unknown as Units;
@@ -233,4 +243,46 @@ test('capabilities', () => {
   ]);
   const { units } = start(configWith([[0x40, 9, 0]], 0x40, 0));
   units.walk(); // the status says that there is no list
+});
+
+test('BARs of all kinds', () => {
+  const config = new DataView(new ArrayBuffer(256));
+  const masks: Record<number, number> = {};
+  const fixed: Record<number, number> = {};
+  const bar = (register: number, address: number, mask: number, bits: number) => {
+    config.setUint32(register, address | bits, true);
+    masks[register] = mask;
+    fixed[register] = bits;
+  };
+  config.setUint32(0x00, 0x5678_1234, true);
+  config.setUint16(0x04, 0x0007, true);
+  config.setUint32(0x08, 0x0106_0105, true);
+  bar(0x10, 0xc040, 0x0000_ffe0, 1); // the upper half hard-wired to 0
+  bar(0x14, 0xfebc_0000, 0xffff_0000, 0);
+  bar(0x18, 0xe000_0000, 0xe000_0000, 0xc); // above 4 GiB
+  bar(0x1c, 0x0000_0080, 0xffff_ffff, 0);
+  bar(0x20, 0x000d_0000, 0x000f_f000, 2);
+  bar(0x24, 0, 0xffff_0000, 0xc); // of 64 bits, but it is the last
+  bar(0x30, 0xfea0_0000, 0xffff_8001, 0);
+  const before = Buffer.from(config.buffer.slice(0));
+  const { units, said } = start(config, masks, fixed);
+  expect(said(() => units.inspect()).split('\r\n')).toEqual([
+    'pci: 0000:01:05.2 1234:5678 class 010601',
+    'pci: 0000:01:05.2 BAR 0: ports at 0xc040, 32 bytes',
+    'pci: 0000:01:05.2 BAR 1: memory32 at 0xfebc0000, 64 KiB',
+    'pci: 0000:01:05.2 BAR 2: memory64 at 0x0080e0000000, 512 MiB, prefetchable',
+    'pci: 0000:01:05.2 BAR 4: memory20 at 0x000d0000, 4 KiB',
+    'pci: 0000:01:05.2 ROM: memory32 at 0xfea00000, 32 KiB',
+  ]);
+  expect(Buffer.from(config.buffer).equals(before)).toBe(true); // all as it was, decoding on again
+  config.setUint8(0x0e, 1); // a bridge has two BARs, and its ROM elsewhere
+  bar(0x38, 0, 0xffff_f801, 0);
+  expect(said(() => units.inspect()).split('\r\n')).toEqual([
+    'pci: 0000:01:05.2 1234:5678 class 010601',
+    'pci: 0000:01:05.2 BAR 0: ports at 0xc040, 32 bytes',
+    'pci: 0000:01:05.2 BAR 1: memory32 at 0xfebc0000, 64 KiB',
+    'pci: 0000:01:05.2 ROM: memory32 at 0x00000000, 2 KiB, not placed',
+  ]);
+  config.setUint8(0x0e, 2); // CardBus
+  expect(said(() => units.inspect())).toBe('pci: 0000:01:05.2 1234:5678 class 010601');
 });

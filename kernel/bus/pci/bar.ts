@@ -55,27 +55,24 @@ export class Bar {
   }
 }
 
-/** Reads and sizes BAR `index` of the function at `address`, decoding off; null if there is none. */
-export function readBar(address: u32, index: u32): Bar | null {
+/** Reads and sizes BAR `index` of `count` of the function at `address`, decoding off; null if there is none. */
+export function readBar(address: u32, index: u32, count: u32): Bar | null {
   const register = config.BAR_0 + index * 4;
   const low = config.read32(address, register);
   const sizeLow = probe(address, register, low, 0xffff_ffff);
   if (sizeLow === 0) return null;
-  if (low & IO) {
-    // Upper 16 bits that are hard-wired to zero are allowed for.
-    const mask = sizeLow | 0xffff_0000;
-    return new Bar(true, low & ~IO_FLAGS, ~(mask & ~IO_FLAGS) + 1, low & IO_FLAGS);
-  }
+  if (low & IO) return new Bar(true, low & ~IO_FLAGS, lowestBit(sizeLow & ~IO_FLAGS), low & IO_FLAGS);
   const flags = low & MEMORY_FLAGS;
   if ((flags & MEMORY_TYPE) !== MEMORY_64) {
     const mask = sizeLow & ~MEMORY_FLAGS;
-    return mask === 0 ? null : new Bar(false, low & ~MEMORY_FLAGS, ~mask + 1, flags);
+    return mask === 0 ? null : new Bar(false, low & ~MEMORY_FLAGS, lowestBit(mask), flags);
   }
+  if (index + 1 === count) return null; // no room for its upper half
   const high = config.read32(address, register + 4);
   const sizeHigh = probe(address, register + 4, high, 0xffff_ffff);
   const mask = ((sizeHigh as u64) << 32) | (sizeLow & ~MEMORY_FLAGS);
   if (mask === 0) return null;
-  return new Bar(false, ((high as u64) << 32) | (low & ~MEMORY_FLAGS), ~mask + 1, flags);
+  return new Bar(false, ((high as u64) << 32) | (low & ~MEMORY_FLAGS), lowestBit(mask), flags);
 }
 
 /** Logs the expansion ROM, if there is one; decoding off. */
@@ -86,9 +83,14 @@ export function describeRom(address: u32, register: u32, name: string): void {
   const line = log('pci')
     .text(name)
     .hex(' ROM: memory32 at ', value & ~ROM_FLAGS, 8)
-    .size(', ', ~mask + 1);
+    .size(', ', lowestBit(mask));
   if ((value & ~ROM_FLAGS) === 0) line.text(', not placed');
   line.end();
+}
+
+/** The size: the lowest address bit that can be set. Higher ones may be hard-wired to 0 (I/O, memory below 1 MiB). */
+function lowestBit(mask: u64): u64 {
+  return mask & (~mask + 1);
 }
 
 /** What the register holds after ones are written; the old value is put back. */

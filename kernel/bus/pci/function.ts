@@ -18,7 +18,8 @@ export class PciFunction {
   readonly device: u32;
   /** Class, subclass, programming interface. */
   readonly classCode: u32;
-  readonly isBridge: bool;
+  /** Of the header: 0, or LAYOUT_BRIDGE; others (CardBus) have nothing that is used here. */
+  readonly layout: u32;
   readonly bars: StaticArray<Bar | null> = new StaticArray<Bar | null>(BARS_MAX);
 
   constructor(public readonly address: u32) {
@@ -32,8 +33,11 @@ export class PciFunction {
     this.vendor = id & 0xffff;
     this.device = id >> 16;
     this.classCode = config.read32(address, config.REVISION_AND_CLASS) >> 8;
-    this.isBridge =
-      (config.read8(address, config.HEADER_TYPE) & config.HEADER_LAYOUT) === config.LAYOUT_BRIDGE;
+    this.layout = config.read8(address, config.HEADER_TYPE) & config.HEADER_LAYOUT;
+  }
+
+  get isBridge(): bool {
+    return this.layout === config.LAYOUT_BRIDGE;
   }
 
   /** Reads the BARs; logs the function and each BAR. */
@@ -44,12 +48,13 @@ export class PciFunction {
       .digits(':', this.device, 4)
       .digits(' class ', this.classCode, 6)
       .end();
+    if (this.layout > config.LAYOUT_BRIDGE) return;
     // PCI 3.0 §6.2.5.1, implementation note: nothing may be decoded while ones stand in a BAR.
     const command = config.read16(this.address, config.COMMAND);
     config.write16(this.address, config.COMMAND, command & ~(config.COMMAND_IO | config.COMMAND_MEMORY));
     const count = this.isBridge ? BRIDGE_BARS : BARS_MAX;
     for (let i: u32 = 0; i < count; i++) {
-      const bar = readBar(this.address, i);
+      const bar = readBar(this.address, i, count);
       if (bar === null) continue;
       this.bars[i] = bar;
       bar.describe(this.name, i);

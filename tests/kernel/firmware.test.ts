@@ -1,0 +1,338 @@
+// What the kernel reads of the firmware and the boot loader: multiboot and PVH information, ACPI's tables, fw_cfg; right
+// ones, and thousands that are damaged at random, which must be refused and never trap.
+
+import { beforeAll, expect, test } from 'vitest';
+import { compileKernel } from './compile.ts';
+import { generator } from './random.ts';
+
+const ENTRY = `
+import * as power from './acpi/power.ts';
+import * as tables from './acpi/tables.ts';
+import * as fwcfg from './boot/fwcfg.ts';
+import { BootInfo } from './boot/info.ts';
+import { readMultiboot } from './boot/multiboot.ts';
+import { readPvh } from './boot/pvh.ts';
+import { bare } from './lib/log.ts';
+
+function say(good: bool, info: BootInfo): void {
+  const line = bare().text(good ? 'good' : 'bad').hex(' rsdp ', info.rsdp, 8).hex(' ebda ', info.ebda, 8);
+  for (let i: u32 = 0; i < info.ram.count; i++) {
+    line.hex(' ', info.ram.at(i).start, 12).hex('-', info.ram.at(i).end, 12);
+  }
+  line.text(' [').bytes(info.commandLine, 1024).text(']').end();
+}
+export function multiboot(at: u32): void {
+  const info = new BootInfo();
+  say(readMultiboot(at, info), info);
+}
+export function pvh(at: u32): void {
+  const info = new BootInfo();
+  say(readPvh(at, info), info);
+}
+export function acpi(rsdp: u64, ebda: u32): void {
+  const info = new BootInfo();
+  info.rsdp = rsdp;
+  info.ebda = ebda;
+  tables.init(info);
+  power.init();
+}
+export function softOff(): void { power.softOff(); }
+export function file(into: u32, most: u32): void {
+  fwcfg.init();
+  bare().text(fwcfg.readFile('opt/yaos/cmdline', into, most) ? 'file [' : 'none [').bytes(into, most).text(']').end();
+}
+`;
+
+interface Firmware {
+  memory: WebAssembly.Memory;
+  multiboot(at: number): void;
+  pvh(at: number): void;
+  acpi(rsdp: bigint, ebda: number): void;
+  softOff(): void;
+  file(into: number, most: number): void;
+}
+
+let module: WebAssembly.Module;
+beforeAll(async () => {
+  module = await compileKernel(ENTRY);
+}, 60_000);
+
+interface Port {
+  read?(port: number, width: number): number | undefined;
+  write?(port: number, value: number): void;
+}
+
+function start(device: Port = {}) {
+  let serial = '';
+  let view: DataView;
+  const input = (width: number) => (port: number) => {
+    if (port === 0x3fd) return 0x20;
+    return device.read?.(port, width) ?? (width === 1 ? 0xff : 0xffff);
+  };
+  const output = (port: number, value: number) => {
+    if (port === 0x3f8) serial += String.fromCharCode(value);
+    else device.write?.(port, value >>> 0);
+  };
+  const x86 = {
+    ...{ in8: input(1), in16: input(2), in32: input(4), out8: output, out16: output, out32: output },
+    load32: (at: number) => view.getUint32(at, true),
+    store32: (at: number, value: number) => view.setUint32(at, value, true),
+    store64: (at: number, value: bigint) => view.setBigUint64(at, value, true),
+    image_end: () => 0x200000,
+    /** Only what this machine's memory holds can be mapped. */
+    map: (virt: number, _phys: bigint, bytes: number) =>
+      (virt >>> 0) + (bytes >>> 0) <= view.byteLength && virt !== 0 ? 0 : 2,
+  };
+  const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
+  const firmware = new WebAssembly.Instance(module, { x86: others }).exports as unknown as Firmware;
+  firmware.memory.grow(96);
+  view = new DataView(firmware.memory.buffer);
+  const said = (call: () => void): string => {
+    serial = '';
+    call();
+    return serial;
+  };
+  return { firmware, said, view };
+}
+
+const INFO = 0x9000;
+
+function writeMultiboot(view: DataView): void {
+  const put = (at: number, value: number) => view.setUint32(INFO + at, value, true);
+  put(0, 0x45);
+  put(4, 639);
+  put(16, INFO + 0x200);
+  put(44, 24 + 28 + 24);
+  put(48, INFO + 0x100);
+  const map: [number, bigint, bigint, number][] = [
+    [20, 0x100000n, 0xf00000n, 1],
+    [24, 0x1000000n, 0x1000n, 2], // reserved, and a longer entry
+    [20, 0x100000000n, 0x40000000n, 1],
+  ];
+  let at = INFO + 0x100;
+  for (const [size, base, bytes, type] of map) {
+    view.setUint32(at, size, true);
+    view.setBigUint64(at + 4, base, true);
+    view.setBigUint64(at + 12, bytes, true);
+    view.setUint32(at + 20, type, true);
+    at += size + 4;
+  }
+  putText(view, INFO + 0x200, 'kernel.elf job=x\0');
+}
+
+function writePvh(view: DataView): void {
+  view.setUint32(INFO, 0x336ec578, true);
+  view.setUint32(INFO + 4, 1, true);
+  view.setBigUint64(INFO + 24, BigInt(INFO + 0x200), true);
+  view.setBigUint64(INFO + 32, 0xf5000n, true);
+  view.setBigUint64(INFO + 40, BigInt(INFO + 0x100), true);
+  view.setUint32(INFO + 48, 2, true);
+  const map: [bigint, bigint, number][] = [
+    [0x100000n, 0x700000n, 1],
+    [0xfee00000n, 0x1000n, 2],
+  ];
+  map.forEach(([address, bytes, type], i) => {
+    view.setBigUint64(INFO + 0x100 + i * 24, address, true);
+    view.setBigUint64(INFO + 0x108 + i * 24, bytes, true);
+    view.setUint32(INFO + 0x110 + i * 24, type, true);
+  });
+  putText(view, INFO + 0x200, 'job=y\0');
+}
+
+test('multiboot information', () => {
+  const { firmware, said, view } = start();
+  writeMultiboot(view);
+  expect(said(() => firmware.multiboot(INFO))).toBe(
+    'good rsdp 0x00000000 ebda 0x0009fc00 0x000000100000-0x000001000000 0x000100000000-0x000140000000 [kernel.elf job=x]\r\n',
+  );
+  view.setUint32(INFO, 1, true); // no map: only the sizes
+  view.setUint32(INFO + 8, 1024, true);
+  expect(said(() => firmware.multiboot(INFO))).toMatch(/^good .* 0x000000100000-0x000000200000 \[\]\r\n$/);
+  expect(said(() => firmware.multiboot(0xfffff000))).toMatch(/^bad/);
+});
+
+test('PVH information', () => {
+  const { firmware, said, view } = start();
+  writePvh(view);
+  expect(said(() => firmware.pvh(INFO))).toBe(
+    'good rsdp 0x000f5000 ebda 0x00000000 0x000000100000-0x000000800000 [job=y]\r\n',
+  );
+  view.setUint32(INFO, 0, true);
+  expect(said(() => firmware.pvh(INFO))).toMatch(/^bad/);
+});
+
+const RSDP = 0xf5000;
+const EBDA = 0x9fc00;
+const RSDT = 0x500000;
+const XSDT = 0x500100;
+const FADT = 0x500200;
+const DSDT = 0x501000;
+
+function checksum(view: DataView, at: number, bytes: number, field: number): void {
+  view.setUint8(at + field, 0);
+  let sum = 0;
+  for (let i = 0; i < bytes; i++) sum += view.getUint8(at + i);
+  view.setUint8(at + field, -sum & 0xff);
+}
+
+function writeTable(view: DataView, at: number, signature: string, body: number[]): void {
+  const bytes = [...Buffer.from(signature), ...new Uint8Array(32), ...body];
+  for (const [i, byte] of bytes.entries()) view.setUint8(at + i, byte);
+  view.setUint32(at + 4, bytes.length, true);
+  checksum(view, at, bytes.length, 9);
+}
+
+function putText(view: DataView, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) view.setUint8(at + i, text.charCodeAt(i));
+}
+
+/** Root pointer at `rsdp`, and tables that say: soft-off by port 0x604 (and 0x704), types 5 and 6. */
+function writeAcpi(view: DataView, rsdp: number, revision: number): void {
+  const word = (value: number) => [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
+  const body = new Array<number>(80).fill(0);
+  body.splice(40 - 36, 4, ...word(DSDT));
+  body.splice(48 - 36, 5, ...word(0xb2), 0xf1);
+  body.splice(64 - 36, 8, ...word(0x604), ...word(0x704));
+  writeTable(view, FADT, 'FACP', body);
+  const s5 = [0x08, ...Buffer.from('_S5_'), 0x12, 0x08, 0x04, 0x0a, 5, 0x0a, 6, 0, 0];
+  writeTable(view, DSDT, 'DSDT', [...new Uint8Array(300), ...s5, ...new Uint8Array(20)]);
+  writeTable(view, RSDT, 'RSDT', [...word(0x12345678), ...word(FADT)]);
+  writeTable(view, XSDT, 'XSDT', [...word(FADT), 0, 0, 0, 0]);
+  putText(view, rsdp, 'RSD PTR ');
+  view.setUint8(rsdp + 15, revision);
+  view.setUint32(rsdp + 16, RSDT, true);
+  view.setUint32(rsdp + 20, 36, true);
+  view.setBigUint64(rsdp + 24, BigInt(XSDT), true);
+  checksum(view, rsdp, 20, 8);
+  checksum(view, rsdp, 36, 32);
+}
+
+test.each([
+  ['revision 0 in the BIOS area', RSDP, 0, 0n, 0],
+  ['revision 2 in the BIOS area', RSDP, 2, 0n, 0],
+  ['in the EBDA', EBDA + 0x20, 0, 0n, EBDA],
+  ['where PVH says', 0x30000, 2, 0x30000n, 0],
+  ['in the BIOS area though PVH says otherwise', RSDP, 2, 0x30000n, 0],
+])('soft-off: root pointer %s', (_, at, revision, rsdp, ebda) => {
+  const writes: [number, number][] = [];
+  let enabled = false;
+  const { firmware, said, view } = start({
+    read: (port) => (port === 0x604 ? 0x0200 | Number(enabled) : port === 0x704 ? 0x1c01 : undefined),
+    write: (port, value) => {
+      writes.push([port, value]);
+      enabled ||= port === 0xb2 && value === 0xf1;
+    },
+  });
+  writeAcpi(view, at, revision);
+  expect(said(() => firmware.acpi(rsdp, ebda))).toBe('acpi: soft-off by port 0x0604, type 5\r\n');
+  firmware.softOff();
+  expect(writes).toEqual([
+    [0xb2, 0xf1], // ACPI mode first
+    [0x604, 0x1601],
+    [0x604, 0x3601],
+    [0x704, 0x1801],
+    [0x704, 0x3801],
+  ]);
+});
+
+test('ACPI tables that are wrong', () => {
+  const { firmware, said, view } = start();
+  expect(said(() => firmware.acpi(0n, 0))).toBe('acpi: no root pointer\r\n');
+  const damaged = (damage: () => void): string => {
+    writeAcpi(view, RSDP, 0);
+    damage();
+    return said(() => firmware.acpi(0n, 0));
+  };
+  expect(damaged(() => view.setUint8(RSDP + 9, 1))).toBe('acpi: no root pointer\r\n');
+  expect(damaged(() => view.setUint8(FADT + 70, 1))).toBe('acpi: bad table at 0x00500200\r\n');
+  expect(damaged(() => view.setUint32(FADT + 4, 0x7fffffff, true))).toBe('acpi: bad table at 0x00500200\r\n');
+  expect(damaged(() => view.setUint32(RSDT + 4, 3, true))).toBe('acpi: bad table at 0x00500000\r\n');
+  const renamed = damaged(() => {
+    view.setUint8(DSDT + 36 + 301, 0x58);
+    checksum(view, DSDT, view.getUint32(DSDT + 4, true), 9);
+  });
+  expect(renamed).toBe('acpi: soft-off by port 0x0604 not possible: no \\_S5 package\r\n');
+});
+
+test('fw_cfg', () => {
+  const line = 'job=read sector=3';
+  const files = ['etc/acpi/tables', 'opt/yaos/cmdline', 'opt/yaos/cmdline2'];
+  const directory = Buffer.alloc(4 + files.length * 64);
+  directory.writeUInt32BE(files.length, 0);
+  files.forEach((name, i) => {
+    directory.writeUInt32BE(line.length, 4 + i * 64);
+    directory.writeUInt16BE(0x20 + i, 8 + i * 64);
+    directory.write(name, 12 + i * 64);
+  });
+  let item = Buffer.alloc(0);
+  let at = 0;
+  const items = new Map([
+    [0, Buffer.from('QEMU')],
+    [0x19, directory],
+    [0x21, Buffer.from(line)],
+  ]);
+  const machine: ReturnType<typeof start> = start({
+    read: (port) => (port === 0x511 ? (item[at++] ?? 0) : undefined),
+    write: (port, value) => {
+      if (port === 0x510) {
+        item = value === 1 ? Buffer.from([3, 0, 0, 0]) : (items.get(value) ?? Buffer.alloc(0));
+        at = 0;
+      } else if (port === 0x518) {
+        const command = Buffer.from(value.toString(16).padStart(8, '0'), 'hex').readUInt32LE();
+        const { view } = machine;
+        const control = view.getUint32(command, false);
+        expect(control & 0xffff).toBe(8 | 2);
+        const data = items.get(control >>> 16) ?? Buffer.alloc(0);
+        const into = Number(view.getBigUint64(command + 8, false));
+        for (let i = 0; i < view.getUint32(command + 4, false); i++) view.setUint8(into + i, data[i] ?? 0);
+        view.setUint32(command, 0, false);
+      }
+    },
+  });
+  const read = (most = 1024) => machine.said(() => machine.firmware.file(0x4000, most));
+  expect(read()).toBe(`file [${line}]\r\n`);
+  expect(read(9)).toBe('file [job=read]\r\n'); // cut to what fits
+  directory.writeUInt32BE(0xffffffff, 0); // more entries than the device has
+  expect(read()).toBe(`file [${line}]\r\n`);
+  directory.writeUInt32BE(0xfffffff0, 4 + 64); // a size beyond everything
+  expect(read()).toMatch(/^file \[job=read sector=3/);
+});
+
+test('damaged information never traps', () => {
+  const seed = Number(process.env.YAOS_SEED ?? Date.now() % 1_000_000);
+  const random = generator(seed);
+  let { firmware, said, view } = start();
+  const places: [number, number][] = [
+    [INFO, 0x220],
+    [RSDP, 36],
+    [RSDT, 0x300],
+    [DSDT, 400],
+  ];
+  for (let round = 0; round < 3000; round++) {
+    if (round % 200 === 0) ({ firmware, said, view } = start()); // the heap only grows
+    const pvh = random(2) === 1;
+    for (let i = 0; i < 0x300; i++) view.setUint8(INFO + i, 0);
+    if (pvh) writePvh(view);
+    else writeMultiboot(view);
+    writeAcpi(view, RSDP, random(3));
+    for (let flips = 1 + random(4); flips > 0; flips--) {
+      const [from, bytes] = places[random(places.length)]!;
+      view.setUint8(from + random(bytes), random(256));
+    }
+    if (random(2)) {
+      // With checksums made right again, so that the damage is looked at.
+      for (const table of [FADT, DSDT, RSDT, XSDT]) {
+        const length = view.getUint32(table + 4, true);
+        if (length < 4096) checksum(view, table, length, 9);
+      }
+      checksum(view, RSDP, 20, 8);
+      checksum(view, RSDP, 36, 32);
+    }
+    try {
+      said(() => (pvh ? firmware.pvh(INFO) : firmware.multiboot(INFO)));
+      said(() => firmware.acpi(0n, 0));
+    } catch (error) {
+      expect.fail(`YAOS_SEED=${seed} round ${round}: ${error}`);
+    }
+  }
+});
