@@ -4,12 +4,13 @@
 // every range ends up with a location, and that what lies in memory can be loaded wherever it is needed.
 
 import type { Bundle } from './bundles.ts';
+import { carve } from './carve.ts';
 import { Cfg } from './cfg.ts';
 import type { Range } from './liveness.ts';
 import { EARLY, LATE, type Program, UseKind } from './program.ts';
+import { RegionPlanner } from './region.ts';
 import { RegisterFile } from './registers.ts';
 import { type Split, splitByBlock, splitLocal, splitMinimal, stretchAround } from './split.ts';
-import { RegionSplitter } from './split-region.ts';
 
 /** Weight of stretches that need their register; twice this for those that need it early and late in their
  * instruction, which have fewer places to go. */
@@ -31,7 +32,7 @@ export class Allocator {
   private readonly order: Record<'int' | 'float', number[]> = { int: [], float: [] };
   /** Everything that is in memory. */
   readonly memory: Range[] = [];
-  private readonly regions: RegionSplitter;
+  private readonly planner: RegionPlanner;
   private readonly wish = new Float64Array(32);
   /** Callee-saved registers that nobody has used so far. */
   private fresh: number;
@@ -40,7 +41,7 @@ export class Allocator {
     this.p = p;
     this.cfg = new Cfg(p);
     this.registers = new RegisterFile(p);
-    this.regions = new RegionSplitter(p, this.cfg, this.registers);
+    this.planner = new RegionPlanner(p, this.cfg, this.registers);
     const { allocatable, calleeSaved } = p.env;
     this.fresh = calleeSaved & allocatable;
     for (const saved of [0, 1]) {
@@ -119,8 +120,8 @@ export class Allocator {
     }
     if (!this.isLocal(bundle) && bundle.generation < GENERATIONS_MAX) {
       const used = candidates.filter((r) => !this.isFresh(r));
-      const plan = this.regions.plan(bundle, used, () => 0);
-      const split = plan && plan.cost < SAVE_COST ? this.regions.carve(bundle, plan) : undefined;
+      const plan = this.planner.plan(bundle, used, () => 0);
+      const split = plan && plan.cost < SAVE_COST ? carve(this.p, bundle, this.planner) : undefined;
       if (split) {
         this.take(bundle, split, split.main, plan!.reg);
         return;
@@ -163,8 +164,8 @@ export class Allocator {
       return;
     }
     if (bundle.generation < GENERATIONS_MAX) {
-      const plan = this.regions.plan(bundle, candidates, (reg) => (this.isFresh(reg) ? SAVE_COST : 0));
-      const split = plan && this.regions.carve(bundle, plan);
+      const plan = this.planner.plan(bundle, candidates, (reg) => (this.isFresh(reg) ? SAVE_COST : 0));
+      const split = plan && carve(this.p, bundle, this.planner);
       if (split) {
         this.take(bundle, split, split.main, plan.reg);
         return;

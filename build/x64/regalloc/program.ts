@@ -49,6 +49,7 @@ export class Program {
   readonly blockIndex = new Map<MBlock, number>();
   readonly preds: number[][] = [];
   readonly blockOfInst: Int32Array;
+  readonly frequency: Float64Array;
 
   /** The uses of vreg v are those from useBegin[v] to useBegin[v + 1], in program order. */
   readonly useBegin: Int32Array;
@@ -95,6 +96,7 @@ export class Program {
     this.defBlock = new Int32Array(vregs).fill(-1);
     this.defPoint = new Int32Array(vregs).fill(-1);
     for (let r = 0; r < 32; r++) this.reserved.push([]);
+    this.frequency = Float64Array.from(func.blocks, (b) => b.frequency);
     this.collect();
   }
 
@@ -123,8 +125,7 @@ export class Program {
 
   /** Executions of the use times what it costs there when the value is in memory. */
   useWeight(use: number): number {
-    const block = this.func.blocks[this.blockOfInst[this.useInst[use]]];
-    return block.frequency * MEMORY_COST[this.useKind[use]];
+    return this.frequency[this.blockOfInst[this.useInst[use]]] * MEMORY_COST[this.useKind[use]];
   }
 
   operandOf(use: number): Operand {
@@ -226,7 +227,12 @@ export class Program {
   }
 
   private reserve(reg: number, from: number, to: number, owner: VReg): void {
-    this.reserved[reg].push(from, to, owner);
+    const list = this.reserved[reg];
+    const last = list.length - 3;
+    // Two operands may name one vreg in one register: the list must stay in order by both ends.
+    if (last >= 0 && list[last] === from && list[last + 2] === owner)
+      list[last + 1] = Math.max(list[last + 1], to);
+    else list.push(from, to, owner);
   }
 }
 

@@ -1,6 +1,7 @@
 // Who is in each register when: the bundles placed so far as one sorted list of ranges for each register, and the
 // reservations of fixed operands and clobbers. Guarantees that a register never holds two ranges at one point.
 
+import type { VReg } from '../mir.ts';
 import { type Bundle, firstEndingAfter } from './bundles.ts';
 import type { Range } from './liveness.ts';
 import type { Program } from './program.ts';
@@ -16,6 +17,9 @@ export interface Taken {
 export class RegisterFile {
   private readonly p: Program;
   private readonly placed: Range[][] = [];
+  /** Results of `findTaken`. */
+  takenFrom = 0;
+  takenTo = 0;
   private stamp = 0;
 
   constructor(p: Program) {
@@ -66,24 +70,35 @@ export class RegisterFile {
     return found;
   }
 
-  /** From the first to the last point of [from, to) of `range` where the register is reserved or held by a bundle
-   * of at least `weight`; undefined if it is not. */
-  interference(range: Range, from: number, to: number, reg: number, weight: number): Taken | undefined {
+  /** Finds from where to where in [from, to) the register is reserved for another than `vreg` or held by a bundle of
+   * at least `weight`, and leaves it in `takenFrom` and `takenTo`, which is -1 if it is not. */
+  findTaken(vreg: VReg, from: number, to: number, reg: number, weight: number): void {
     let first = NEVER;
     let last = -1;
     const list = this.p.reserved[reg];
     for (let i = this.reservationsFrom(reg, from); i < list.length && list[i] < to; i += 3) {
-      if (list[i + 2] === range.vreg) continue;
+      if (list[i + 2] === vreg) continue;
       if (first === NEVER) first = list[i];
       last = list[i + 1];
     }
     const placed = this.placed[reg];
     for (let i = firstEndingAfter(placed, from); i < placed.length && placed[i].from < to; i++) {
       if (placed[i].bundle!.weight < weight) continue;
-      first = Math.min(first, placed[i].from);
-      last = Math.max(last, placed[i].to);
+      if (placed[i].from < first) first = placed[i].from;
+      if (placed[i].to > last) last = placed[i].to;
     }
-    return last < 0 ? undefined : { from: Math.max(first, from), to: Math.min(last, to) };
+    this.takenFrom = Math.max(first, from);
+    this.takenTo = Math.min(last, to);
+  }
+
+  /** How many bundles and reservations there are from the bundle's start to its end. */
+  crowd(bundle: Bundle, reg: number): number {
+    const placed = this.placed[reg];
+    return (
+      firstEndingAfter(placed, bundle.to) -
+      firstEndingAfter(placed, bundle.from) +
+      (this.reservationsFrom(reg, bundle.to) - this.reservationsFrom(reg, bundle.from)) / 3
+    );
   }
 
   /** All stretches of `range` taken by reservations and by bundles of at least `weight`, in order of their starts. */
