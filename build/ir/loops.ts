@@ -8,6 +8,8 @@ import { type Block, computePreds, type Func } from './ir.ts';
 interface Loop {
   header: Block | undefined;
   parent: Loop | undefined;
+  /** A loop around it, if one has been found: leads to the outermost one that is known. */
+  around: Loop | undefined;
   depth: number;
   /** Blocks directly in it and inner loops, in layout order. */
   items: (Block | Loop)[];
@@ -25,7 +27,7 @@ export function layoutPositions(func: Func): Int32Array {
 export function arrangeLoops(func: Func): void {
   if (func.blocks.length === 1) return;
   computePreds(func);
-  const root: Loop = { header: undefined, parent: undefined, depth: 0, items: [] };
+  const root: Loop = { header: undefined, parent: undefined, around: undefined, depth: 0, items: [] };
   const inner = innermostLoops(func, root);
   for (const b of func.blocks) {
     const loop = inner[b.id] ?? root;
@@ -45,7 +47,7 @@ function innermostLoops(func: Func, root: Loop): (Loop | undefined)[] {
     const header = func.blocks[i];
     const latches = header.preds.filter((p) => position[p.id] >= i);
     if (latches.length === 0) continue;
-    const loop: Loop = { header, parent: root, depth: 0, items: [] };
+    const loop: Loop = { header, parent: root, around: undefined, depth: 0, items: [] };
     loops.push(loop);
     collect(loop, latches, inner);
   }
@@ -59,20 +61,25 @@ function collect(loop: Loop, latches: Block[], inner: (Loop | undefined)[]): voi
   const work = [...latches];
   while (work.length > 0) {
     const b = work.pop()!;
-    const known = outermost(inner[b.id], loop);
+    const known = outermost(inner[b.id]);
     if (known === loop) continue;
-    if (known) known.parent = loop;
-    else inner[b.id] = loop;
+    if (known) {
+      known.parent = loop;
+      known.around = loop;
+    } else inner[b.id] = loop;
     const entry = known?.header ?? b;
     if (entry !== header) for (const p of entry.preds) work.push(p);
   }
   inner[header.id] ??= loop;
 }
 
-/** The outermost known loop around; `within` itself if that is reached. */
-function outermost(from: Loop | undefined, within: Loop): Loop | undefined {
+/** The outermost loop around that has been found; shortens the way there. */
+function outermost(from: Loop | undefined): Loop | undefined {
   let loop = from;
-  while (loop && loop !== within && loop.parent?.header) loop = loop.parent;
+  while (loop?.around) {
+    loop.around = loop.around.around ?? loop.around;
+    loop = loop.around;
+  }
   return loop;
 }
 

@@ -89,12 +89,11 @@ function threadJumps(func: Func): boolean {
   const through = new Set(func.blocks.filter((b) => canPass(func, b, position)));
   keepPrivateParams(func, through);
   let changed = false;
-  for (const block of func.blocks) {
-    const t = block.terminator;
+  // Backwards, so that a chain of such blocks is followed one step at a time. It has an end: a circle has a header.
+  for (let k = func.blocks.length - 1; k >= 0; k--) {
+    const t = func.blocks[k].terminator;
     for (let i = 0; i < t.targets.length; i++) {
       for (let next = bypass(t.targets[i], through); next; next = bypass(next, through)) {
-        // A chain of empty blocks may lead in a circle: an endless loop, which stays as it is.
-        if (next.block === t.targets[i].block) break;
         t.targets[i] = next;
         changed = true;
       }
@@ -133,6 +132,7 @@ function bypass(edge: Edge, through: Set<Block>): Edge | undefined {
   const { block, args } = edge;
   if (!through.has(block)) return undefined;
   const t = block.terminator;
+  if (t.targets.length === 0) return undefined; // it has become a return
   const substitute = (v: Inst) => (v.op === 'param' && v.block === block ? args[v.index] : v);
   const taken = t.op === 'jump' ? t.targets[0] : outcome(t, substitute(t.args[0]));
   return taken && { block: taken.block, args: taken.args.map(substitute) };

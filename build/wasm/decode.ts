@@ -29,6 +29,8 @@ import { refType, unsupported, valType } from './types.ts';
 
 /** As V8's limit. */
 const LOCALS_MAX = 50_000;
+/** As V8's limit, which it checks only when it instantiates. */
+const TABLE_MAX = 10_000_000;
 /** Locals of all functions: a file of a few megabytes could declare 10^11 of them. */
 const LOCALS_TOTAL_MAX = 10_000_000;
 
@@ -185,6 +187,7 @@ function readTableType(r: Reader): Limits & { element: RefType } {
   const at = r.pos;
   const { shared, ...limits } = readLimits(r);
   if (shared) unsupported('a shared table', at);
+  if (limits.min > TABLE_MAX) unsupported(`a table of more than ${TABLE_MAX} elements`, at);
   return { element, ...limits };
 }
 
