@@ -1,8 +1,7 @@
 // Writes the body of one function of a random program: statements and expressions of bounded size, valid by
-// construction. program.ts says what the functions share.
+// construction. program.ts puts them together.
 
 import { OPERATORS, type Operator } from './operators.ts';
-import { type Shared, TABLE_SLOTS } from './program.ts';
 import type { NumType, Random } from './values.ts';
 import {
   access,
@@ -12,6 +11,7 @@ import {
   get,
   i32,
   i64,
+  type ModuleBuilder,
   op,
   refNull,
   set,
@@ -21,6 +21,9 @@ import {
 
 export const NUMBERS: NumType[] = ['i32', 'i64', 'f32', 'f64'];
 export const REFERENCES = ['funcref', 'externref'] as const;
+export const TABLE_SLOTS = 8;
+/** Programs use the second of two pages: a Linux process cannot map the first one at address 0 (fixed.test.ts). */
+export const MEMORY_BASE = 0x10000;
 const NAN = { f32: 0x7fc00000n, f64: 0x7ff8000000000000n };
 const STATEMENT_DEPTH_MAX = 5;
 const EXPRESSION_DEPTH_MAX = 7;
@@ -32,6 +35,16 @@ const RMW = ['add', 'sub', 'and', 'or', 'xor', 'xchg'];
 
 export const isFloat = (type: ValType): type is 'f32' | 'f64' => type === 'f32' || type === 'f64';
 const isNumber = (type: ValType): type is NumType => !type.endsWith('ref');
+
+/** What all programs of a module share. */
+export interface Shared {
+  module: ModuleBuilder;
+  fuel: number;
+  /** Two mutable globals of each type. */
+  globals: Record<NumType, number[]>;
+  /** Table slots handed out, 8 a program. */
+  slots: number[];
+}
 
 /** The value, or the one canonical NaN if it is any; `local` is a spare one of the type. */
 export function canonical(type: 'f32' | 'f64', value: Bytes, local: number): Bytes {
@@ -152,24 +165,30 @@ export class FunctionWriter {
     ];
   }
 
-  /** In bounds with few exceptions. */
-  private address(depth: number, align = 1): Bytes {
+  /** An address and an offset in the second page, in bounds with few exceptions. */
+  private place(depth: number, align = 1): { address: Bytes; offset: number } {
+    const r = this.random;
     const value = this.expression('i32', depth + 1);
-    if (this.random.chance(0.01)) return value;
-    return [...value, ...i32((this.random.chance(0.5) ? 0xff : 0xffff) & -align), ...op('i32.and')];
+    const inPage = [...i32(MEMORY_BASE), ...op('i32.or')];
+    const small = (r.chance(0.9) ? r.below(64) : r.chance(0.3) ? r.below(70000) : 0) & -align;
+    if (r.chance(0.01)) return { address: [...value, ...inPage], offset: small };
+    const masked = [...value, ...i32((r.chance(0.5) ? 0xff : 0xffff) & -align), ...op('i32.and')];
+    if (r.chance(0.5)) return { address: masked, offset: MEMORY_BASE + small };
+    return { address: [...masked, ...inPage], offset: small };
   }
 
-  private offset(align = 1): number {
-    const r = this.random;
-    return (r.chance(0.9) ? r.below(64) : r.chance(0.3) ? r.below(70000) : 0) & -align;
+  /** In bounds whatever the size: in the fixed memory model only mapping bounds the bulk operators. */
+  private pointer(depth: number): Bytes {
+    const low = [...this.expression('i32', depth + 1), ...i32(0x7fff), ...op('i32.and')];
+    return [...low, ...i32(MEMORY_BASE), ...op('i32.or')];
   }
 
   private store(depth: number): Bytes {
     const type = this.random.pick(NUMBERS);
     const widths = type === 'i32' ? ['', '8', '16'] : type === 'i64' ? ['', '8', '16', '32'] : [''];
     const name = `${type}.store${this.random.pick(widths)}`;
-    const address = this.address(depth);
-    return [...address, ...this.shown(type, depth + 1), ...access(name, this.offset())];
+    const { address, offset } = this.place(depth);
+    return [...address, ...this.shown(type, depth + 1), ...access(name, offset)];
   }
 
   /** An expression whose bits are seen. */
@@ -180,10 +199,10 @@ export class FunctionWriter {
 
   private bulk(depth: number): Bytes {
     const size = [...this.expression('i32', depth + 2), ...i32(0x7f), ...op('i32.and')];
-    const to = this.address(depth);
+    const to = this.pointer(depth);
     if (this.random.chance(0.5))
       return [...to, ...this.expression('i32', depth + 1), ...size, ...op('memory.fill', 0)];
-    return [...to, ...this.address(depth), ...size, ...op('memory.copy', 0, 0)];
+    return [...to, ...this.pointer(depth), ...size, ...op('memory.copy', 0, 0)];
   }
 
   private callStatement(depth: number): Bytes {
@@ -394,7 +413,8 @@ export class FunctionWriter {
         ? ['', '8_s', '8_u', '16_s', '16_u']
         : ['', '8_s', '8_u', '16_s', '16_u', '32_s', '32_u'];
     const width = isFloat(type) ? '' : this.random.pick(widths);
-    return [...this.address(depth), ...access(`${type}.load${width}`, this.offset())];
+    const { address, offset } = this.place(depth);
+    return [...address, ...access(`${type}.load${width}`, offset)];
   }
 
   private select(type: ValType, depth: number): Bytes {
@@ -468,6 +488,7 @@ export class FunctionWriter {
     const suffix = width === '' ? '' : '_u';
     const operand = r.chance(0.2) ? (type === 'i32' ? i32(1) : i64(-1n)) : this.expression(type, depth + 1);
     const name = `${type}.atomic.rmw${width}.${r.pick(RMW)}${suffix}`;
-    return [...this.address(depth, 8), ...operand, ...access(name, this.offset(8), log2)];
+    const { address, offset } = this.place(depth, 8);
+    return [...address, ...operand, ...access(name, offset, log2)];
   }
 }

@@ -21,14 +21,19 @@ export interface Program {
   path: string;
 }
 
+/** Where the program NAME and what it is made from are kept. */
+export function programPath(name: string): string {
+  mkdirSync(directory, { recursive: true });
+  return join(directory, name);
+}
+
 /** Writes NAME.wasm and makes the program NAME under out/tests; both stay there to be looked at. */
 export async function makeProgram(
   name: string,
   bytes: Uint8Array,
   options = { spectest: false },
 ): Promise<Program> {
-  mkdirSync(directory, { recursive: true });
-  const path = join(directory, name);
+  const path = programPath(name);
   writeFileSync(`${path}.wasm`, bytes);
   await makeExe(`${path}.wasm`, path, options);
   return { wasm: `${path}.wasm`, path };

@@ -2,226 +2,31 @@
 // arithmetic that must wrap where the specification wraps and must not where it does not; bulk operations; growth.
 
 import { test } from 'vitest';
-import { type Call, expectSame } from './harness.ts';
-import { type NumType, Random, SHARP } from './values.ts';
 import {
-  access,
-  type Bytes,
-  get,
-  i32,
-  i64,
-  ModuleBuilder,
-  OPCODES,
-  op,
-  set,
-  tee,
-  type ValType,
-} from './wasm.ts';
-
-const PAGE = 65536;
-const PAGES = 2;
-const SIZE = PAGES * PAGE;
-
-const accesses = [...OPCODES.keys()].filter((n) => /^...\.(load|store)/.test(n));
-const loads = accesses.filter((n) => n.includes('load'));
-const stores = accesses.filter((n) => n.includes('store'));
-const typeOf = (name: string) => name.slice(0, 3) as NumType;
-
-const OFFSETS = [
-  0,
-  1,
-  7,
-  8,
-  127,
-  128,
-  0xfffc,
-  SIZE - 8,
+  addressCalls,
+  addressesFor,
+  loadCalls,
+  memoryModule,
+  OFFSETS,
+  PAGE,
   SIZE,
-  0x7ffffff8,
-  0x7fffffff,
-  0x80000000,
-  0xfffffff8,
-  0xffffffff,
-];
-
-/** Addresses around the border at which an access with `offset` leaves memory, and at the ends of the i32 range. */
-function addressesFor(offset: number): bigint[] {
-  const near = [-9, -8, -7, -4, -3, -2, -1, 0, 1].map((d) => SIZE - offset + d);
-  const list = [
-    0,
-    1,
-    2,
-    9,
-    65535,
-    PAGE,
-    SIZE - 1,
-    ...near,
-    -8 - offset,
-    -offset,
-    8 - offset,
-    0x7fffffff,
-    -0x80000000,
-    -8,
-    -1,
-  ];
-  return [...new Set(list.map((a) => BigInt.asUintN(32, BigInt(a))))];
-}
-
-function memoryModule(): ModuleBuilder {
-  const module = new ModuleBuilder();
-  module.setMemory(PAGES, 4);
-  const random = new Random(3);
-  for (const at of [0, PAGE - 128, SIZE - 256]) {
-    module.addData(
-      at,
-      Array.from({ length: 256 }, () => random.below(256)),
-    );
-  }
-  return module;
-}
-
-/** An i64 that depends on every byte from `first` (a local) up to 16 bytes on, without leaving memory. */
-function around(first: number): Bytes {
-  const start: Bytes = [
-    ...get(first),
-    ...i32(SIZE - 16),
-    ...get(first),
-    ...i32(SIZE - 16),
-    ...op('i32.lt_u'),
-    ...op('select'),
-  ];
-  return [
-    ...[...start, ...access('i64.load'), ...i64(9n), ...op('i64.rotl')],
-    ...[...start, ...access('i64.load', 8), ...op('i64.xor')],
-  ];
-}
+  storeCalls,
+} from './accesses.ts';
+import { type Call, expectSame } from './harness.ts';
+import { access, type Bytes, get, i32, i64, ModuleBuilder, op, set, tee, type ValType } from './wasm.ts';
 
 test('memory: every load at every border', async () => {
-  const module = memoryModule();
-  const calls: Call[] = [];
-  for (const load of loads) {
-    for (const offset of OFFSETS) {
-      const name = `${load} ${offset}`;
-      module.export(name, ['i32'], [typeOf(load)], [...get(0), ...access(load, offset)]);
-      for (const address of addressesFor(offset)) calls.push({ name, args: [address] });
-    }
-  }
+  const { module, calls } = loadCalls();
   await expectSame('memory-loads', module, calls);
 });
 
 test('memory: every store at every border, and nothing beside it', async () => {
-  const module = memoryModule();
-  const calls: Call[] = [];
-  module.export('around', ['i32'], ['i64'], around(0));
-  for (const store of stores) {
-    for (const offset of OFFSETS) {
-      const name = `${store} ${offset}`;
-      module.export(name, ['i32', typeOf(store)], [], [...get(0), ...get(1), ...access(store, offset)]);
-      for (const address of addressesFor(offset)) {
-        const value = SHARP[typeOf(store)].at(calls.length % SHARP[typeOf(store)].length)!;
-        const target = (Number(address) + offset) % 2 ** 32;
-        calls.push({ name, args: [address, value] });
-        calls.push({ name: 'around', args: [BigInt(Math.min(Math.max(target - 4, 0), SIZE))] });
-      }
-    }
-  }
+  const { module, calls } = storeCalls();
   await expectSame('memory-stores', module, calls);
 });
 
-/** Address expressions over parameters 0 and 1; all of them are i32 arithmetic that wraps. */
-const ADDRESSES: [string, Bytes][] = [
-  ['x+y', [...get(0), ...get(1), ...op('i32.add')]],
-  ['x-y', [...get(0), ...get(1), ...op('i32.sub')]],
-  ['x+8', [...get(0), ...i32(8), ...op('i32.add')]],
-  ['x-8', [...get(0), ...i32(8), ...op('i32.sub')]],
-  ['x+-8', [...get(0), ...i32(-8), ...op('i32.add')]],
-  ['x+2^31', [...get(0), ...i32(-0x80000000), ...op('i32.add')]],
-  ['x+y*4', [...get(0), ...get(1), ...i32(2), ...op('i32.shl'), ...op('i32.add')]],
-  [
-    'x+y*8+16',
-    [...get(0), ...get(1), ...i32(3), ...op('i32.shl'), ...op('i32.add'), ...i32(16), ...op('i32.add')],
-  ],
-  ['x*2', [...get(0), ...i32(2), ...op('i32.mul')]],
-  ['x*8', [...get(0), ...i32(3), ...op('i32.shl')]],
-  ['x<<33', [...get(0), ...i32(33), ...op('i32.shl')]],
-  ['x&0xffff', [...get(0), ...i32(0xffff), ...op('i32.and')]],
-  ['x|1', [...get(0), ...i32(1), ...op('i32.or')]],
-  ['x>>1', [...get(0), ...i32(1), ...op('i32.shr_s')]],
-  ['x>>>1', [...get(0), ...i32(1), ...op('i32.shr_u')]],
-  [
-    'wrap(x*y)',
-    [
-      ...get(0),
-      ...op('i64.extend_i32_s'),
-      ...get(1),
-      ...op('i64.extend_i32_s'),
-      ...op('i64.mul'),
-      ...op('i32.wrap_i64'),
-    ],
-  ],
-  ['load8_s', [...i32(0), ...access('i32.load8_s', 5), ...get(0), ...op('i32.add')]],
-  ['load', [...get(0), ...access('i32.load')]],
-  ['extend8', [...get(0), ...op('i32.extend8_s')]],
-];
-
-const X = [
-  0,
-  1,
-  8,
-  100,
-  255,
-  PAGE,
-  SIZE - 16,
-  SIZE - 8,
-  SIZE - 1,
-  SIZE,
-  -1,
-  -8,
-  -16,
-  0x20000000,
-  0x7fffffff,
-  -0x80000000,
-  -0x7ffffff8,
-];
-const Y = [0, 1, 16, SIZE - 8, -1, -8, 0x40000000, 0x1fffffff, -0x80000000];
-
 test('memory: address arithmetic wraps at 32 bits, the offset does not', async () => {
-  const module = memoryModule();
-  const calls: Call[] = [];
-  for (const [text, address] of ADDRESSES) {
-    for (const offset of [0, 8, 0x7ffffff8, 0x80000008, 0xfffffff8]) {
-      const load = `load ${text} + ${offset}`;
-      const store = `store ${text} + ${offset}`;
-      const update = `update ${text} + ${offset}`;
-      module.export(load, ['i32', 'i32'], ['i64'], [...address, ...access('i64.load', offset)]);
-      const sum = [...address, ...access('i32.load', offset), ...get(1), ...op('i32.add')];
-      module.export(
-        store,
-        ['i32', 'i32'],
-        ['i32'],
-        [
-          ...[...address, ...get(1), ...access('i32.store16', offset)],
-          ...[...address, ...access('i32.load16_s', offset)],
-        ],
-      );
-      module.export(
-        update,
-        ['i32', 'i32'],
-        ['i32'],
-        [
-          ...[...address, ...tee(2), ...get(2), ...access('i32.load', offset), ...get(1), ...op('i32.xor')],
-          ...[...access('i32.store', offset), ...sum],
-        ],
-        ['i32'],
-      );
-      for (const x of X) {
-        for (const y of Y) {
-          const args = [x, y].map((v) => BigInt.asUintN(32, BigInt(v)));
-          calls.push({ name: load, args }, { name: store, args }, { name: update, args });
-        }
-      }
-    }
-  }
+  const { module, calls } = addressCalls();
   await expectSame('memory-addresses', module, calls);
 });
 

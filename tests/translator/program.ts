@@ -2,27 +2,25 @@
 // types, memory, globals and traps. Fuel in a global makes every one of them end. A float whose bits an engine may
 // choose (WebAssembly core 4.3.3.2) is made canonical wherever its bits would show.
 
-import { canonical, FunctionWriter, isFloat, NUMBERS, REFERENCES } from './function.ts';
+import {
+  canonical,
+  FunctionWriter,
+  isFloat,
+  MEMORY_BASE,
+  NUMBERS,
+  REFERENCES,
+  type Shared,
+  TABLE_SLOTS,
+} from './function.ts';
 import { type NumType, type Random, widthOf } from './values.ts';
 import { access, type Bytes, constant, get, i32, ModuleBuilder, op, set, tee, type ValType } from './wasm.ts';
 
 const FUEL = 400;
-export const TABLE_SLOTS = 8;
-const MEMORY_BYTES = 65536;
-
-/** What all programs of a module share. */
-export interface Shared {
-  module: ModuleBuilder;
-  fuel: number;
-  /** Two mutable globals of each type. */
-  globals: Record<NumType, number[]>;
-  /** Table slots handed out, 8 a program. */
-  slots: number[];
-}
+const MEMORY_BYTES = 0x10000;
 
 export function startModule(): Shared {
   const module = new ModuleBuilder();
-  module.setMemory(1, 1);
+  module.setMemory(2, 2);
   const fuel = module.addGlobal('i32', true, i32(0));
   const globals = Object.fromEntries(
     NUMBERS.map((t) => [
@@ -61,7 +59,7 @@ function addReset({ module, fuel, globals }: Shared): void {
     [],
     [
       ...[...i32(FUEL), ...op('global.set', fuel)],
-      ...[...op('loop'), 0x40, ...next, ...get(1), ...get(0), ...access('i64.store')],
+      ...[...op('loop'), 0x40, ...next, ...get(1), ...get(0), ...access('i64.store', MEMORY_BASE)],
       ...[...get(1), ...i32(8), ...op('i32.add'), ...tee(1), ...i32(MEMORY_BYTES), ...op('i32.lt_u')],
       ...[...op('br_if', 0), ...op('end'), ...floats],
       ...globals.i64.flatMap((g) => [...get(0), ...op('global.set', g)]),
@@ -94,7 +92,7 @@ function addHash({ module, fuel, globals }: Shared): void {
     [],
     ['i64', 'i32'],
     [
-      ...[...op('loop'), 0x40, ...get(0), ...access('i64.load'), ...mix],
+      ...[...op('loop'), 0x40, ...get(0), ...access('i64.load', MEMORY_BASE), ...mix],
       ...[...get(0), ...i32(8), ...op('i32.add'), ...tee(0), ...i32(MEMORY_BYTES), ...op('i32.lt_u')],
       ...[...op('br_if', 0), ...op('end')],
       ...NUMBERS.flatMap((t) => globals[t].flatMap((g) => [...number(t, g), ...mix])),

@@ -1,0 +1,48 @@
+// Programs of the fixed memory model, which is the kernel's: an object of `yaos compile --memory fixed` linked with
+// fixed-host.c, which maps linear memory at its own addresses in a Linux process.
+
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { compileFile } from '../../build/compile.ts';
+import { type Program, programPath } from './harness.ts';
+import type { ModuleBuilder, ValType } from './wasm.ts';
+
+const HOST = fileURLToPath(new URL('fixed-host.c', import.meta.url));
+const TYPE_LETTER: Partial<Record<ValType, string>> = { i32: 'i', i64: 'I', f32: 'f', f64: 'F' };
+
+const letters = (types: ValType[]): string => types.map((t) => TYPE_LETTER[t]).join('');
+
+/** Exports that take or return references are left out: they have no text form here. */
+export function makeFixedProgram(name: string, module: ModuleBuilder): Program {
+  const path = programPath(name);
+  writeFileSync(`${path}.wasm`, module.build());
+  compileFile(`${path}.wasm`, `${path}.o`, 'fixed');
+  writeFileSync(`${path}.exports.s`, exportTable(module));
+  execFileSync('gcc', ['-O1', '-o', path, HOST, `${path}.exports.s`, `${path}.o`]);
+  return { wasm: `${path}.wasm`, path };
+}
+
+/** `exports` of fixed-host.c, sorted by the bytes of their names. */
+function exportTable(module: ModuleBuilder): string {
+  const list = module.functions
+    .filter(
+      ({ exported, signature: s }) => exported && [...s.params, ...s.results].every((t) => TYPE_LETTER[t]),
+    )
+    .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+  const strings = list.map(
+    ({ name, signature }, i) =>
+      `n${i}: .asciz ${JSON.stringify(name)}\nt${i}: .asciz "${letters(signature.params)}:${letters(signature.results)}"`,
+  );
+  const entries = list.map(({ name }, i) => `.quad n${i}, ${JSON.stringify(name)}, t${i}`);
+  return [
+    ...[
+      '.section .rodata',
+      ...strings,
+      '.section .data.rel.ro, "aw"',
+      '.globl exports, exports_end',
+      'exports:',
+    ],
+    ...[...entries, 'exports_end:', '.section .note.GNU-stack, "", @progbits', ''],
+  ].join('\n');
+}
