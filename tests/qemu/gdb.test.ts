@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 
 test.each(['--gdb', '--gdb --kernel'])('yaos run %s', (options) => {
-  const GDBFLAGS = `-batch -ex 'hbreak kmain' -ex continue -ex 'backtrace 2' -ex detach`;
+  const GDBFLAGS = `-batch -ex 'hbreak kmain' -ex continue -ex 'backtrace 2' -ex disconnect`;
   const env = { ...process.env, GDBFLAGS, ACCEL: 'tcg', DISK: 'none' };
   const { status, stdout } = spawnSync('out/yaos', ['run', ...options.split(' ')], {
     encoding: 'utf8',
