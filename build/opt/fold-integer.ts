@@ -14,8 +14,9 @@ function log2(n: bigint, bits: bigint): bigint | undefined {
   return BigInt(u.toString(2).length - 1);
 }
 
-/** Whether the value is known to be 0 or 1. */
+/** Whether the value is an i32 that is known to be 0 or 1. */
 function isBoolean(v: Inst): boolean {
+  if (v.type !== 'i32') return false;
   return (
     v.op in INVERSE || v.op in FLOAT_COMPARES || v.op === 'eqz' || (v.op === 'and' && isConst(v.args[1], 1))
   );

@@ -97,8 +97,10 @@ export function skipImmediates(r: Reader, opcode: number): void {
   if (imm === undefined && (opcode === 0xfc || opcode === 0xfe)) {
     const sub = r.u32();
     imm = (opcode === 0xfc ? PREFIX_FC : PREFIX_FE)[sub];
-    if (imm === undefined && opcode === 0xfc && sub >= 19 && sub <= 22) unsupported('wide arithmetic', at);
-    if (imm === undefined) r.fail(`unknown operator ${hex(opcode)} ${hex(sub)}`, at);
+    const name = `${hex(opcode)} ${hex(sub)}`;
+    if (imm === undefined && opcode === 0xfc && sub >= 19 && sub <= 22)
+      unsupported(`wide arithmetic (${name})`, at);
+    if (imm === undefined) r.fail(`unknown operator ${name}`, at);
   }
   if (imm === undefined) {
     const feature = featureOf(opcode);

@@ -1,0 +1,253 @@
+// What single passes make of a few lines of IR. That the result computes the same is passes.test.ts's business.
+
+import { describe, expect, it } from 'vitest';
+import type { Func } from '../../build/ir/ir.ts';
+import { parseFunc } from '../../build/ir/parse.ts';
+import { printFunc } from '../../build/ir/print.ts';
+import { verify } from '../../build/ir/verify.ts';
+import { simplifyCfg } from '../../build/opt/cfg.ts';
+import { removeDeadCode } from '../../build/opt/dce.ts';
+import { fold } from '../../build/opt/fold.ts';
+import { numberValues } from '../../build/opt/gvn.ts';
+
+/** The lines of the function after the passes, without its head. */
+function after(text: string, ...passes: ((f: Func) => void)[]): string[] {
+  const func = parseFunc(text);
+  verify(func, 'as parsed');
+  for (const pass of passes) {
+    pass(func);
+    verify(func, `after ${pass.name}`);
+  }
+  return printFunc(func)
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim());
+}
+
+/** v0 and v1 are i32, v2 is i64, v3 is f64; `code` ends with the value to return, an i32. */
+function folded(...code: string[]): string[] {
+  const head =
+    'func "f" index=0 (i32, i32, i64, f64) -> (i32)\nb0 depth=0 (v0: i32, v1: i32, v2: i64, v3: f64):';
+  return after([head, ...code].join('\n'), fold, removeDeadCode).slice(1);
+}
+
+describe('fold', () => {
+  it('joins additions of constants', () => {
+    expect(
+      folded(
+        'v4 = const.i32 5',
+        'v5 = add.i32 v4 v0',
+        'v6 = const.i32 -2',
+        'v7 = sub.i32 v5 v6',
+        'return v7',
+      ),
+    ).toEqual(['v10 = const.i32 7', 'v7 = add.i32 v0 v10', 'return v7']);
+  });
+
+  it('keeps a division that traps, and one whose divisor it does not know', () => {
+    const code = ['v4 = const.i32 0', 'v5 = divu.i32 v0 v4', 'v6 = remu.i32 v0 v1', 'return v0'];
+    expect(folded(...code)).toEqual(code);
+  });
+
+  it('turns unsigned division by a power of two into a shift', () => {
+    expect(folded('v4 = const.i32 -2147483648', 'v5 = divu.i32 v0 v4', 'return v5')).toEqual([
+      'v7 = const.i32 31',
+      'v5 = shru.i32 v0 v7',
+      'return v5',
+    ]);
+  });
+
+  it('inverts comparisons of integers but not of floats', () => {
+    expect(folded('v4 = lts.i32 v0 v1', 'v5 = eqz.i32 v4', 'return v5')).toEqual([
+      'v5 = ges.i32 v0 v1',
+      'return v5',
+    ]);
+    const float = ['v4 = flt.i32 v3 v3', 'v5 = eqz.i32 v4', 'return v5'];
+    expect(folded(...float)).toEqual(float);
+  });
+
+  it('does not take an i64 for a condition', () => {
+    const code = [
+      'v4 = const.i64 1',
+      'v5 = and.i64 v2 v4',
+      'v6 = const.i64 0',
+      'v7 = ne.i32 v5 v6',
+      'return v7',
+    ];
+    expect(folded(...code)).toEqual(code);
+  });
+
+  it('never makes a NaN of its own, and moves bits exactly', () => {
+    const code = ['v4 = const.f64 0x0', 'v5 = fdiv.f64 v4 v4', 'v6 = feq.i32 v5 v5', 'return v6'];
+    expect(folded(...code)).toEqual(code);
+    expect(
+      folded('v4 = const.f32 0x7fa00001', 'v5 = fneg.f32 v4', 'v6 = bitcast.i32 v5', 'return v6'),
+    ).toEqual([`v6 = const.i32 ${0xffa00001 | 0}`, 'return v6']);
+  });
+
+  it('drops a mask that a narrow load makes needless, and extends where shifts did', () => {
+    expect(
+      folded('v4 = load.i32 v0 width=1', 'v5 = const.i32 255', 'v6 = and.i32 v4 v5', 'return v6'),
+    ).toEqual(['v4 = load.i32 v0 width=1', 'return v4']);
+    expect(folded('v4 = const.i32 24', 'v5 = shl.i32 v0 v4', 'v6 = shrs.i32 v5 v4', 'return v6')).toEqual([
+      'v6 = extend8s.i32 v0',
+      'return v6',
+    ]);
+  });
+});
+
+describe('cfg', () => {
+  it('leads a known decision past the join that makes it', () => {
+    // if (v0 && v1) as AssemblyScript compiles it: the join's parameter is 0 on one edge.
+    const lines = after(
+      `func "f" index=0 (i32, i32) -> (i32)
+      b0 depth=0 (v0: i32, v1: i32):
+        v2 = const.i32 0
+        v3 = const.i32 7
+        br v0 b1() b2(v2)
+      b1 depth=0 ():
+        v4 = clz.i32 v1
+        jump b2(v4)
+      b2 depth=0 (v5: i32):
+        br v5 b3() b4()
+      b3 depth=0 ():
+        return v3
+      b4 depth=0 ():
+        return v2`,
+      simplifyCfg,
+      removeDeadCode,
+    );
+    expect(lines.filter((l) => /^(br|jump)/.test(l))).toEqual(['br v0 b1() b4()', 'br v4 b3() b4()']);
+  });
+
+  it('cuts a block at a trap that is certain', () => {
+    const lines = after(
+      `func "f" index=0 (i32) -> (i32)
+      b0 depth=0 (v0: i32):
+        v1 = const.i32 1
+        trapif v1 trap=memory
+        jump b1()
+      b1 depth=0 ():
+        return v0`,
+      simplifyCfg,
+    );
+    expect(lines).toEqual(['b0 depth=0 (v0: i32):', 'v1 = const.i32 1', 'trap trap=memory']);
+  });
+
+  it('keeps an endless loop', () => {
+    const text = `func "f" index=0 () -> ()
+      b0 depth=0 ():
+        jump b1()
+      b1 depth=1 ():
+        jump b1()`;
+    expect(after(text, simplifyCfg)).toEqual(
+      text
+        .split('\n')
+        .slice(1)
+        .map((l) => l.trim()),
+    );
+  });
+
+  it('does not jump past a loop header', () => {
+    const lines = after(
+      `func "f" index=0 (i32) -> (i32)
+      b0 depth=0 (v0: i32):
+        v1 = const.i32 1
+        jump b1(v1)
+      b1 depth=1 (v2: i32):
+        br v2 b2() b3()
+      b2 depth=1 ():
+        v3 = call.i32 v0 index=1 sig=(i32)->(i32)
+        jump b1(v3)
+      b3 depth=0 ():
+        return v0`,
+      simplifyCfg,
+    );
+    expect(lines).toContain('jump b1(v1)');
+  });
+});
+
+describe('gvn', () => {
+  it('shares what dominates, and nothing across branches', () => {
+    const lines = after(
+      `func "f" index=0 (i32, i32) -> (i32)
+      b0 depth=0 (v0: i32, v1: i32):
+        v2 = divs.i32 v0 v1
+        br v0 b1() b2()
+      b1 depth=0 ():
+        v3 = divs.i32 v0 v1
+        v4 = mul.i32 v3 v3
+        return v4
+      b2 depth=0 ():
+        v5 = mul.i32 v2 v2
+        return v5`,
+      numberValues,
+    );
+    expect(lines).toEqual([
+      'b0 depth=0 (v0: i32, v1: i32):',
+      'v2 = divs.i32 v0 v1',
+      'br v0 b1() b2()',
+      'b1 depth=0 ():',
+      'v4 = mul.i32 v2 v2',
+      'return v4',
+      'b2 depth=0 ():',
+      'v5 = mul.i32 v2 v2',
+      'return v5',
+    ]);
+  });
+
+  it('leaves loads, calls and mutable fields alone', () => {
+    const text = `func "f" index=0 (i32) -> (i32)
+      b0 depth=0 (v0: i32):
+        v1 = load.i32 v0 width=4
+        v2 = load.i32 v0 width=4
+        v3 = ctxload.i32 offset=-40 width=4
+        v4 = ctxload.i32 offset=-40 width=4
+        v5 = ctxload.i32 offset=-48 width=4 immutable
+        v6 = ctxload.i32 offset=-48 width=4 immutable
+        v7 = add.i32 v5 v6
+        return v7`;
+    expect(after(text, numberValues)).toEqual([
+      'b0 depth=0 (v0: i32):',
+      'v1 = load.i32 v0 width=4',
+      'v2 = load.i32 v0 width=4',
+      'v3 = ctxload.i32 offset=-40 width=4',
+      'v4 = ctxload.i32 offset=-40 width=4',
+      'v5 = ctxload.i32 offset=-48 width=4 immutable',
+      'v7 = add.i32 v5 v5',
+      'return v7',
+    ]);
+  });
+});
+
+describe('dce', () => {
+  it('removes parameters that only feed themselves, and keeps what may trap', () => {
+    const lines = after(
+      `func "f" index=0 (i32) -> (i32)
+      b0 depth=0 (v0: i32):
+        v1 = const.i32 0
+        v9 = load.i32 v0 width=4
+        jump b1(v1, v0)
+      b1 depth=1 (v2: i32, v3: i32):
+        v4 = const.i32 1
+        v5 = add.i32 v2 v4
+        v6 = sub.i32 v3 v4
+        br v6 b1(v5, v6) b2()
+      b2 depth=0 ():
+        return v3`,
+      removeDeadCode,
+    );
+    expect(lines).toEqual([
+      'b0 depth=0 (v0: i32):',
+      'v9 = load.i32 v0 width=4',
+      'jump b1(v0)',
+      'b1 depth=1 (v3: i32):',
+      'v4 = const.i32 1',
+      'v6 = sub.i32 v3 v4',
+      'br v6 b1(v6) b2()',
+      'b2 depth=0 ():',
+      'return v3',
+    ]);
+  });
+});
