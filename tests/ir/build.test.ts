@@ -75,6 +75,7 @@ describe('what the builder makes', () => {
     expect(f.blocks[0].insts.map((i) => i.intrinsic).filter((name) => name !== '')).toEqual(['hlt', 'in8']);
   });
 
+  // Sizes at which anything quadratic would run into the test's time limit.
   it('takes large functions in its stride', () => {
     const get = (i: number) => [0x20, ...leb(i)];
     const set = (i: number) => [0x21, ...leb(i)];
@@ -88,18 +89,16 @@ describe('what the builder makes', () => {
       ...targets,
       ...times(400, () => [0x0b]),
     ];
-    const ifs = times(2000, (i) => [...get(0), 0x04, 0x40, 0x41, 5, ...set(i + 1), 0x0b]);
+    const ifs = times(10_000, (i) => [...get(0), 0x04, 0x40, 0x41, 5, ...set(i + 1), 0x0b]);
     const loops = [
       ...times(300, () => [0x03, 0x40, ...get(1), ...get(2), 0x6a, ...set(1)]),
       ...times(300, () => [...get(1), 0x0d, 0, 0x0b]),
     ];
-    const uses = times(2000, (i) => [...get(i + 1), 0x24, 0]);
-    const bytes = oneFunction([[2000, 0x7f]], [...table, ...ifs, ...loops, ...uses, ...ifs, ...uses]);
+    const uses = times(10_000, (i) => [...get(i + 1), 0x24, 0]);
+    const bytes = oneFunction([[10_000, 0x7f]], [...table, ...ifs, ...loops, ...uses, ...ifs, ...uses]);
     const module = readModule(bytes);
     const env = { module, layout: layOutContext(module), model: 'fixed' as const, isIntrinsic: () => false };
-    const start = performance.now();
     const f = buildFunction(env, 0);
-    expect(performance.now() - start).toBeLessThan(1500);
     verify(f, 'after build');
   });
 });
