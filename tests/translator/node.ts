@@ -3,7 +3,16 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { type Exports, engine } from './engine.ts';
-import { type Bits, type NumType, show, widthOf } from './values.ts';
+import {
+  type Bits,
+  f32Bits,
+  f32FromBits,
+  f64Bits,
+  f64FromBits,
+  type NumType,
+  show,
+  widthOf,
+} from './values.ts';
 import { bitsType, type Signature, type ValType } from './wasm.ts';
 
 export interface Call {
@@ -82,39 +91,44 @@ function toJs(type: ValType, bits: Bits): unknown {
   if (bits === null) return null;
   if (type === 'i32') return Number(BigInt.asIntN(32, bits));
   if (type === 'i64') return BigInt.asIntN(64, bits);
-  if (type === 'externref') return Number(bits);
-  throw new Error(`an argument of type ${type} loses its bits in JavaScript`);
+  if (type === 'f32') return f32FromBits(bits);
+  if (type === 'f64') return f64FromBits(bits);
+  return Number(bits);
 }
 
 function fromJs(type: ValType, value: unknown): string {
   if (value === null) return `${type}:null`;
   if (type === 'funcref') return `funcref:${(value as { name: string }).name}`;
   if (type === 'externref') return `externref:${value}`;
+  if (type === 'f32') return show(type, f32Bits(value as number));
+  if (type === 'f64') return show(type, f64Bits(value as number));
   return show(type, BigInt.asUintN(widthOf(type as NumType), BigInt(value as number | bigint)));
 }
 
 /**
- * Makes the calls in an instance of a module that was built with `bits`: its exports have integers in place of the
- * floats of `signature`.
+ * Makes the calls in an instance of a module. One that was built with `bits` has integers in place of the floats of
+ * `signature`; of any other, a NaN's bits are lost on the way. An exported global is called without arguments.
  */
 export function callAll(
   exports: Exports,
   signature: (name: string) => Signature,
   calls: readonly Call[],
+  builtWithBits = true,
 ): Outcome[] {
+  const typeOf = builtWithBits ? bitsType : (type: ValType) => type;
   return calls.map((call) => {
     const { params, results } = signature(call.name);
-    const f = exports[call.name] as (...args: unknown[]) => unknown;
-    const args = call.args.map((bits, i) => toJs(bitsType(params[i]), bits));
+    const f = exports[call.name] as ((...args: unknown[]) => unknown) | { value: unknown };
+    const args = call.args.map((bits, i) => toJs(typeOf(params[i]), bits));
     let value: unknown;
     try {
-      value = f(...args);
+      value = typeof f === 'function' ? f(...args) : f.value;
     } catch (error) {
       return { traps: trapsOf(error) };
     }
     const list = results.length === 0 ? [] : results.length === 1 ? [value] : (value as unknown[]);
     // The bits as an integer, under the name of the float's type.
-    const texts = results.map((type, i) => fromJs(bitsType(type), list[i]).replace(/^\w+/, type));
+    const texts = results.map((type, i) => fromJs(typeOf(type), list[i]).replace(/^\w+/, type));
     return { values: texts.join(' ') };
   });
 }

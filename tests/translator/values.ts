@@ -68,6 +68,11 @@ export function f64Bits(value: number): bigint {
   return view.getBigUint64(0);
 }
 
+export function f32FromBits(bits: bigint): number {
+  view.setUint32(0, Number(bits));
+  return view.getFloat32(0);
+}
+
 export function f64FromBits(bits: bigint): number {
   view.setBigUint64(0, bits);
   return view.getFloat64(0);

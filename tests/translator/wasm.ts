@@ -357,6 +357,8 @@ export class ModuleBuilder {
   }
 }
 
+export const valTypeCode = (type: ValType): number => TYPE_CODE[type];
+
 export function bitsType(type: ValType): ValType {
   return type === 'f32' ? 'i32' : type === 'f64' ? 'i64' : type;
 }
