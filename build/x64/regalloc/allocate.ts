@@ -21,27 +21,28 @@ const POINTLESS_TO_SPILL = 1e20;
 const LENGTH_BIAS = 40;
 /** What the first use of a callee-saved register costs: its push and pop. */
 const SAVE_COST = 1.5;
+/** How much it is worth to be in the register of another part of the same bundle. */
+const SIBLING_HINT = 0.1;
 const GENERATIONS_MAX = 8;
 
 export class Allocator {
   private readonly p: Program;
   readonly registers: RegisterFile;
-  readonly cfg: Cfg;
   private readonly queue: Bundle[] = [];
   /** Allocatable registers of each class in order of preference. */
   private readonly order: Record<'int' | 'float', number[]> = { int: [], float: [] };
   /** Everything that is in memory. */
   readonly memory: Range[] = [];
-  private readonly planner: RegionPlanner;
+  private regions: RegionPlanner | undefined;
+  /** The registers for which there are hints, and how much they are wished for. */
+  private readonly hinted: number[] = [];
   private readonly wish = new Float64Array(32);
   /** Callee-saved registers that nobody has used so far. */
   private fresh: number;
 
   constructor(p: Program) {
     this.p = p;
-    this.cfg = new Cfg(p);
     this.registers = new RegisterFile(p);
-    this.planner = new RegionPlanner(p, this.cfg, this.registers);
     const { allocatable, calleeSaved } = p.env;
     this.fresh = calleeSaved & allocatable;
     for (const saved of [0, 1]) {
@@ -52,6 +53,11 @@ export class Allocator {
         if (p.reserved[r].length > 0) this.fresh &= ~(1 << r);
       }
     }
+  }
+
+  private get planner(): RegionPlanner {
+    this.regions ??= new RegionPlanner(this.p, new Cfg(this.p), this.registers);
+    return this.regions;
   }
 
   run(bundles: Bundle[]): void {
@@ -83,30 +89,38 @@ export class Allocator {
     this.fresh &= ~(1 << reg);
   }
 
-  /** The registers, those first that save moves. */
+  /** The registers, those first that save moves. Valid until the next call. */
   private candidates(bundle: Bundle): number[] {
-    const { wish } = this;
-    wish.fill(0);
-    let any = false;
+    const { p, hinted } = this;
+    const { home } = bundle;
+    hinted.length = 0;
     for (const r of bundle.ranges) {
       for (let u = r.useBegin; u < r.useEnd; u++) {
-        if (this.p.useFixed[u] < 0) continue;
-        wish[this.p.useFixed[u]] += this.p.useWeight(u);
-        any = true;
+        if (p.useFixed[u] >= 0) this.hint(p.useFixed[u], p.useWeight(u));
       }
     }
-    for (const tie of bundle.home.ties) {
-      for (const other of tie.home.placed) {
-        wish[other.reg] += tie.weight;
-        any = true;
-      }
+    if (home.ties) {
+      for (const tie of home.ties) for (const other of tie.home.placed) this.hint(other.reg, tie.weight);
     }
-    for (const sibling of bundle.home.placed) {
-      wish[sibling.reg] += bundle.memoryCost * 0.1;
-      any = true;
-    }
+    for (const sibling of home.placed) this.hint(sibling.reg, bundle.memoryCost * SIBLING_HINT);
     const order = this.order[bundle.cls];
-    return any ? order.slice().sort((a, b) => wish[b] - wish[a]) : order;
+    return hinted.length === 0 ? order : this.hintedFirst(order);
+  }
+
+  private hint(reg: number, weight: number): void {
+    if (this.wish[reg] === 0) this.hinted.push(reg);
+    this.wish[reg] += weight;
+  }
+
+  /** Puts the registers with hints before the others, and forgets the hints. */
+  private hintedFirst(order: number[]): number[] {
+    const { wish, hinted } = this;
+    const list: number[] = [];
+    hinted.sort((a, b) => wish[b] - wish[a]);
+    for (const r of hinted) if (order.includes(r)) list.push(r);
+    for (const r of order) if (wish[r] === 0) list.push(r);
+    for (const r of hinted) wish[r] = 0;
+    return list;
   }
 
   /** The bundle fits into a callee-saved register that nobody has used: is it worth saving that? */
@@ -204,11 +218,13 @@ export class Allocator {
   }
 
   private measure(bundle: Bundle): void {
+    const { p } = this;
     let length = 0;
     let cost = 0;
     for (const r of bundle.ranges) {
       length += r.to - r.from;
-      for (let u = r.useBegin; u < r.useEnd; u++) cost += this.p.useWeight(u);
+      for (let u = r.useBegin; u < r.useEnd; u++) cost += p.useWeight(u);
+      if (!bundle.crossesCall) bundle.crossesCall = this.registers.crossesCall(r);
     }
     bundle.length = length;
     bundle.memoryCost = cost;

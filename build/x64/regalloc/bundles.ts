@@ -12,7 +12,7 @@ export class Home {
   /** All ranges, before any split: when the slot is taken. */
   readonly ranges: Range[];
   /** Homes to which or from which values move, and how often. */
-  readonly ties: { home: Home; weight: number }[] = [];
+  ties: { home: Home; weight: number }[] | undefined = undefined;
   /** The bundles that have a register. */
   readonly placed: Bundle[] = [];
   /** Whether some piece is in memory. */
@@ -37,12 +37,14 @@ export class Bundle {
   /** What it costs to have it in memory, and the same for each point of length, which is what eviction goes by. */
   memoryCost = 0;
   weight = 0;
+  /** Whether it is live across a call. */
+  crossesCall = false;
   /** The register, -1 while it has none. */
   reg = -1;
   /** Marks the bundle as seen in a search of RegisterFile. */
   stamp = 0;
 
-  constructor(ranges: Range[], cls: RegClass, home = new Home(ranges), generation = 0) {
+  constructor(ranges: Range[], cls: RegClass, home: Home, generation: number) {
     this.ranges = ranges;
     this.cls = cls;
     this.home = home;
@@ -66,8 +68,9 @@ interface Tie {
 }
 
 export function formBundles(p: Program, ranges: Range[][]): Bundle[] {
-  const bundles = ranges.map((r, v) => (r.length > 0 ? new Bundle(r, p.func.classes[v]) : undefined));
-  const owner = Int32Array.from(ranges, (_, v) => v);
+  const merged = ranges.slice();
+  const owner = new Int32Array(ranges.length);
+  for (let v = 0; v < owner.length; v++) owner[v] = v;
   const find = (v: VReg): VReg => {
     let at = v;
     while (owner[at] !== at) {
@@ -76,41 +79,56 @@ export function formBundles(p: Program, ranges: Range[][]): Bundle[] {
     }
     return at;
   };
-  const ties = collectTies(p);
-  for (const tie of ties) {
+  const broken: Tie[] = [];
+  for (const tie of collectTies(p)) {
     const a = find(tie.a);
     const b = find(tie.b);
-    const x = bundles[a];
-    const y = bundles[b];
-    if (a === b || !x || !y || x.cls !== y.cls || interfere(x.ranges, y.ranges)) continue;
-    bundles[a] = new Bundle(mergeSorted(x.ranges, y.ranges), x.cls);
+    const [x, y] = [merged[a], merged[b]];
+    if (a === b || x.length === 0 || y.length === 0) continue;
+    if (p.func.classes[a] !== p.func.classes[b] || interfere(x, y)) {
+      broken.push(tie);
+      continue;
+    }
+    merged[a] = mergeSorted(x, y);
     owner[b] = a;
   }
-  for (const tie of ties) {
-    const x = bundles[find(tie.a)]?.home;
-    const y = bundles[find(tie.b)]?.home;
-    if (!x || !y || x === y) continue;
-    x.ties.push({ home: y, weight: tie.weight });
-    y.ties.push({ home: x, weight: tie.weight });
+  const bundles: Bundle[] = [];
+  const homes: Home[] = [];
+  for (let v = 0; v < owner.length; v++) {
+    if (owner[v] !== v || merged[v].length === 0) continue;
+    homes[v] = new Home(merged[v]);
+    bundles.push(new Bundle(merged[v], p.func.classes[v], homes[v], 0));
   }
-  return bundles.filter((bundle, v): bundle is Bundle => bundle !== undefined && owner[v] === v);
+  for (const { a, b, weight } of broken) {
+    const [x, y] = [homes[find(a)], homes[find(b)]];
+    if (x !== y) tieHomes(x, y, weight);
+  }
+  return bundles;
 }
 
+function tieHomes(x: Home, y: Home, weight: number): void {
+  x.ties ??= [];
+  y.ties ??= [];
+  x.ties.push({ home: y, weight });
+  y.ties.push({ home: x, weight });
+}
+
+/** The wishes, most frequent first. */
 function collectTies(p: Program): Tie[] {
   const ties: Tie[] = [];
   for (const block of p.func.blocks) {
     const weight = block.frequency;
     for (const inst of block.insts) {
       if (inst.isMove) ties.push({ a: inst.ops[0].vreg, b: inst.ops[1].vreg, weight });
-      else tieReuse(inst, weight, ties);
+      else if (inst.ops.length > 1) tieReuse(inst, weight, ties);
     }
     for (const t of terminatorOf(block).targets) {
-      t.args.forEach((arg, i) => {
-        ties.push({ a: t.block.params[i], b: arg, weight: Math.min(weight, t.block.frequency) });
-      });
+      for (let i = 0; i < t.args.length; i++) {
+        ties.push({ a: t.block.params[i], b: t.args[i], weight: Math.min(weight, t.block.frequency) });
+      }
     }
   }
-  return ties.sort((x, y) => y.weight - x.weight);
+  return ties.length > 1 ? ties.sort((x, y) => y.weight - x.weight) : ties;
 }
 
 function tieReuse(inst: MInst, weight: number, ties: Tie[]): void {

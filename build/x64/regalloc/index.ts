@@ -15,6 +15,6 @@ export function allocate(func: MFunc, env: RegEnv): void {
   const allocator = new Allocator(program);
   allocator.run(formBundles(program, computeRanges(program)));
   const { memory, registers } = allocator;
-  assignSlots(func, new Set(memory.map((r) => r.home!)));
-  new Resolver(program, [...registers.ranges(), ...memory]).run();
+  assignSlots(func, memory);
+  new Resolver(program, registers.ranges().concat(memory)).run();
 }

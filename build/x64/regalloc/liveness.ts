@@ -41,6 +41,8 @@ export function clip(p: Program, range: Range, from: number, to: number): Range 
   return new Range(range.vreg, lo, hi, begin, p.firstUseFrom(begin, range.useEnd, hi));
 }
 
+const NONE: Range[] = [];
+
 /** The ranges of every vreg. */
 export function computeRanges(p: Program): Range[][] {
   const walk = new LiveBlocks(p);
@@ -52,24 +54,38 @@ export function computeRanges(p: Program): Range[][] {
 function rangesOf(p: Program, v: VReg, walk: LiveBlocks): Range[] {
   const begin = p.useBegin[v];
   const end = p.useBegin[v + 1];
-  if (begin === end) return [];
+  if (begin === end) return NONE;
   // A block parameter that nothing reads needs no location: no edge has to set it.
-  if (begin + 1 === end && p.useKind[begin] === UseKind.Param) return [];
+  if (begin + 1 === end && p.useKind[begin] === UseKind.Param) return NONE;
   const defBlock = p.defBlock[v];
   if (defBlock < 0) throw new Error(`register allocation: v${v} is used and never defined in ${p.func.name}`);
+  const last = p.blockOfInst[p.useInst[end - 1]];
+  if (last === defBlock && p.blockOfInst[p.useInst[begin]] === defBlock) return localRange(p, v, begin, end);
+  return globalRanges(p, v, walk);
+}
+
+/** A value that is only used in the block of its definition. */
+function localRange(p: Program, v: VReg, begin: number, end: number): Range[] {
+  const from = p.defPoint[v];
+  let to = from;
+  for (let u = begin; u < end; u++) to = Math.max(to, endOfLife(p, u));
+  // A fixed definition that nothing reads has its register reserved and needs no more.
+  return to === from ? NONE : [new Range(v, from, to, begin, end)];
+}
+
+function globalRanges(p: Program, v: VReg, walk: LiveBlocks): Range[] {
+  const end = p.useBegin[v + 1];
+  const defBlock = p.defBlock[v];
   const ranges: Range[] = [];
   let from = -1;
   let to = -1;
-  let useFrom = begin;
-  let use = begin;
-  const close = (): void => {
-    if (from >= 0) ranges.push(new Range(v, from, to, useFrom, use));
-  };
+  let use = p.useBegin[v];
+  let useFrom = use;
   for (const b of walk.find(v)) {
     const blockFrom = b === defBlock ? p.defPoint[v] : p.blockStart(b);
     // A definition begins a range, even where another block that the value reaches stands before its own.
     if (blockFrom !== to || b === defBlock) {
-      close();
+      if (from >= 0) ranges.push(new Range(v, from, to, useFrom, use));
       from = blockFrom;
       useFrom = use;
     }
@@ -77,10 +93,8 @@ function rangesOf(p: Program, v: VReg, walk: LiveBlocks): Range[] {
     const blockEnd = p.blockEnd(b);
     while (use < end && p.usePoint[use] < blockEnd) to = Math.max(to, endOfLife(p, use++));
     if (walk.liveOut[b] === v + 1) to = blockEnd;
-    // A fixed definition that nothing reads has its register reserved and needs no more.
-    if (to === from) from = to = -1;
   }
-  close();
+  ranges.push(new Range(v, from, to, useFrom, use));
   return ranges;
 }
 
@@ -91,7 +105,7 @@ function endOfLife(p: Program, use: number): number {
   if (kind === UseKind.FixedDef) return point;
   if (kind < UseKind.Edge || kind === UseKind.Temp) return p.useEnd(use);
   if (kind === UseKind.EarlyDef) return p.useInst[use] * 4 + LATE + 1;
-  return point + 1;
+  return kind === UseKind.Edge ? p.useEnd(use) : point + 1;
 }
 
 /** Finds the blocks where a vreg is live. */

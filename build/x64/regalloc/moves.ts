@@ -3,9 +3,9 @@
 // Since SSA values never change, a value that is anywhere in memory is stored once, and never again.
 // Guarantees: every operand has its `loc`, block parameters and edge arguments are gone.
 
-import { type Loc, type MBlock, type MFunc, MInst, Operand, type VReg } from '../mir.ts';
+import { type Loc, type MBlock, MInst, Operand, SLOT0, type VReg } from '../mir.ts';
 import type { Range } from './liveness.ts';
-import { type Move, type Step, sequence } from './parallel-move.ts';
+import { type Move, sequence } from './parallel-move.ts';
 import { AFTER, type Program, reusedVReg, terminatorOf, UseKind } from './program.ts';
 
 /** Order of the moves in one gap; those of one phase are parallel. */
@@ -21,46 +21,51 @@ const Phase = {
   /** On the edge to the only successor, before the jump. */
   EdgeOut: 4,
 } as const;
-const PHASES = 5;
+
+interface PlacedMove extends Move {
+  phase: number;
+  next: PlacedMove | undefined;
+}
 
 export class Resolver {
   private readonly p: Program;
-  /** Pieces of each vreg in order. */
-  private readonly pieces: Range[][];
-  /** Moves in the gap before each instruction: PHASES lists for each. */
-  private readonly gaps: (Move[] | undefined)[];
+  /** The only or first piece of each vreg, and for those with several all of them in order. */
+  private readonly first: (Range | undefined)[];
+  private readonly split = new Map<VReg, Range[]>();
+  /** Moves in the gap before each instruction: a linked list for each, newest first. */
+  private readonly gaps: (PlacedMove | undefined)[];
 
-  constructor(p: Program, pieces: Iterable<Range>) {
+  constructor(p: Program, pieces: Range[]) {
     this.p = p;
-    this.pieces = p.func.classes.map(() => []);
-    this.gaps = new Array(p.insts.length * PHASES);
+    this.first = new Array(p.func.classes.length).fill(undefined);
+    this.gaps = new Array(p.insts.length).fill(undefined);
     for (const r of pieces) {
-      this.pieces[r.vreg].push(r);
+      const before = this.first[r.vreg];
+      if (!before) this.first[r.vreg] = r;
+      else {
+        const list = this.split.get(r.vreg);
+        if (list) list.push(r);
+        else this.split.set(r.vreg, [before, r]);
+      }
     }
-    for (const list of this.pieces) if (list.length > 1) list.sort((a, b) => a.from - b.from);
+    for (const list of this.split.values()) list.sort((a, b) => a.from - b.from);
   }
 
   run(): void {
-    for (let v = 0; v < this.pieces.length; v++) {
-      const list = this.pieces[v];
-      if (list.length === 0) continue;
-      this.locateOperands(list);
-      if (list.length > 1) this.joinPieces(v, list);
+    const { p } = this;
+    for (const piece of this.first) if (piece && !this.split.has(piece.vreg)) this.locateOperands(piece);
+    for (const [v, list] of this.split) {
+      for (const piece of list) this.locateOperands(piece);
+      this.joinPieces(v, list);
     }
-    this.p.func.blocks.forEach((block, b) => {
-      this.fixedOperands(block, this.p.blockFirst[b]);
-      this.passArguments(block, b);
-    });
-    rewrite(this.p, this.gaps);
-  }
-
-  /** Location of a vreg at a point where it is live. */
-  private locAt(v: VReg, point: number): Loc {
-    return this.pieceAt(v, point).loc;
+    for (let i = 0; i < p.insts.length; i++) if (p.special[i] === 1) this.fixedOperands(p.insts[i], i);
+    for (let b = 0; b < p.func.blocks.length; b++) this.passArguments(p.func.blocks[b], b);
+    rewrite(p, this.gaps);
   }
 
   private pieceAt(v: VReg, point: number): Range {
-    const list = this.pieces[v];
+    const list = this.split.get(v);
+    if (!list) return this.first[v]!;
     let lo = 0;
     let hi = list.length - 1;
     while (lo < hi) {
@@ -71,13 +76,15 @@ export class Resolver {
     return list[lo];
   }
 
+  /** Location of a vreg at a point where it is live. */
+  private locAt(v: VReg, point: number): Loc {
+    return this.pieceAt(v, point).loc;
+  }
+
   private move(inst: number, phase: number, vreg: VReg, to: Loc, from: Loc): void {
     if (to === from) return;
-    const at = inst * PHASES + phase;
-    const move = { to, from, float: this.p.func.classes[vreg] === 'float' };
-    const list = this.gaps[at];
-    if (list) list.push(move);
-    else this.gaps[at] = [move];
+    const float = this.p.func.classes[vreg] === 'float';
+    this.gaps[inst] = { to, from, float, phase, next: this.gaps[inst] };
   }
 
   /** A move on the edge between two blocks, which is critical for neither. */
@@ -88,13 +95,11 @@ export class Resolver {
     else this.move(this.p.blockFirst[to], Phase.EdgeIn, vreg, toLoc, fromLoc);
   }
 
-  private locateOperands(list: Range[]): void {
+  private locateOperands(piece: Range): void {
     const p = this.p;
-    for (const piece of list) {
-      for (let u = piece.useBegin; u < piece.useEnd; u++) {
-        const kind = p.useKind[u];
-        if (kind !== UseKind.Gap && p.useOperand[u] >= 0) p.operandOf(u).loc = piece.loc;
-      }
+    const { loc } = piece;
+    for (let u = piece.useBegin; u < piece.useEnd; u++) {
+      if (p.useKind[u] !== UseKind.Gap && p.useOperand[u] >= 0) p.operandOf(u).loc = loc;
     }
   }
 
@@ -130,23 +135,22 @@ export class Resolver {
   private passArguments(block: MBlock, b: number): void {
     const end = this.p.blockEnd(b) - 1;
     for (const target of terminatorOf(block).targets) {
+      if (target.args.length === 0) continue;
       const to = this.p.blockIndex.get(target.block)!;
-      target.args.forEach((arg, i) => {
+      for (let i = 0; i < target.args.length; i++) {
+        const arg = target.args[i];
         const param = target.block.params[i];
-        if (this.pieces[param].length === 0) return;
-        this.moveOnEdge(b, to, arg, this.pieceAt(param, this.p.blockStart(to)).loc, this.locAt(arg, end));
-      });
+        if (!this.first[param]) continue;
+        this.moveOnEdge(b, to, arg, this.locAt(param, this.p.blockStart(to)), this.locAt(arg, end));
+      }
     }
   }
 
-  private fixedOperands(block: MBlock, first: number): void {
-    for (let k = 0; k < block.insts.length; k++) {
-      const inst = block.insts[k];
-      const reused = reusedVReg(inst);
-      for (const op of inst.ops) {
-        if (op.constraint === 'fixed') this.fixedOperand(op, first + k);
-        else if (op.vreg === reused && op.role === 'use') this.reusedOperand(inst, op, first + k);
-      }
+  private fixedOperands(inst: MInst, i: number): void {
+    const reused = reusedVReg(inst);
+    for (const op of inst.ops) {
+      if (op.constraint === 'fixed') this.fixedOperand(op, i);
+      else if (op.vreg === reused && op.role === 'use') this.reusedOperand(inst, op, i);
     }
   }
 
@@ -154,7 +158,7 @@ export class Resolver {
     op.loc = op.arg;
     if (op.role === 'use' || op.role === 'lateuse') {
       this.move(i, Phase.BeforeFixed, op.vreg, op.arg, this.locAt(op.vreg, i * 4));
-    } else if (op.role !== 'temp' && this.pieces[op.vreg].length > 0) {
+    } else if (op.role !== 'temp' && this.first[op.vreg]) {
       this.move(i + 1, Phase.AfterFixed, op.vreg, this.locAt(op.vreg, i * 4 + AFTER), op.arg);
     }
   }
@@ -174,44 +178,50 @@ function afterDef(p: Program, v: VReg): number {
 }
 
 /** Makes the new instruction lists, and notes which registers they touch. */
-function rewrite(p: Program, gaps: (Move[] | undefined)[]): void {
+function rewrite(p: Program, gaps: (PlacedMove | undefined)[]): void {
+  let used = 0;
   for (let b = 0; b < p.func.blocks.length; b++) {
     const block = p.func.blocks[b];
-    const first = p.blockFirst[b];
     const out: MInst[] = [];
-    block.insts.forEach((inst, k) => {
-      for (let phase = 0; phase < PHASES; phase++) {
-        const moves = gaps[(first + k) * PHASES + phase];
-        if (moves) for (const step of sequence(moves)) out.push(moveInst(step, inst.loc));
-      }
+    for (let i = p.blockFirst[b]; i < p.blockFirst[b + 1]; i++) {
+      const inst = p.insts[i];
+      const moves = gaps[i];
+      if (moves) insertMoves(out, moves, inst.loc);
       if (inst.isMove) {
-        if (inst.ops[0].loc === inst.ops[1].loc) return;
+        if (inst.ops[0].loc === inst.ops[1].loc) continue;
         inst.op = 'mov';
       }
       out.push(inst);
-    });
+      used |= inst.clobbers;
+    }
+    for (const { ops } of out) {
+      for (let k = 0; k < ops.length; k++) if (ops[k].loc < SLOT0) used |= 1 << ops[k].loc;
+    }
     block.insts = out;
-    for (const t of terminatorOf(block).targets) t.args = [];
+    for (const t of out[out.length - 1].targets) t.args = [];
   }
   for (const block of p.func.blocks) block.params = [];
-  p.func.usedRegs = usedRegs(p.func);
+  p.func.usedRegs = used >>> 0;
 }
 
-function moveInst(step: Step, loc: number): MInst {
+/** Puts the moves of a gap in sequence, phase by phase. */
+function insertMoves(out: MInst[], moves: PlacedMove, loc: number): void {
+  if (!moves.next) {
+    out.push(moveInst(moves.to, moves.from, 'mov', loc));
+    return;
+  }
+  for (let phase = 0; phase <= Phase.EdgeOut; phase++) {
+    const parallel: Move[] = [];
+    for (let m: PlacedMove | undefined = moves; m; m = m.next) if (m.phase === phase) parallel.push(m);
+    if (parallel.length === 0) continue;
+    for (const s of sequence(parallel)) out.push(moveInst(s.to, s.from, s.exchange ? 'xchg' : 'mov', loc));
+  }
+}
+
+function moveInst(toLoc: Loc, fromLoc: Loc, op: string, loc: number): MInst {
   const to = new Operand(-1, 'def', 'any');
   const from = new Operand(-1, 'use', 'any');
-  to.loc = step.to;
-  from.loc = step.from;
-  return new MInst(step.exchange ? 'xchg' : 'mov', [to, from], undefined, loc);
-}
-
-function usedRegs(func: MFunc): number {
-  let used = 0;
-  for (const block of func.blocks) {
-    for (const inst of block.insts) {
-      used |= inst.clobbers;
-      for (const op of inst.ops) if (op.loc < 32) used |= 1 << op.loc;
-    }
-  }
-  return used >>> 0;
+  to.loc = toLoc;
+  from.loc = fromLoc;
+  return new MInst(op, [to, from], undefined, loc);
 }

@@ -20,6 +20,11 @@ export interface Step extends Move {
 
 export function sequence(moves: Move[]): Step[] {
   const steps: Step[] = [];
+  if (moves.length === 1) {
+    const [{ to, from, float }] = moves;
+    if (to !== from) steps.push({ to, from, float, exchange: false });
+    return steps;
+  }
   const pending = new Map<Loc, Move>();
   const readers = new Map<Loc, number>();
   for (const m of moves) {

@@ -5,7 +5,7 @@
 // Each instruction i has four program points: 4i the gap before it, where moves can be inserted; 4i+1 early, where
 // it reads its uses; 4i+2 late, where it writes its defs; 4i+3 after it. A value is live in [from, to).
 
-import type { MBlock, MFunc, MInst, Operand, RegEnv, VReg } from '../mir.ts';
+import type { MBlock, MFunc, MInst, Operand, RegEnv, RegSet, VReg } from '../mir.ts';
 
 export const EARLY = 1;
 export const LATE = 2;
@@ -35,6 +35,10 @@ const END_OF_KIND = [1, 2, 2, 3, 3, 4, 4, 4, 4, 4, 1, 3];
 const NEEDS_REGISTER = [0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1];
 /** What it costs to have the value in memory here, in loads and stores. */
 const MEMORY_COST = [0.75, 1, 0.5, 1, 0.5, 0.6, 1, 1, 1, 0.75, 0.6, 1];
+
+/** An instruction that destroys as many registers as this counts as a call. */
+const CALL_CLOBBERS_MIN = 6;
+const NONE: readonly number[] = [];
 
 export function isDef(kind: number): boolean {
   return kind >= UseKind.Def;
@@ -66,7 +70,12 @@ export class Program {
   readonly defPoint: Int32Array;
 
   /** Of each register, triples [from, to, owner] in order: times when only the owning vreg (-1: none) may be there. */
-  readonly reserved: number[][] = [];
+  readonly reserved: (readonly number[])[] = new Array(32).fill(NONE);
+  /** What calls destroy, and the points where; not among the reservations, which would be many. */
+  readonly callClobbers: RegSet;
+  readonly calls: number[] = [];
+  /** 1 for each instruction with a fixed or reused operand. */
+  readonly special: Uint8Array;
 
   constructor(func: MFunc, env: RegEnv) {
     this.func = func;
@@ -95,8 +104,9 @@ export class Program {
     this.useFixed = new Int8Array(uses).fill(-1);
     this.defBlock = new Int32Array(vregs).fill(-1);
     this.defPoint = new Int32Array(vregs).fill(-1);
-    for (let r = 0; r < 32; r++) this.reserved.push([]);
+    this.special = new Uint8Array(this.insts.length);
     this.frequency = Float64Array.from(func.blocks, (b) => b.frequency);
+    this.callClobbers = commonClobbers(this.insts);
     this.collect();
   }
 
@@ -154,23 +164,48 @@ export class Program {
     }
     for (let v = 0; v + 1 < begin.length; v++) begin[v + 1] += begin[v];
     const next = begin.slice();
-    this.func.blocks.forEach((b, index) => {
-      const first = this.blockFirst[index];
-      this.blockOfInst.fill(index, first, first + b.insts.length);
-      for (const p of b.params) this.addUse(next, p, first, -1, UseKind.Param, -1);
-      for (let k = 0; k < b.insts.length; k++) this.collectInst(next, first + k, b.insts[k]);
-      const last = first + b.insts.length - 1;
-      for (const t of terminatorOf(b).targets) {
+    const { blocks } = this.func;
+    for (let b = 0; b < blocks.length; b++) {
+      const first = this.blockFirst[b];
+      const { params, insts } = blocks[b];
+      this.blockOfInst.fill(b, first, first + insts.length);
+      for (const p of params) this.addUse(next, p, first, -1, UseKind.Param, -1);
+      for (let k = 0; k < insts.length; k++) this.collectInst(next, first + k, insts[k]);
+      const last = first + insts.length - 1;
+      for (const t of insts[insts.length - 1].targets) {
         for (const a of t.args) this.addUse(next, a, last, -1, UseKind.Edge, -1);
-        this.preds[this.blockIndex.get(t.block)!].push(index);
+        this.preds[this.blockIndex.get(t.block)!].push(b);
       }
-    });
+    }
   }
 
   private collectInst(next: Int32Array, i: number, inst: MInst): void {
-    const ops = inst.ops;
-    const reused = reusedVReg(inst);
+    const { ops } = inst;
+    let reused = -1;
+    let special = 0;
+    for (let k = 0; k < ops.length; k++) {
+      const { constraint } = ops[k];
+      if (constraint === 'fixed') special = 1;
+      else if (constraint === 'reuse') {
+        special = 1;
+        reused = ops[ops[k].arg].vreg;
+      }
+    }
+    this.special[i] = special;
     // Uses in the gap come before those of the instruction itself, so that each list is in order.
+    if (special === 1) this.collectGapUses(next, i, ops, reused);
+    for (let k = 0; k < ops.length; k++) {
+      const op = ops[k];
+      const fixed = op.constraint === 'fixed';
+      const isUse = op.role === 'use' || op.role === 'lateuse';
+      if (isUse && (fixed || (op.vreg === reused && op.role === 'use'))) continue;
+      if (fixed) this.reserve(op.arg, i * 4 + (op.role === 'def' ? LATE : EARLY), i * 4 + AFTER, op.vreg);
+      this.addUse(next, op.vreg, i, k, kindOf(op), fixed ? op.arg : -1);
+    }
+    if (inst.clobbers !== 0) this.collectClobbers(i, inst.clobbers);
+  }
+
+  private collectGapUses(next: Int32Array, i: number, ops: Operand[], reused: VReg): void {
     for (let k = 0; k < ops.length; k++) {
       const op = ops[k];
       if (op.role !== 'use' && op.role !== 'lateuse') continue;
@@ -181,27 +216,12 @@ export class Program {
         this.addUse(next, op.vreg, i, k, UseKind.Gap, -1);
       }
     }
-    for (let k = 0; k < ops.length; k++) {
-      const op = ops[k];
-      const any = op.constraint === 'any';
-      if (op.role === 'use') {
-        if (op.constraint === 'fixed' || op.vreg === reused) continue;
-        this.addUse(next, op.vreg, i, k, any ? UseKind.Any : UseKind.Reg, -1);
-      } else if (op.role === 'lateuse') {
-        if (op.constraint === 'fixed') continue;
-        this.addUse(next, op.vreg, i, k, any ? UseKind.LateAny : UseKind.LateReg, -1);
-      } else if (op.constraint === 'fixed') {
-        this.reserve(op.arg, i * 4 + (op.role === 'def' ? LATE : EARLY), i * 4 + AFTER, op.vreg);
-        this.addUse(next, op.vreg, i, k, UseKind.FixedDef, op.arg);
-      } else if (op.role === 'temp') {
-        this.addUse(next, op.vreg, i, k, UseKind.Temp, -1);
-      } else if (op.role === 'earlydef' || op.constraint === 'reuse') {
-        this.addUse(next, op.vreg, i, k, UseKind.EarlyDef, -1);
-      } else {
-        this.addUse(next, op.vreg, i, k, any ? UseKind.AnyDef : UseKind.Def, -1);
-      }
-    }
-    for (let left = inst.clobbers; left !== 0; left &= left - 1) {
+  }
+
+  private collectClobbers(i: number, clobbers: RegSet): void {
+    const isCall = this.callClobbers !== 0 && (clobbers & this.callClobbers) >>> 0 === this.callClobbers;
+    if (isCall) this.calls.push(i * 4 + LATE);
+    for (let left = isCall ? clobbers & ~this.callClobbers : clobbers; left !== 0; left &= left - 1) {
       this.reserve(31 - Math.clz32(left & -left), i * 4 + LATE, i * 4 + AFTER, -1);
     }
   }
@@ -227,13 +247,48 @@ export class Program {
   }
 
   private reserve(reg: number, from: number, to: number, owner: VReg): void {
-    const list = this.reserved[reg];
+    if (this.reserved[reg] === NONE) this.reserved[reg] = [];
+    const list = this.reserved[reg] as number[];
     const last = list.length - 3;
     // Two operands may name one vreg in one register: the list must stay in order by both ends.
     if (last >= 0 && list[last] === from && list[last + 2] === owner)
       list[last + 1] = Math.max(list[last + 1], to);
     else list.push(from, to, owner);
   }
+}
+
+function kindOf(op: Operand): number {
+  const any = op.constraint === 'any';
+  switch (op.role) {
+    case 'use':
+      return any ? UseKind.Any : UseKind.Reg;
+    case 'lateuse':
+      return any ? UseKind.LateAny : UseKind.LateReg;
+    case 'temp':
+      return op.constraint === 'fixed' ? UseKind.FixedDef : UseKind.Temp;
+    default:
+      if (op.constraint === 'fixed') return UseKind.FixedDef;
+      if (op.role === 'earlydef' || op.constraint === 'reuse') return UseKind.EarlyDef;
+      return any ? UseKind.AnyDef : UseKind.Def;
+  }
+}
+
+/** What all instructions that destroy many registers destroy. */
+function commonClobbers(insts: MInst[]): RegSet {
+  let common = -1;
+  let found = false;
+  for (const { clobbers } of insts) {
+    if (clobbers === 0 || bitCount(clobbers) < CALL_CLOBBERS_MIN) continue;
+    common &= clobbers;
+    found = true;
+  }
+  return found ? common >>> 0 : 0;
+}
+
+function bitCount(set: RegSet): number {
+  let n = 0;
+  for (let left = set; left !== 0; left &= left - 1) n++;
+  return n;
 }
 
 /** The vreg whose location the instruction's result takes over, -1 if none. */

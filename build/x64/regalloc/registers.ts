@@ -29,24 +29,30 @@ export class RegisterFile {
 
   /** Whether the bundle can have the register as things stand. */
   isFree(bundle: Bundle, reg: number): boolean {
+    if (bundle.crossesCall && this.diesInCalls(reg)) return false;
     const placed = this.placed[reg];
+    const reserved = this.p.reserved[reg];
     const last = placed.length > 0 ? placed[placed.length - 1].to : 0;
-    for (const r of bundle.ranges) {
+    const lastReserved = reserved.length > 0 ? reserved[reserved.length - 2] : 0;
+    const { ranges } = bundle;
+    for (let k = 0; k < ranges.length; k++) {
+      const r = ranges[k];
       if (r.from < last) {
         const i = firstEndingAfter(placed, r.from);
         if (placed[i].from < r.to) return false;
       }
-      if (this.firstReservation(r, reg) >= 0) return false;
+      if (r.from < lastReserved && this.isReserved(r, reg)) return false;
     }
     return true;
   }
 
   /** The greatest weight of what is in the way; infinite for a reservation; no more than `limit` is looked for. */
   greatestConflict(bundle: Bundle, reg: number, limit: number): number {
+    if (bundle.crossesCall && this.diesInCalls(reg)) return Number.POSITIVE_INFINITY;
     const placed = this.placed[reg];
     let weight = 0;
     for (const r of bundle.ranges) {
-      if (this.firstReservation(r, reg) >= 0) return Number.POSITIVE_INFINITY;
+      if (this.isReserved(r, reg)) return Number.POSITIVE_INFINITY;
       for (let i = firstEndingAfter(placed, r.from); i < placed.length && placed[i].from < r.to; i++) {
         weight = Math.max(weight, placed[i].bundle!.weight);
         if (weight >= limit) return weight;
@@ -81,6 +87,14 @@ export class RegisterFile {
       if (first === NEVER) first = list[i];
       last = list[i + 1];
     }
+    if (this.diesInCalls(reg)) {
+      const { calls } = this.p;
+      const i = firstFrom(calls, from);
+      if (i < calls.length && calls[i] < to) {
+        first = Math.min(first, calls[i]);
+        last = Math.max(last, calls[firstFrom(calls, to) - 1] + 1);
+      }
+    }
     const placed = this.placed[reg];
     for (let i = firstEndingAfter(placed, from); i < placed.length && placed[i].from < to; i++) {
       if (placed[i].bundle!.weight < weight) continue;
@@ -91,13 +105,15 @@ export class RegisterFile {
     this.takenTo = Math.min(last, to);
   }
 
-  /** How many bundles and reservations there are from the bundle's start to its end. */
+  /** How many bundles, reservations and calls there are from the bundle's start to its end. */
   crowd(bundle: Bundle, reg: number): number {
     const placed = this.placed[reg];
+    const { from, to } = bundle;
+    const bundles = firstEndingAfter(placed, to) - firstEndingAfter(placed, from);
+    const reservations = (this.reservationsFrom(reg, to) - this.reservationsFrom(reg, from)) / 3;
+    const { calls } = this.p;
     return (
-      firstEndingAfter(placed, bundle.to) -
-      firstEndingAfter(placed, bundle.from) +
-      (this.reservationsFrom(reg, bundle.to) - this.reservationsFrom(reg, bundle.from)) / 3
+      bundles + reservations + (this.diesInCalls(reg) ? firstFrom(calls, to) - firstFrom(calls, from) : 0)
     );
   }
 
@@ -108,11 +124,24 @@ export class RegisterFile {
     for (let i = this.reservationsFrom(reg, range.from); i < list.length && list[i] < range.to; i += 3) {
       if (list[i + 2] !== range.vreg) found.push({ from: list[i], to: list[i + 1] });
     }
+    if (this.diesInCalls(reg)) {
+      const { calls } = this.p;
+      for (let i = firstFrom(calls, range.from); i < calls.length && calls[i] < range.to; i++) {
+        found.push({ from: calls[i], to: calls[i] + 1 });
+      }
+    }
     const placed = this.placed[reg];
     for (let i = firstEndingAfter(placed, range.from); i < placed.length && placed[i].from < range.to; i++) {
       if (placed[i].bundle!.weight >= weight) found.push({ from: placed[i].from, to: placed[i].to });
     }
     return found.sort((a, b) => a.from - b.from);
+  }
+
+  /** Whether the range is live across a call. */
+  crossesCall(range: Range): boolean {
+    const { calls } = this.p;
+    const i = firstFrom(calls, range.from);
+    return i < calls.length && calls[i] < range.to;
   }
 
   place(bundle: Bundle, reg: number): void {
@@ -135,17 +164,21 @@ export class RegisterFile {
   }
 
   /** All ranges that have a register. */
-  *ranges(): Iterable<Range> {
-    for (const placed of this.placed) yield* placed;
+  ranges(): Range[] {
+    return this.placed.flat();
   }
 
-  /** Position of the first reservation for another in the range, -1 if there is none. */
-  private firstReservation(range: Range, reg: number): number {
+  private diesInCalls(reg: number): boolean {
+    return ((this.p.callClobbers >>> reg) & 1) === 1;
+  }
+
+  /** Whether the register is reserved for another somewhere in the range. */
+  private isReserved(range: Range, reg: number): boolean {
     const list = this.p.reserved[reg];
     for (let i = this.reservationsFrom(reg, range.from); i < list.length && list[i] < range.to; i += 3) {
-      if (list[i + 2] !== range.vreg) return i;
+      if (list[i + 2] !== range.vreg) return true;
     }
-    return -1;
+    return false;
   }
 
   /** Position of the first reservation that ends behind `point`. */
@@ -160,4 +193,16 @@ export class RegisterFile {
     }
     return lo * 3;
   }
+}
+
+/** Index of the first of the ascending numbers that is at least `point`. */
+function firstFrom(points: number[], point: number): number {
+  let lo = 0;
+  let hi = points.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (points[mid] < point) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
 }

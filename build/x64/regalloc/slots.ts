@@ -2,12 +2,13 @@
 // same time.
 
 import type { MFunc } from '../mir.ts';
-import { firstEndingAfter, type Home } from './bundles.ts';
+import { firstEndingAfter } from './bundles.ts';
 import type { Range } from './liveness.ts';
 
-export function assignSlots(func: MFunc, homes: Iterable<Home>): void {
+export function assignSlots(func: MFunc, memory: Range[]): void {
   const slots: Range[][] = [];
-  for (const home of homes) {
+  for (const { home } of memory) {
+    if (!home || home.slot >= 0) continue;
     home.slot = slots.findIndex((taken) => isFree(taken, home.ranges));
     if (home.slot < 0) home.slot = slots.push([]) - 1;
     const taken = slots[home.slot];
