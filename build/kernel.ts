@@ -59,7 +59,13 @@ export async function buildKernel(): Promise<void> {
 function wasmStep(): Step {
   return {
     name: 'asc',
-    inputs: [...filesBelow('kernel', '.ts'), 'kernel/asconfig.json', 'package-lock.json', 'package.json'],
+    inputs: [
+      ...filesBelow('kernel', '.ts'),
+      'kernel/asconfig.json',
+      'kernel/passes.mjs',
+      'package-lock.json',
+      'package.json',
+    ],
     outputs: ['out/kernel.wasm', 'out/kernel.wasm.map'],
     run: async () => {
       const asc: Asc = await import(ASC_MODULE);

@@ -5,8 +5,7 @@
 // between the static data and mm/layout.ts's HEAP_END; growing beyond is refused and panics. A failed assertion, a bound
 // that is passed or a `throw` becomes a panic (lib/panic.ts).
 //
-// asc optimises at level 1 (asconfig.json): the higher ones inline, and a function that Binaryen has inlined is missing
-// from back traces. Inlining is the translator's business, which keeps account of it.
+// asconfig.json has asc's options, passes.mjs Binaryen's.
 
 import * as power from './acpi/power.ts';
 import * as tables from './acpi/tables.ts';

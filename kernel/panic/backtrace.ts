@@ -2,7 +2,7 @@
 
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
-import { appendSource, Symbol, stackBottom, stackTop } from './symbols.ts';
+import { Symbol, stackBottom, stackTop } from './symbols.ts';
 
 const CALLS_MAX: u32 = 24;
 
@@ -25,7 +25,7 @@ export function backtrace(pc: u64, rsp: u64, slot: u32): void {
       return;
     }
     symbol.appendName(line);
-    appendSource(line, at);
+    symbol.appendSource(line, at);
     line.end();
     rsp += depth === 0 ? depthAt(symbol, pc) : symbol.frame;
     if (rsp < bottom || rsp + 8 > top) return;

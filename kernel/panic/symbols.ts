@@ -49,18 +49,25 @@ export class Symbol {
   appendName(line: Line): void {
     appendString(line, this.name);
   }
-}
 
-/** Appends `file:line` of a native address, if it is known. */
-export function appendSource(line: Line, pc: u64): void {
-  const entry = lastUpTo(LINES, LINE_BYTES, (pc - x86.table(TEXT)) as u32);
-  if (entry === 0) return;
-  const place = x86.peek32(entry + 4);
-  const file = place >> 20;
-  const at = x86.table(FILES) + file * 4;
-  if (file === NO_FILE || at >= x86.table(FILES + 1)) return;
-  appendString(line.text(' ('), x86.peek32(at));
-  line.decimal(':', place & 0xf_ffff).text(')');
+  /** Appends `file:line` of an address in the function, if it is known; else that of the code before it. */
+  appendSource(line: Line, pc: u64): void {
+    const text = x86.table(TEXT);
+    let entry = lastUpTo(LINES, LINE_BYTES, (pc - text) as u32);
+    while (
+      entry > x86.table(LINES) &&
+      text + x86.peek32(entry) > this.start &&
+      x86.peek32(entry + 4) >> 20 === NO_FILE
+    ) {
+      entry -= LINE_BYTES;
+    }
+    if (entry === 0) return;
+    const place = x86.peek32(entry + 4);
+    const file = x86.table(FILES) + (place >> 20) * 4;
+    if (file >= x86.table(FILES + 1)) return;
+    appendString(line.text(' ('), x86.peek32(file));
+    line.decimal(':', place & 0xf_ffff).text(')');
+  }
 }
 
 /** The kind of trap that the instruction at a native address can raise, 0: none. */

@@ -27,7 +27,17 @@ export async function compileKernel(source?: string): Promise<WebAssembly.Module
   let binary: Uint8Array | undefined;
   const entry = source === undefined ? 'kernel/main.ts' : ENTRY;
   const { error, stderr } = await asc.main(
-    [entry, '--config', 'kernel/asconfig.json', '--baseDir', root, '--outFile', 'test.wasm', '-O0'],
+    [
+      entry,
+      '--config',
+      'kernel/asconfig.json',
+      '--baseDir',
+      root,
+      '--outFile',
+      'test.wasm',
+      '--target',
+      'debug',
+    ],
     {
       readFile: (name, folder) => (name === ENTRY ? ABORT + source! : readText(resolve(folder, name))),
       writeFile: (name, contents) => {

@@ -66,7 +66,7 @@ function start(device: Port = {}) {
   let serial = '';
   let view: DataView;
   const input = (width: number) => (port: number) => {
-    if (port === 0x3fd) return 0x20;
+    if (port === 0x3fd) return 0x60;
     return device.read?.(port, width) ?? (width === 1 ? 0xff : 0xffff);
   };
   const output = (port: number, value: number) => {

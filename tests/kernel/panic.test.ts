@@ -1,0 +1,82 @@
+// Panics on the real machine: the reason, the registers and the back trace by the translator's tables, with the
+// functions' names and lines of the source; what the driver in charge was doing.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { STATUS_PANIC } from '../../build/qemu/command.ts';
+import { Workbench } from '../qemu/machine.ts';
+import { root } from './compile.ts';
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+async function panic(job: string): Promise<string[]> {
+  const outcome = await bench.boot({ DISK: bench.disk().path, APPEND: job });
+  expect(outcome.status, outcome.lines.join('\n')).toBe(STATUS_PANIC);
+  return outcome.lines.slice(outcome.lines.findIndex((line) => line.startsWith('panic: ')));
+}
+
+/** The lines of a source file that hold `text`. */
+function linesWith(file: string, text: string): string[] {
+  const lines = readFileSync(join(root, file), 'utf8').split('\n');
+  return lines.flatMap((line, i) => (line.includes(text) ? [`${file}:${i + 1}`] : []));
+}
+
+const faults: [string, RegExp, string, string][] = [
+  ['fault-memory', /^panic: out of bounds memory access at 0x00000000$/, 'memoryFault', 'store<u32>('],
+  [
+    'fault-memory address=720896',
+    /^panic: out of bounds memory access at 0x000b0000$/,
+    'memoryFault',
+    'store<u32>(',
+  ],
+  [
+    'fault-memory address=1048576',
+    /^panic: out of bounds memory access at 0x00100000$/,
+    'memoryFault',
+    'store<u32>(',
+  ],
+  [
+    'fault-memory address=4294967295',
+    /^panic: out of bounds memory access at 0xffffffff$/,
+    'memoryFault',
+    'store<u32>(',
+  ],
+  ['fault-division', /^panic: integer divide by zero$/, 'divisionFault', '1000 / divisor'],
+  ['fault-stack', /^panic: kernel stack overflow$/, 'stackFault', 'stackFault(depth + 1)'],
+];
+test.each(faults)('job=%s', async (job, reason, name, text) => {
+  const lines = await panic(`job=${job}`);
+  expect(lines[0]).toMatch(reason);
+  expect(lines[1]).toBe('panic: thread main');
+  const log = lines.join('\n');
+  expect(log).toMatch(/^panic: rip [0-9a-f]{16} rsp [0-9a-f]{16} rflags [0-9a-f]{8} cr2 [0-9a-f]{16}$/m);
+  expect(log).toMatch(/^panic: r13 [0-9a-f]{16} r14 [0-9a-f]{16} r15 [0-9a-f]{16}$/m);
+  const first = /^panic: #0 (\S+) \((\S+)\)$/m.exec(log);
+  expect(first?.[1], log).toBe(`kernel/jobs/fault/${name}`);
+  expect(linesWith('kernel/jobs/fault.ts', text)).toContain(first?.[2]);
+});
+
+test('the stack is unwound to its beginning', async () => {
+  const calls = (await panic('job=fault-assert')).filter((line) => line.startsWith('panic: #'));
+  const names = calls.map((line) => line.replace(/^panic: #\d+ /, '').replace(/ .*/, ''));
+  expect(names.slice(0, 3)).toEqual([
+    'kernel/lib/panic/panic',
+    'kernel/lib/panic/abort',
+    'kernel/jobs/fault/assertFault',
+  ]);
+  expect(names).toContain('kernel/sched/thread/thread_main');
+  expect(calls.at(-1)).toMatch(/^panic: #\d+ assembly at 0xffffffff[0-9a-f]{8}$/);
+  const [assertion] = linesWith('kernel/jobs/fault.ts', "'job=fault-assert'");
+  expect(calls[2]).toContain(`(${assertion})`);
+});
+
+test('an assertion says where it is', async () => {
+  const [assertion] = linesWith('kernel/jobs/fault.ts', "'job=fault-assert'");
+  expect((await panic('job=fault-assert'))[0]).toBe(`panic: job=fault-assert (${assertion})`);
+});
+
+test('an unknown job', async () => {
+  expect((await panic('job=what'))[0]).toBe('panic: unknown job');
+});
