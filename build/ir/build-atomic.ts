@@ -1,5 +1,5 @@
-// Atomics (threads proposal). An unaligned access traps, but one that is also out of bounds traps as that, as in V8:
-// the cold path of the alignment check makes a plain access first, which faults where the bytes are not there.
+// Atomics (threads proposal). The alignment of the address is checked first, then the access faults by itself if it is
+// out of bounds.
 
 import { memArg } from '../wasm/types.ts';
 import type { FuncBuilder } from './build.ts';
@@ -49,17 +49,10 @@ function buildAccess(b: FuncBuilder, group: number, type: Type, width: number, o
 
 function checkAligned(b: FuncBuilder, index: Inst, offset: number, width: number): void {
   if (width === 1) return;
-  const { e, ssa } = b;
+  const { e } = b;
   const low = offset % width;
   const sum = low === 0 ? index : e.add(index, e.i32(low));
-  const unaligned = e.emit('and', 'i32', [sum, e.i32(width - 1)]);
-  const cold = ssa.newBlock(true);
-  const aligned = ssa.newBlock(true);
-  e.branch(unaligned, ssa.edgeTo(cold, []), ssa.edgeTo(aligned, []));
-  ssa.start(cold);
-  probe(b, index, offset, width);
-  e.trap('unaligned');
-  ssa.start(aligned);
+  e.trapIf(e.emit('and', 'i32', [sum, e.i32(width - 1)]), 'unaligned');
 }
 
 /** A load for the sake of its trap. */

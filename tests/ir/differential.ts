@@ -26,7 +26,8 @@ const MESSAGES: [RegExp, string[]][] = [
   [/^divide by zero|^remainder by zero/, ['division']],
   [/^divide result unrepresentable/, ['integerOverflow']],
   [/^float unrepresentable/, ['integerOverflow', 'invalidConversion']],
-  [/memory access out of bounds|data segment.* out of bounds/, ['memory']],
+  // V8 before 12 looks at the bounds of an unaligned atomic access first.
+  [/memory access out of bounds|data segment.* out of bounds/, ['memory', 'unaligned']],
   [/^table index is out of bounds/, ['undefinedElement', 'table']],
   [/table (access|initializer|index).* out of bounds|segment .*out of bounds/, ['table', 'memory']],
   [/^null function or function signature mismatch/, ['signature', 'uninitializedElement']],
