@@ -12,6 +12,8 @@ export function globalGet(e: Emitter, index: number): Inst {
   const global = module.globals[index];
   const type = irType(global.type);
   const { offset, imported } = layout.globals[index];
+  const [c] = global.init ?? [];
+  if (!global.mutable && global.init?.length === 1 && c.op === 'const') return e.const(c.type, c.bits);
   if (imported) return e.nLoad(type, e.ctxLoad('i64', offset, false), 0, global.mutable);
   return e.ctxLoad(type, offset, global.mutable);
 }

@@ -43,7 +43,7 @@ export function validate(bytes: Uint8Array): void {
 
 /** V8's "WebAssembly.Module(): Compiling function #1:"f" failed: i32.add[0] expected …  @+42". */
 function hostError(message: string): InvalidError {
-  const text = message.replace(/^WebAssembly\.Module\(\): /, '').replace(/\s+/g, ' ');
+  const text = message.replace(/^WebAssembly\.Module\(\): /, '').replace(/[\s\p{Cc}]+/gu, ' ');
   const at = text.match(/^(.*) @\+(\d+)$/);
   return at ? new InvalidError(at[1], Number(at[2])) : new InvalidError(text);
 }
