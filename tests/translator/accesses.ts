@@ -1,6 +1,6 @@
 // Memory accesses for tests: every load and store at every border of a memory of two pages, and the address
-// expressions that the selector folds. `first` is the lowest byte that can be accessed: a Linux process that maps the
-// memory at its own addresses (fixed.test.ts) cannot have the first page.
+// expressions that the selector folds. A Linux process that maps the memory at its own addresses (fixed.test.ts) cannot
+// have the first page, so all of it may begin at the second.
 
 import type { Call } from './node.ts';
 import { type NumType, Random, SHARP } from './values.ts';
@@ -57,16 +57,28 @@ export function addressesFor(offset: number): bigint[] {
   return [...new Set(list.map((a) => BigInt.asUintN(32, BigInt(a))))];
 }
 
-export function memoryModule(first = 0): ModuleBuilder {
+/** What the memory of the tests is: the module's own from byte `first` on, or spectest's. */
+export type Where = number | 'imported';
+
+export function memoryModule(where: Where = 0): ModuleBuilder {
   const module = new ModuleBuilder();
-  module.setMemory(PAGES, 4);
   const random = new Random(3);
-  for (const at of [first, Math.max(first, PAGE - 128), SIZE - 256]) {
-    module.addData(
-      at,
-      Array.from({ length: 256 }, () => random.below(256)),
-    );
+  const first = where === 'imported' ? 0 : where;
+  const pieces = [first, Math.max(first, PAGE - 128), SIZE - 256].map((at) => ({
+    at,
+    bytes: Array.from({ length: 256 }, () => random.below(256)),
+  }));
+  if (where !== 'imported') {
+    module.setMemory(PAGES, 4);
+    for (const { at, bytes } of pieces) module.addData(at, bytes);
+    return module;
   }
+  // It has one page and may have two.
+  module.importMemory('spectest', 'memory', 1, 2);
+  const fill = pieces.flatMap(({ at, bytes }) => [
+    ...[...i32(at), ...i32(0), ...i32(bytes.length), ...op('memory.init', module.addPassiveData(bytes), 0)],
+  ]);
+  module.setStart(module.internal([], [], [...i32(1), ...op('memory.grow', 0), ...op('drop'), ...fill]));
   return module;
 }
 
@@ -91,8 +103,9 @@ interface Calls {
   calls: Call[];
 }
 
-export function loadCalls(first = 0): Calls {
-  const module = memoryModule(first);
+export function loadCalls(where: Where = 0): Calls {
+  const module = memoryModule(where);
+  const first = where === 'imported' ? 0 : where;
   const calls: Call[] = [];
   for (const load of loads) {
     for (const offset of OFFSETS) {
@@ -107,8 +120,9 @@ export function loadCalls(first = 0): Calls {
 }
 
 /** After each store, the bytes around it. */
-export function storeCalls(first = 0): Calls {
-  const module = memoryModule(first);
+export function storeCalls(where: Where = 0): Calls {
+  const module = memoryModule(where);
+  const first = where === 'imported' ? 0 : where;
   const calls: Call[] = [];
   module.export('around', ['i32'], ['i64'], around(0));
   for (const store of stores) {
@@ -177,8 +191,9 @@ const X = [
 const Y = [0, 1, 16, SIZE - 8, -1, -8, 0x40000000, 0x1fffffff, -0x80000000];
 
 /** A load, a store with a load behind it, and an update through each address. */
-export function addressCalls(first = 0): Calls {
-  const module = memoryModule(first);
+export function addressCalls(where: Where = 0): Calls {
+  const module = memoryModule(where);
+  const first = where === 'imported' ? 0 : where;
   const calls: Call[] = [];
   for (const { text, code, value } of ADDRESSES) {
     for (const offset of [0, 8, 0x7ffffff8, 0x80000008, 0xfffffff8]) {

@@ -15,19 +15,21 @@ import {
 import { type Call, expectSame } from './harness.ts';
 import { access, type Bytes, get, i32, i64, ModuleBuilder, op, set, tee, type ValType } from './wasm.ts';
 
-test('memory: every load at every border', async () => {
-  const { module, calls } = loadCalls();
-  await expectSame('memory-loads', module, calls);
+const WHERE = [0, 'imported'] as const;
+
+test.each(WHERE)('memory: every load at every border (%s)', async (where) => {
+  const { module, calls } = loadCalls(where);
+  await expectSame(`memory-${where}-loads`, module, calls);
 });
 
-test('memory: every store at every border, and nothing beside it', async () => {
-  const { module, calls } = storeCalls();
-  await expectSame('memory-stores', module, calls);
+test.each(WHERE)('memory: every store at every border, and nothing beside it (%s)', async (where) => {
+  const { module, calls } = storeCalls(where);
+  await expectSame(`memory-${where}-stores`, module, calls);
 });
 
-test('memory: address arithmetic wraps at 32 bits, the offset does not', async () => {
-  const { module, calls } = addressCalls();
-  await expectSame('memory-addresses', module, calls);
+test.each(WHERE)('memory: address arithmetic wraps at 32 bits, the offset does not (%s)', async (where) => {
+  const { module, calls } = addressCalls(where);
+  await expectSame(`memory-${where}-addresses`, module, calls);
 });
 
 test('memory: constant addresses', async () => {
@@ -170,8 +172,8 @@ function addHash(module: ModuleBuilder): void {
   );
 }
 
-test('memory: copy, fill, init and drop', async () => {
-  const module = memoryModule();
+test.each(WHERE)('memory: copy, fill, init and drop (%s)', async (where) => {
+  const module = memoryModule(where);
   addHash(module);
   const data = module.addPassiveData(Array.from({ length: 300 }, (_, i) => (i * 7) & 0xff));
   const empty = module.addPassiveData([]);
@@ -208,7 +210,7 @@ test('memory: copy, fill, init and drop', async () => {
   make('init', SIZE, 0, 0);
   make('init', SIZE + 1, 0, 0);
   make('drop');
-  await expectSame('memory-bulk', module, calls);
+  await expectSame(`memory-${where}-bulk`, module, calls);
 });
 
 test('memory: grows up to its maximum and past 2 GiB', async () => {

@@ -18,6 +18,7 @@ const SHAPES: [string, (module: ModuleBuilder) => shapes.Shape][] = [
   ['pressure', () => shapes.pressure],
   ['calls', shapes.acrossCalls],
   ['moved', () => shapes.moved],
+  ['chains', () => shapes.chains],
 ];
 
 test.each(SHAPES)('operators: %s', async (name, shapeFor) => {

@@ -3,7 +3,7 @@
 // module and returns the calls to make.
 
 import type { Call } from './node.ts';
-import { type Operator, operatorCall, tuples } from './operators.ts';
+import { OPERATORS, type Operator, operatorCall, tuples } from './operators.ts';
 import { EDGES, type NumType, Random, SHARP, widthOf } from './values.ts';
 import {
   access,
@@ -376,4 +376,29 @@ export const moved: Shape = (module, o) => {
   const result = o.freeNan ? o.result : other(o.result);
   module.export(name, o.params.map(other), [result], [...body, ...op(o.name), ...back]);
   return sharpTuples(o).map((values) => operatorCall(name, o, values));
+};
+
+/** `o` behind each unary operator: what one leaves in a register's upper half the other must not see. */
+export const chains: Shape = (module, o) => {
+  const calls: Call[] = [];
+  for (const inner of OPERATORS) {
+    if (inner.params.length !== 1 || inner.result !== o.params[0]) continue;
+    const free = inner.freeNan || o.freeNan;
+    // Here bits that are the engine's choice would become a number.
+    if (inner.freeNan && /reinterpret_f/.test(o.name)) continue;
+    const name = `${o.name} ${inner.name}`;
+    const types = [inner.params[0], ...o.params.slice(1)];
+    module.export(
+      name,
+      types,
+      [o.result],
+      [...[...get(0), ...op(inner.name), ...(o.params.length === 2 ? get(1) : []), ...op(o.name)]],
+    );
+    for (const x of SHARP[types[0]]) {
+      for (const y of types.length === 2 ? SHARP[types[1]].slice(3, 7) : [0n]) {
+        calls.push({ name, args: [x, y].slice(0, types.length), nan: free ? 'arithmetic' : undefined });
+      }
+    }
+  }
+  return calls;
 };

@@ -239,6 +239,10 @@ export class ModuleBuilder {
     return this.importedGlobals++;
   }
 
+  importMemory(module: string, name: string, min: number, max: number): void {
+    this.imports.push([...text(module), ...text(name), 2, ...limits({ min, max })]);
+  }
+
   /** The index that the next function will have. */
   get nextFunction(): number {
     return this.importedFunctions + this.functions.length;
