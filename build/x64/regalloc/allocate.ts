@@ -34,6 +34,7 @@ export class Allocator {
   /** Everything that is in memory. */
   readonly memory: Range[] = [];
   private regions: RegionPlanner | undefined;
+  private graph: Cfg | undefined;
   /** The registers for which there are hints, and how much they are wished for. */
   private readonly hinted: number[] = [];
   private readonly wish = new Float64Array(32);
@@ -56,8 +57,13 @@ export class Allocator {
   }
 
   private get planner(): RegionPlanner {
-    this.regions ??= new RegionPlanner(this.p, new Cfg(this.p), this.registers);
+    this.regions ??= new RegionPlanner(this.p, this.cfg, this.registers);
     return this.regions;
+  }
+
+  get cfg(): Cfg {
+    this.graph ??= new Cfg(this.p);
+    return this.graph;
   }
 
   run(bundles: Bundle[]): void {

@@ -10,7 +10,7 @@ export class Cfg {
   readonly exit: Int32Array;
   readonly boundaries: number;
   private readonly p: Program;
-  private dominators: Int32Array | undefined;
+  private dominators: Dominators | undefined;
 
   constructor(p: Program) {
     this.p = p;
@@ -35,20 +35,30 @@ export class Cfg {
     this.boundaries = blocks * 2;
   }
 
-  /** The immediate dominator of each block; the entry's is itself (Cooper, Harvey and Kennedy's algorithm). */
+  /** The immediate dominator of each block; the entry's is itself. */
   get idom(): Int32Array {
     this.dominators ??= computeDominators(this.p);
-    return this.dominators;
+    return this.dominators.idom;
+  }
+
+  /** Each block's position in reverse post-order: a block's dominators stand before it. */
+  get position(): Int32Array {
+    this.dominators ??= computeDominators(this.p);
+    return this.dominators.position;
   }
 }
 
-function computeDominators(p: Program): Int32Array {
+interface Dominators {
+  idom: Int32Array;
+  position: Int32Array;
+}
+
+/** The algorithm of Cooper, Harvey and Kennedy ("A simple, fast dominance algorithm", 2001). */
+function computeDominators(p: Program): Dominators {
   const blocks = p.func.blocks.length;
   const order = reversePostOrder(p);
   const position = new Int32Array(blocks);
-  order.forEach((b, i) => {
-    position[b] = i;
-  });
+  for (let i = 0; i < order.length; i++) position[order[i]] = i;
   const idom = new Int32Array(blocks).fill(-1);
   idom[0] = 0;
   for (let changed = true; changed; ) {
@@ -66,7 +76,7 @@ function computeDominators(p: Program): Int32Array {
       }
     }
   }
-  return idom;
+  return { idom, position };
 }
 
 function intersect(idom: Int32Array, position: Int32Array, x: number, y: number): number {

@@ -16,5 +16,5 @@ export function allocate(func: MFunc, env: RegEnv): void {
   allocator.run(formBundles(program, computeRanges(program)));
   const { memory, registers } = allocator;
   assignSlots(func, memory);
-  new Resolver(program, registers.ranges().concat(memory)).run();
+  new Resolver(program, () => allocator.cfg, registers.ranges().concat(memory)).run();
 }

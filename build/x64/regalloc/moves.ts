@@ -1,12 +1,13 @@
 // Resolution: turns the placed pieces into locations of operands and moves between instructions. A value moves where
 // its pieces meet, where an edge joins different locations, into and out of fixed registers, and into its slot.
-// Since SSA values never change, a value that is anywhere in memory is stored once, and never again.
 // Guarantees: every operand has its `loc`, block parameters and edge arguments are gone.
 
 import { type Loc, type MBlock, MInst, Operand, SLOT0, type VReg } from '../mir.ts';
+import type { Cfg } from './cfg.ts';
 import type { Range } from './liveness.ts';
 import { type Move, sequence } from './parallel-move.ts';
 import { AFTER, type Program, reusedVReg, terminatorOf, UseKind } from './program.ts';
+import { placeStores, type Spill } from './stores.ts';
 
 /** Order of the moves in one gap; those of one phase are parallel. */
 const Phase = {
@@ -34,9 +35,13 @@ export class Resolver {
   private readonly split = new Map<VReg, Range[]>();
   /** Moves in the gap before each instruction: a linked list for each, newest first. */
   private readonly gaps: (PlacedMove | undefined)[];
+  private readonly cfg: () => Cfg;
+  /** Where values pass from registers into memory. */
+  private readonly spills = new Map<VReg, Spill[]>();
 
-  constructor(p: Program, pieces: Range[]) {
+  constructor(p: Program, cfg: () => Cfg, pieces: Range[]) {
     this.p = p;
+    this.cfg = cfg;
     this.first = new Array(p.func.classes.length).fill(undefined);
     this.gaps = new Array(p.insts.length).fill(undefined);
     for (const r of pieces) {
@@ -60,6 +65,7 @@ export class Resolver {
     }
     for (let i = 0; i < p.insts.length; i++) if (p.special[i] === 1) this.fixedOperands(p.insts[i], i);
     for (let b = 0; b < p.func.blocks.length; b++) this.passArguments(p.func.blocks[b], b);
+    for (const [v, spills] of this.spills) this.storeOnce(v, spills);
     rewrite(p, this.gaps);
   }
 
@@ -87,14 +93,6 @@ export class Resolver {
     this.gaps[inst] = { to, from, float, phase, next: this.gaps[inst] };
   }
 
-  /** A move on the edge between two blocks, which is critical for neither. */
-  private moveOnEdge(from: number, to: number, vreg: VReg, toLoc: Loc, fromLoc: Loc): void {
-    if (toLoc === fromLoc) return;
-    const last = this.p.blockFirst[from + 1] - 1;
-    if (this.p.insts[last].targets.length === 1) this.move(last, Phase.EdgeOut, vreg, toLoc, fromLoc);
-    else this.move(this.p.blockFirst[to], Phase.EdgeIn, vreg, toLoc, fromLoc);
-  }
-
   private locateOperands(piece: Range): void {
     const p = this.p;
     const { loc } = piece;
@@ -103,20 +101,25 @@ export class Resolver {
     }
   }
 
-  /** Moves where the pieces of one vreg meet, and the store if one of them is in memory. */
+  /** Moves where the pieces of one vreg meet. */
   private joinPieces(v: VReg, list: Range[]): void {
     const p = this.p;
-    const home = list.find((r) => r.home)?.home;
     for (let k = 0; k < list.length; k++) {
       const piece = list[k];
       const starts = p.blockStart(p.blockAt(piece.from)) === piece.from;
-      if (!starts && piece.from !== p.defPoint[v] && !piece.home) {
-        this.move(piece.from >> 2, Phase.Pieces, v, piece.loc, list[k - 1].loc);
+      if (!starts && piece.from !== p.defPoint[v]) {
+        const inst = piece.from >> 2;
+        if (piece.home) this.spill(v, inst, Phase.Pieces, this.locBefore(v, inst));
+        else this.move(inst, Phase.Pieces, v, piece.loc, list[k - 1].loc);
       }
-      if (!piece.home) this.enterBlocks(v, piece);
+      this.enterBlocks(v, piece);
     }
-    const first = this.pieceAt(v, p.defPoint[v]);
-    if (home && !first.home) this.move(afterDef(p, v), Phase.Pieces, v, home.loc, first.loc);
+  }
+
+  /** Where a value is just before the gap of an instruction, or at its block's start if that is there. */
+  private locBefore(v: VReg, inst: number): Loc {
+    const atStart = this.p.blockStart(this.p.blockOfInst[inst]) === inst * 4;
+    return this.locAt(v, atStart ? inst * 4 : inst * 4 - 1);
   }
 
   /** Edges into the blocks that begin within a piece. */
@@ -127,7 +130,7 @@ export class Resolver {
     for (; b < p.preds.length && p.blockStart(b) < piece.to; b++) {
       if (b === p.defBlock[v]) continue;
       for (const pred of p.preds[b]) {
-        this.moveOnEdge(pred, b, v, piece.loc, this.locAt(v, p.blockEnd(pred) - 1));
+        this.moveOnEdge(pred, b, v, piece, this.pieceAt(v, p.blockEnd(pred) - 1));
       }
     }
   }
@@ -141,9 +144,46 @@ export class Resolver {
         const arg = target.args[i];
         const param = target.block.params[i];
         if (!this.first[param]) continue;
-        this.moveOnEdge(b, to, arg, this.locAt(param, this.p.blockStart(to)), this.locAt(arg, end));
+        this.moveOnEdge(b, to, arg, this.pieceAt(param, this.p.blockStart(to)), this.pieceAt(arg, end));
       }
     }
+  }
+
+  /** A move on the edge between two blocks, which is critical for neither. */
+  private moveOnEdge(from: number, to: number, v: VReg, target: Range, source: Range): void {
+    if (target.loc === source.loc) return;
+    const last = this.p.blockFirst[from + 1] - 1;
+    const atEnd = this.p.insts[last].targets.length === 1;
+    const inst = atEnd ? last : this.p.blockFirst[to];
+    const phase = atEnd ? Phase.EdgeOut : Phase.EdgeIn;
+    if (target.home && target.home === source.bundle?.home) this.spill(v, inst, phase, source.loc);
+    else this.move(inst, phase, v, target.loc, source.loc);
+  }
+
+  /** The value passes into its slot: somewhere before this it has to be stored. */
+  private spill(v: VReg, inst: number, phase: number, from: Loc): void {
+    if (from >= SLOT0) return;
+    const list = this.spills.get(v);
+    if (list) list.push({ inst, phase, from });
+    else this.spills.set(v, [{ inst, phase, from }]);
+  }
+
+  private storeOnce(v: VReg, spills: Spill[]): void {
+    const { p } = this;
+    const defBlock = p.defBlock[v];
+    const first = this.pieceAt(v, p.defPoint[v]);
+    // What begins in memory is there for good.
+    if (!first.bundle) return;
+    const slot = first.bundle.home.loc;
+    const atStart = (b: number): Loc => {
+      const piece = this.pieceAt(v, p.blockStart(b));
+      return piece.home ? -1 : piece.loc;
+    };
+    placeStores(p, this.cfg(), defBlock, spills, atStart, (at) => {
+      if (typeof at !== 'number') this.move(at.inst, at.phase, v, slot, at.from);
+      else if (at === defBlock) this.move(afterDef(p, v), Phase.Pieces, v, slot, first.loc);
+      else this.move(p.blockFirst[at], Phase.Pieces, v, slot, atStart(at));
+    });
   }
 
   private fixedOperands(inst: MInst, i: number): void {
