@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { translateFile } from './compile.ts';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
@@ -34,6 +35,8 @@ interface Step {
 }
 
 export async function buildKernel(): Promise<void> {
+  if (!existsSync(join(root, 'kernel')))
+    throw new UserError(`yaos build: ${root} is no checkout: no kernel/`);
   mkdirSync(join(out, 'asm'), { recursive: true });
   mkdirSync(join(out, 'boot'), { recursive: true });
   const prefix = binutilsPrefix();
@@ -59,15 +62,11 @@ export async function buildKernel(): Promise<void> {
 function wasmStep(): Step {
   return {
     name: 'asc',
-    inputs: [
-      ...filesBelow('kernel', '.ts'),
-      'kernel/asconfig.json',
-      'kernel/passes.mjs',
-      'package-lock.json',
-      'package.json',
-    ],
+    inputs: [...filesBelow('kernel', ''), 'package-lock.json', 'package.json'],
     outputs: ['out/kernel.wasm', 'out/kernel.wasm.map'],
     run: async () => {
+      // Binaryen is WebAssembly itself: to optimise its code takes longer than this one run gains.
+      setFlagsFromString('--liftoff-only');
       const asc: Asc = await import(ASC_MODULE);
       const files = new Map<string, string | Uint8Array>();
       const { error, stderr } = await asc.main(
