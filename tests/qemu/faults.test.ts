@@ -1,8 +1,9 @@
 // What the machine does when things are wrong: each has its own line, its exit status, and ends in seconds. A
 // device that refuses FEATURES_OK or never resets is in tests/kernel: QEMU has none.
 
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { STATUS_PANIC } from '../../build/qemu/command.ts';
@@ -138,6 +139,23 @@ describe('yaos run', () => {
     const { status, last } = run({ QEMUEXTRA: '-device nonesuch' });
     expect(status).toBe(1);
     expect(last).toMatch(/^yaos: QEMU failed with status 1: .*'nonesuch' is not a valid device model name$/);
+  });
+
+  test('is 130 after Ctrl-C, and leaves no QEMU behind', async () => {
+    const pidFile = join(bench.directory, 'pid');
+    const env = { ...process.env, ACCEL: 'tcg', DISK: 'none', QEMUEXTRA: `-S -pidfile ${pidFile}` };
+    const child = spawn('out/yaos', ['run'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let log = '';
+    child.stdout.on('data', (bytes: Buffer) => {
+      log += bytes.toString();
+    });
+    const readPid = () => (existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0);
+    await expect.poll(readPid, { timeout: 10_000 }).toBeGreaterThan(0);
+    const qemu = readPid();
+    child.kill('SIGINT');
+    const [status] = await once(child, 'close');
+    expect({ status, log }).toEqual({ status: 130, log: 'yaos: interrupted\n' });
+    expect(() => process.kill(qemu, 0)).toThrow('ESRCH');
   });
 
   test('is 1 when DISK is not there, without starting QEMU', () => {
