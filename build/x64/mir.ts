@@ -82,6 +82,11 @@ export class MInst {
   clobbers: RegSet = 0;
   /** A copy: ops = [def, use], both 'any'. The allocator tries to give both the same location. */
   isMove = false;
+  /**
+   * ops = [def reuse 1, use, use, …]: operands 1 and 2 may be exchanged without changing the result. The allocator
+   * does so (their vregs only) where that saves a copy.
+   */
+  commutative = false;
   /** Terminators only. */
   targets: MEdge[] = [];
   /** Payload for the emitter; the allocator does not look at it. */

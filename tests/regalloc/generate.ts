@@ -195,7 +195,7 @@ class Generator {
     const shift = cls === 'int' && this.rnd.chance(30);
     if (shift) ops[1] = new Operand(ops[1].vreg, 'use', 'fixed', this.rnd.pick(this.ints));
     ops.unshift(new Operand(this.fresh(cls), 'def', 'reuse', 1));
-    this.emit(shift ? 'shift' : 'alu', ops);
+    this.emit(shift ? 'shift' : 'alu', ops).commutative = !shift && this.rnd.chance(70);
   }
 
   /** An instruction of random operands, dropped again one by one until the registers suffice. */

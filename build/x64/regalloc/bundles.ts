@@ -3,9 +3,10 @@
 // the most frequent ties first, so that the tie costs no move. Requires the ranges of liveness.ts; guarantees that
 // the ranges of a bundle are in ascending order and disjoint.
 
-import { type MInst, type RegClass, SLOT0, type VReg } from '../mir.ts';
+import { type Operand, type RegClass, SLOT0 } from '../mir.ts';
 import type { Range } from './liveness.ts';
 import { type Program, terminatorOf } from './program.ts';
+import { EDGE_FIRST, type Tie, Webs } from './webs.ts';
 
 /** What all bundles have in common that were split off one: their slot in memory, and wishes. */
 export class Home {
@@ -60,48 +61,21 @@ export class Bundle {
   }
 }
 
-/** A wish that two vregs share a location. */
-interface Tie {
-  a: VReg;
-  b: VReg;
-  weight: number;
-}
-
 export function formBundles(p: Program, ranges: Range[][]): Bundle[] {
-  const merged = ranges.slice();
-  const owner = new Int32Array(ranges.length);
-  for (let v = 0; v < owner.length; v++) owner[v] = v;
-  const find = (v: VReg): VReg => {
-    let at = v;
-    while (owner[at] !== at) {
-      owner[at] = owner[owner[at]];
-      at = owner[at];
-    }
-    return at;
-  };
+  const webs = new Webs(p, ranges);
   const broken: Tie[] = [];
-  for (const tie of collectTies(p)) {
-    const a = find(tie.a);
-    const b = find(tie.b);
-    const [x, y] = [merged[a], merged[b]];
-    if (a === b || x.length === 0 || y.length === 0) continue;
-    if (p.func.classes[a] !== p.func.classes[b] || interfere(x, y)) {
-      broken.push(tie);
-      continue;
-    }
-    merged[a] = mergeSorted(x, y);
-    owner[b] = a;
-  }
+  for (const tie of collectTies(p)) if (!webs.merge(tie)) broken.push(tie);
   const bundles: Bundle[] = [];
   const homes: Home[] = [];
-  for (let v = 0; v < owner.length; v++) {
-    if (owner[v] !== v || merged[v].length === 0) continue;
-    homes[v] = new Home(merged[v]);
-    bundles.push(new Bundle(merged[v], p.func.classes[v], homes[v], 0));
+  for (let v = 0; v < ranges.length; v++) {
+    const web = webs.ranges[v];
+    if (webs.find(v) !== v || web.length === 0) continue;
+    homes[v] = new Home(web);
+    bundles.push(new Bundle(web, p.func.classes[v], homes[v], 0));
   }
   for (const { a, b, weight } of broken) {
-    const [x, y] = [homes[find(a)], homes[find(b)]];
-    if (x !== y) tieHomes(x, y, weight);
+    const [x, y] = [homes[webs.find(a)], homes[webs.find(b)]];
+    if (x && y && x !== y) tieHomes(x, y, weight);
   }
   return bundles;
 }
@@ -116,53 +90,23 @@ function tieHomes(x: Home, y: Home, weight: number): void {
 /** The wishes, most frequent first. */
 function collectTies(p: Program): Tie[] {
   const ties: Tie[] = [];
-  for (const block of p.func.blocks) {
-    const weight = block.frequency;
-    for (const inst of block.insts) {
-      if (inst.isMove) ties.push({ a: inst.ops[0].vreg, b: inst.ops[1].vreg, weight });
-      else if (inst.ops.length > 1) tieReuse(inst, weight, ties);
+  for (let b = 0; b < p.func.blocks.length; b++) {
+    const frequency = p.frequency[b];
+    for (let i = p.blockFirst[b]; i < p.blockFirst[b + 1]; i++) {
+      const { ops, isMove } = p.insts[i];
+      if (isMove) ties.push({ a: ops[0].vreg, b: ops[1].vreg, weight: frequency, inst: -1 });
+      else if (p.special[i] === 1) tieReuse(ops, frequency, i, ties);
     }
-    for (const t of terminatorOf(block).targets) {
-      for (let i = 0; i < t.args.length; i++) {
-        ties.push({ a: t.block.params[i], b: t.args[i], weight: Math.min(weight, t.block.frequency) });
-      }
+    for (const t of terminatorOf(p.func.blocks[b]).targets) {
+      const weight = Math.min(frequency, t.block.frequency) * EDGE_FIRST;
+      for (let k = 0; k < t.args.length; k++)
+        ties.push({ a: t.block.params[k], b: t.args[k], weight, inst: -1 });
     }
   }
   return ties.length > 1 ? ties.sort((x, y) => y.weight - x.weight) : ties;
 }
 
-function tieReuse(inst: MInst, weight: number, ties: Tie[]): void {
-  for (const op of inst.ops) {
-    if (op.constraint === 'reuse') ties.push({ a: op.vreg, b: inst.ops[op.arg].vreg, weight });
-  }
-}
-
-/** Whether two lists of ranges overlap: walks the shorter one through the longer by binary search. */
-function interfere(x: Range[], y: Range[]): boolean {
-  const [short, long] = x.length <= y.length ? [x, y] : [y, x];
-  for (const r of short) {
-    const i = firstEndingAfter(long, r.from);
-    if (i < long.length && long[i].from < r.to) return true;
-  }
-  return false;
-}
-
-/** Index of the first of the sorted, disjoint ranges that ends behind `point`. */
-export function firstEndingAfter(ranges: Range[], point: number): number {
-  let lo = 0;
-  let hi = ranges.length;
-  while (lo < hi) {
-    const mid = (lo + hi) >> 1;
-    if (ranges[mid].to <= point) lo = mid + 1;
-    else hi = mid;
-  }
-  return lo;
-}
-
-/** Puts the shorter list's ranges into the longer one: a long chain of ties costs what it adds, not what it has. */
-function mergeSorted(x: Range[], y: Range[]): Range[] {
-  const [short, long] = x.length <= y.length ? [x, y] : [y, x];
-  if (8 * short.length > long.length) return [...x, ...y].sort((a, b) => a.from - b.from);
-  for (const r of short) long.splice(firstEndingAfter(long, r.from), 0, r);
-  return long;
+function tieReuse(ops: Operand[], weight: number, inst: number, ties: Tie[]): void {
+  for (const op of ops)
+    if (op.constraint === 'reuse') ties.push({ a: op.vreg, b: ops[op.arg].vreg, weight, inst });
 }

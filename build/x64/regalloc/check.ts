@@ -147,9 +147,11 @@ class BlockChecker {
   private instruction(source: MInst, inst: MInst): void {
     const uses = inst.ops.filter((op) => op.role === 'use' || op.role === 'lateuse');
     const writes = inst.ops.filter((op) => op.role !== 'use' && op.role !== 'lateuse');
+    const exchanged = source.commutative && inst.ops[1].vreg !== source.ops[1].vreg;
     for (const op of uses) this.use(op);
     inst.ops.forEach((op, i) => {
-      if (op.vreg !== source.ops[i].vreg) this.fail(`changed operand ${i}`);
+      if (op.vreg !== source.ops[exchanged && (i === 1 || i === 2) ? 3 - i : i].vreg)
+        this.fail(`changed operand ${i}`);
       this.constraint(inst, op);
     });
     this.overlaps(inst, uses, writes);

@@ -11,7 +11,8 @@ import { LATE, type Program, UseKind } from './program.ts';
 export class Range {
   readonly vreg: VReg;
   readonly from: number;
-  readonly to: number;
+  /** Final once the bundles have been formed. */
+  to: number;
   /** Its uses, as positions in the Program's use arrays. */
   readonly useBegin: number;
   readonly useEnd: number;
@@ -41,6 +42,19 @@ export function clip(p: Program, range: Range, from: number, to: number): Range 
   return new Range(range.vreg, lo, hi, begin, p.firstUseFrom(begin, range.useEnd, hi));
 }
 
+/** Index of the first of the sorted, disjoint ranges that ends behind `point`. */
+export function firstEndingAfter(ranges: Range[], point: number): number {
+  let lo = 0;
+  let hi = ranges.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (ranges[mid].to <= point) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
+}
+
+/** Puts the shorter list's ranges into the longer one: a long chain of ties costs what it adds, not what it has. */
 const NONE: Range[] = [];
 
 /** The ranges of every vreg. */

@@ -2,8 +2,8 @@
 // reservations of fixed operands and clobbers. Guarantees that a register never holds two ranges at one point.
 
 import type { VReg } from '../mir.ts';
-import { type Bundle, firstEndingAfter } from './bundles.ts';
-import type { Range } from './liveness.ts';
+import type { Bundle } from './bundles.ts';
+import { firstEndingAfter, type Range } from './liveness.ts';
 import type { Program } from './program.ts';
 
 const NEVER = 0x7fffffff;

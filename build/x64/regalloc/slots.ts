@@ -2,8 +2,7 @@
 // same time.
 
 import type { MFunc } from '../mir.ts';
-import { firstEndingAfter } from './bundles.ts';
-import type { Range } from './liveness.ts';
+import { firstEndingAfter, type Range } from './liveness.ts';
 
 export function assignSlots(func: MFunc, memory: Range[]): void {
   const slots: Range[][] = [];
