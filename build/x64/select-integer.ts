@@ -270,7 +270,7 @@ function lowerAlu(s: Selector, inst: Inst, alu: string): boolean {
     s.emit('alu', ops, { alu, size, mem: memOperand(s, b, ops) });
     return true;
   }
-  s.emit('alu', [s.def(inst, 'reuse', 1), s.use(a), s.use(b, 'any')], { alu, size });
+  s.emit('alu', [s.def(inst, 'reuse', 1), s.use(a), s.use(b, 'any')], { alu, size }).commutative = commutes;
   return true;
 }
 
@@ -288,7 +288,7 @@ function lowerMul(s: Selector, inst: Inst): boolean {
     const ops = [s.def(inst, 'reuse', 1), s.use(a)];
     s.emit('imul', ops, { size, mem: memOperand(s, b, ops) });
   } else {
-    s.emit('imul', [s.def(inst, 'reuse', 1), s.use(a), s.use(b, 'any')], { size });
+    s.emit('imul', [s.def(inst, 'reuse', 1), s.use(a), s.use(b, 'any')], { size }).commutative = true;
   }
   return true;
 }
