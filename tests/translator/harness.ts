@@ -84,16 +84,15 @@ export function compareAnswers(
 ): void {
   const lines = calls.map((call) => callLine(call, signature(call.name)));
   const answers = ask(program, lines, environment);
-  const failures: string[] = [];
-  answers.forEach((answer, i) => {
-    if (agree(wanted[i], answer, calls[i])) return;
-    failures.push(`${lines[i]}\n    yaos: ${answer}\n    Node: ${describe(wanted[i])}`);
-  });
-  if (failures.length === 0) return;
-  const shown = failures.slice(0, FAILURES_SHOWN).join('\n  ');
-  const first = lines[0] === undefined ? '' : `echo '…' | ${program.path} -`;
+  const wrong = [...answers.keys()].filter((i) => !agree(wanted[i], answers[i], calls[i]));
+  if (wrong.length === 0) return;
+  const shown = wrong
+    .slice(0, FAILURES_SHOWN)
+    .map((i) => `${lines[i]}\n    yaos: ${answers[i]}\n    Node: ${describe(wanted[i])}`);
+  const alone = `echo '${lines[wrong[0]]}' | ${program.path} -`;
   throw new Error(
-    `${program.wasm}: ${failures.length} of ${calls.length} calls differ (${first})\n  ${shown}`,
+    `${program.wasm}: ${wrong.length} of ${calls.length} calls differ\n  ${shown.join('\n  ')}\n` +
+      `If no call before it matters: ${alone}`,
   );
 }
 
