@@ -6,6 +6,7 @@
 import type { Bundle } from './bundles.ts';
 import { carve } from './carve.ts';
 import { Cfg } from './cfg.ts';
+import { Hints } from './hints.ts';
 import type { Range } from './liveness.ts';
 import { EARLY, LATE, type Program, UseKind } from './program.ts';
 import { RegionPlanner } from './region.ts';
@@ -21,38 +22,31 @@ const POINTLESS_TO_SPILL = 1e20;
 const LENGTH_BIAS = 40;
 /** What the first use of a callee-saved register costs: its push and pop. */
 const SAVE_COST = 1.5;
-/** How much it is worth to be in the register of another part of the same bundle. */
-const SIBLING_HINT = 0.1;
+/** How many bundles may be moved to make room for one with a hint. */
+const OTHERS_MAX = 3;
 const GENERATIONS_MAX = 8;
 
 export class Allocator {
   private readonly p: Program;
   readonly registers: RegisterFile;
+  private readonly hints: Hints;
   private readonly queue: Bundle[] = [];
-  /** Allocatable registers of each class in order of preference. */
-  private readonly order: Record<'int' | 'float', number[]> = { int: [], float: [] };
   /** Everything that is in memory. */
   readonly memory: Range[] = [];
   private regions: RegionPlanner | undefined;
   private graph: Cfg | undefined;
-  /** The registers for which there are hints, and how much they are wished for. */
-  private readonly hinted: number[] = [];
-  private readonly wish = new Float64Array(32);
   /** Callee-saved registers that nobody has used so far. */
   private fresh: number;
 
   constructor(p: Program) {
     this.p = p;
     this.registers = new RegisterFile(p);
+    this.hints = new Hints(p);
     const { allocatable, calleeSaved } = p.env;
     this.fresh = calleeSaved & allocatable;
-    for (const saved of [0, 1]) {
-      for (let r = 0; r < 32; r++) {
-        if (!((allocatable >>> r) & 1) || ((calleeSaved >>> r) & 1) !== saved) continue;
-        this.order[r < 16 ? 'int' : 'float'].push(r);
-        // Whatever the function's fixed operands touch has to be saved in any case.
-        if (p.reserved[r].length > 0) this.fresh &= ~(1 << r);
-      }
+    for (let r = 0; r < 32; r++) {
+      // Whatever the function's fixed operands touch has to be saved in any case.
+      if (p.reserved[r].length > 0) this.fresh &= ~(1 << r);
     }
   }
 
@@ -72,18 +66,48 @@ export class Allocator {
   }
 
   private allocate(bundle: Bundle): void {
-    const candidates = this.candidates(bundle);
+    const { hints, registers } = this;
+    const candidates = hints.order(bundle);
+    const hinted = hints.count;
     let unused = -1;
-    for (const reg of candidates) {
-      if (!this.registers.isFree(bundle, reg)) continue;
-      if (!this.isFresh(reg) || bundle.weight >= POINTLESS_TO_SPILL) {
+    for (let k = 0; k < candidates.length; k++) {
+      const reg = candidates[k];
+      if (!registers.isFree(bundle, reg)) {
+        if (k < hinted && this.changePlaces(bundle, reg)) return;
+      } else if (!this.isFresh(reg) || bundle.weight >= POINTLESS_TO_SPILL) {
         this.place(bundle, reg);
         return;
-      }
-      if (unused < 0) unused = reg;
+      } else if (unused < 0) unused = reg;
     }
     if (unused >= 0) this.saveOrSplit(bundle, candidates, unused);
     else if (!this.evict(bundle, candidates)) this.split(bundle, candidates);
+  }
+
+  /** Places a bundle in a register that it has a hint for, if those who are there have less of a reason to be and find
+   * another register at once. */
+  private changePlaces(bundle: Bundle, reg: number): boolean {
+    const { hints, registers } = this;
+    if (registers.greatestConflict(bundle, reg, Number.POSITIVE_INFINITY) === Number.POSITIVE_INFINITY)
+      return false;
+    const others = registers.conflicts(bundle, reg);
+    if (others.length > OTHERS_MAX) return false;
+    let gain = hints.worth(bundle, reg);
+    const places: number[] = [];
+    for (const other of others) {
+      const candidates = hints.order(other);
+      const to = candidates.find((r) => r !== reg && !this.isFresh(r) && registers.isFree(other, r));
+      if (to === undefined) return false;
+      gain += hints.worth(other, to) - hints.worth(other, reg);
+      if (gain <= 0) return false;
+      places.push(to);
+    }
+    for (const other of others) registers.remove(other);
+    this.place(bundle, reg);
+    for (let k = 0; k < others.length; k++) {
+      if (registers.isFree(others[k], places[k])) this.place(others[k], places[k]);
+      else this.push(others[k]);
+    }
+    return true;
   }
 
   private isFresh(reg: number): boolean {
@@ -93,40 +117,6 @@ export class Allocator {
   private place(bundle: Bundle, reg: number): void {
     this.registers.place(bundle, reg);
     this.fresh &= ~(1 << reg);
-  }
-
-  /** The registers, those first that save moves. Valid until the next call. */
-  private candidates(bundle: Bundle): number[] {
-    const { p, hinted } = this;
-    const { home } = bundle;
-    hinted.length = 0;
-    for (const r of bundle.ranges) {
-      for (let u = r.useBegin; u < r.useEnd; u++) {
-        if (p.useFixed[u] >= 0) this.hint(p.useFixed[u], p.useWeight(u));
-      }
-    }
-    if (home.ties) {
-      for (const tie of home.ties) for (const other of tie.home.placed) this.hint(other.reg, tie.weight);
-    }
-    for (const sibling of home.placed) this.hint(sibling.reg, bundle.memoryCost * SIBLING_HINT);
-    const order = this.order[bundle.cls];
-    return hinted.length === 0 ? order : this.hintedFirst(order);
-  }
-
-  private hint(reg: number, weight: number): void {
-    if (this.wish[reg] === 0) this.hinted.push(reg);
-    this.wish[reg] += weight;
-  }
-
-  /** Puts the registers with hints before the others, and forgets the hints. */
-  private hintedFirst(order: number[]): number[] {
-    const { wish, hinted } = this;
-    const list: number[] = [];
-    hinted.sort((a, b) => wish[b] - wish[a]);
-    for (const r of hinted) if (order.includes(r)) list.push(r);
-    for (const r of order) if (wish[r] === 0) list.push(r);
-    for (const r of hinted) wish[r] = 0;
-    return list;
   }
 
   /** The bundle fits into a callee-saved register that nobody has used: is it worth saving that? */

@@ -1,0 +1,71 @@
+// Hints: which registers a bundle had better be in, because a value is wanted or made in that very register (fixed
+// operands) or moves to or from a bundle that is there. Weighed by how often the move would run.
+
+import type { RegClass } from '../mir.ts';
+import type { Bundle } from './bundles.ts';
+import type { Program } from './program.ts';
+
+/** How much it is worth to be in the register of another part of the same bundle. */
+const SIBLING_HINT = 0.1;
+
+export class Hints {
+  /** How many registers at the front of the last order are there for a hint. */
+  count = 0;
+  private readonly p: Program;
+  /** Allocatable registers of each class in order of preference: those that calls destroy first. */
+  private readonly plain: Record<RegClass, number[]> = { int: [], float: [] };
+  private readonly hinted: number[] = [];
+  private readonly weight = new Float64Array(32);
+
+  constructor(p: Program) {
+    this.p = p;
+    const { allocatable, calleeSaved } = p.env;
+    for (const saved of [0, 1]) {
+      for (let r = 0; r < 32; r++) {
+        if (!((allocatable >>> r) & 1) || ((calleeSaved >>> r) & 1) !== saved) continue;
+        this.plain[r < 16 ? 'int' : 'float'].push(r);
+      }
+    }
+  }
+
+  /** The registers, those first that save moves. */
+  order(bundle: Bundle): number[] {
+    this.collect(bundle);
+    const { hinted, weight } = this;
+    const plain = this.plain[bundle.cls];
+    this.count = hinted.length;
+    if (hinted.length === 0) return plain;
+    if (hinted.length > 1) hinted.sort((a, b) => weight[b] - weight[a]);
+    const list = hinted.slice();
+    for (const r of plain) if (weight[r] === 0) list.push(r);
+    return list;
+  }
+
+  /** What it is worth to the bundle to be in a register. */
+  worth(bundle: Bundle, reg: number): number {
+    this.collect(bundle);
+    return this.weight[reg];
+  }
+
+  private collect(bundle: Bundle): void {
+    const { p } = this;
+    const { home } = bundle;
+    for (const r of this.hinted) this.weight[r] = 0;
+    this.hinted.length = 0;
+    for (const r of bundle.ranges) {
+      for (let u = r.useBegin; u < r.useEnd; u++) {
+        if (p.useFixed[u] >= 0) this.add(p.useFixed[u], p.useWeight(u));
+      }
+    }
+    if (home.ties) {
+      for (const tie of home.ties) for (const other of tie.home.placed) this.add(other.reg, tie.weight);
+    }
+    for (const sibling of home.placed) this.add(sibling.reg, bundle.memoryCost * SIBLING_HINT);
+  }
+
+  private add(reg: number, weight: number): void {
+    if (!((this.p.env.allocatable >>> reg) & 1)) return;
+    if (this.weight[reg] === 0) this.hinted.push(reg);
+    this.weight[reg] += weight;
+  }
+}
