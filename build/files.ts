@@ -1,6 +1,6 @@
 // Files that the commands read and write, with errors that name them.
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { UserError } from './error.ts';
 
 export function readInput(path: string): Uint8Array {
@@ -11,14 +11,21 @@ export function readInput(path: string): Uint8Array {
   }
 }
 
-/** The file is there whole or, after an error, as it was before. */
+/**
+ * The file is there whole or, after an error, as it was before. What is no regular file is written to: a renamed file
+ * would take the place of a pipe, or of /dev/null.
+ */
 export function replaceFile(path: string, contents: string | Uint8Array, mode = 0o666): void {
   const partial = `${path}.${process.pid}`;
   try {
-    writeFileSync(partial, contents, { mode });
-    renameSync(partial, path);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+      writeFileSync(path, contents);
+    } else {
+      writeFileSync(partial, contents, { mode });
+      renameSync(partial, path);
+    }
   } catch (error) {
-    rmSync(partial, { force: true });
+    if (existsSync(partial)) rmSync(partial);
     throw new UserError(`yaos: ${path}: ${reason(error)}`);
   }
 }
@@ -28,5 +35,6 @@ export function reason(error: unknown): string {
   if (code === 'ENOENT') return 'no such file or directory';
   if (code === 'EACCES') return 'permission denied';
   if (code === 'EISDIR') return 'it is a directory';
+  if (code === 'ENOTDIR') return 'what stands before a / is no directory';
   return message;
 }

@@ -1,7 +1,15 @@
 // out/yaos as a program: every error is one line and status 1, and leaves no file behind.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -106,6 +114,12 @@ describe('refuses in one line', () => {
       ['compile', 'good.wasm', '-o', 'no/x.o'],
       /^yaos: no\/x\.o: no such file or directory/,
     ],
+    ['an output that is a folder', ['compile', 'good.wasm', '-o', '.'], /^yaos: \.: it is a directory/],
+    [
+      'an output below a file',
+      ['compile', 'good.wasm', '-o', 'good.wasm/x.o'],
+      /^yaos: good\.wasm\/x\.o: what stands before a \/ is no directory/,
+    ],
     ['a program of a bad module', ['exe', 'type.wasm', '-o', 'x.o'], /^yaos: type\.wasm: at byte offset/],
     ['a machine that is none', ['run', '--machine', 'isapc'], /^yaos: MACHINE=isapc: choose pc or q35/],
   ])('%s', (_, args, message) => {
@@ -121,6 +135,13 @@ test('an error leaves the old output as it was', () => {
   writeFileSync(join(directory, 'old.o'), 'old');
   expect(yaos('compile', 'type.wasm', '-o', 'old.o').status).toBe(1);
   expect(spawnSync('cat', [join(directory, 'old.o')], { encoding: 'utf8' }).stdout).toBe('old');
+});
+
+test('writes to an output that is no regular file, and leaves it what it is', () => {
+  yaos('compile', 'good.wasm', '-o', 'whole.o');
+  const script = `mkfifo pipe && { cat pipe >copy.o & } && "${YAOS}" compile good.wasm -o pipe; test -p pipe && wait`;
+  expect(spawnSync('sh', ['-c', script], { cwd: directory, timeout: 20_000 }).status).toBe(0);
+  expect(readFileSync(join(directory, 'copy.o'))).toEqual(readFileSync(join(directory, 'whole.o')));
 });
 
 test('tells its commands and their options', () => {
