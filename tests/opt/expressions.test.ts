@@ -2,6 +2,7 @@
 // chooses others.
 
 import { expect, test } from 'vitest';
+import type { Func } from '../../build/ir/ir.ts';
 import { optimise } from '../../build/opt/passes.ts';
 import { compare } from '../ir/differential.ts';
 import { Random } from '../translator/values.ts';
@@ -98,23 +99,87 @@ function leaf(random: Random, type: Int): string {
   return `(local.get ${(type === 'i32' ? 0 : 2) + random.below(2)})`;
 }
 
+function optimised(f: Func): void {
+  optimise(f, { verify: true });
+}
+
 test(`expressions from seed ${SEED}`, () => {
   const random = new Random(SEED);
   const functions = Array.from({ length: COUNT }, (_, i) => {
     const type: Int = random.chance(0.5) ? 'i32' : 'i64';
     return `(func (export "f${i}") (param i32 i32 i64 i64) (result ${type}) ${expression(random, type, DEPTH_MAX)})`;
   });
-  const bytes = wat(
-    `(module (memory 1) (data (i32.const 0) "\\80\\7f\\ff\\00\\01\\fe\\81") ${functions.join('\n')})`,
+  const data = Array.from({ length: 264 }, () => `\\${random.below(256).toString(16).padStart(2, '0')}`).join(
+    '',
   );
+  const bytes = wat(`(module (memory 1) (data (i32.const 0) "${data}") ${functions.join('\n')})`);
   for (let run = 0; run < 8; run++) {
     const compared = compare(bytes, {
       argument: (type) => {
         const n = random.chance(0.6) ? random.pick(CONSTANTS) : random.below(2 ** 32) - 2 ** 31;
         return type === 'i64' ? BigInt.asIntN(64, random.chance(0.5) ? BigInt(n) : random.u64()) : n | 0;
       },
-      transform: (f) => optimise(f, { verify: true }),
+      transform: optimised,
     });
     expect(compared).toBe(COUNT + 1);
+  }
+});
+
+test('comparisons of neighbours: constants on either side, negated, as conditions', () => {
+  const functions = (['i32', 'i64'] as const).flatMap((type) =>
+    COMPARE.flatMap((op) => {
+      const [x, y] = type === 'i32' ? [0, 1] : [2, 3];
+      const compared = [
+        ...[0, 1, 5, -1].flatMap((c) => [
+          `(${type}.${op} (${type}.const ${c}) (local.get ${x}))`,
+          `(${type}.${op} (local.get ${x}) (${type}.const ${c}))`,
+        ]),
+        `(${type}.${op} (local.get ${x}) (local.get ${y}))`,
+      ];
+      return compared.flatMap((c) => [
+        c,
+        `(i32.eqz ${c})`,
+        `(i32.eqz (i32.eqz ${c}))`,
+        `(if (result i32) ${c} (then (i32.const 7)) (else (i32.const 8)))`,
+        `(select (i32.const 7) (i32.const 8) (i32.eqz ${c}))`,
+      ]);
+    }),
+  );
+  const exports = functions.map(
+    (f, i) => `(func (export "f${i}") (param i32 i32 i64 i64) (result i32) ${f})`,
+  );
+  const bytes = wat(`(module ${exports.join('\n')})`);
+  for (const a of [-1, 0, 1, 5]) {
+    for (const b of [a - 1, a, a + 1]) {
+      let k = 0;
+      const argument = (type: string) => {
+        const n = k++ % 2 === 0 ? a : b;
+        return type === 'i64' ? BigInt(n) : n;
+      };
+      expect(compare(bytes, { argument, transform: optimised })).toBe(functions.length + 1);
+    }
+  }
+});
+
+test('narrow loads, masked and extended', () => {
+  const functions = (['i32', 'i64'] as const).flatMap((type) =>
+    ['8_s', '8_u', '16_s', '16_u'].flatMap((load) => {
+      const loaded = `(${type}.load${load} (local.get 0))`;
+      const masks = [1, 127, 128, 255, 256, 65535, 65536, -1, -256].map(
+        (c) => `(${type}.and ${loaded} (${type}.const ${c}))`,
+      );
+      return [...masks, ...EXTEND[type].map((op) => `(${type}.${op} ${loaded})`)].map((code) => ({
+        type,
+        code,
+      }));
+    }),
+  );
+  const exports = functions.map(
+    ({ type, code }, i) => `(func (export "f${i}") (param i32) (result ${type}) ${code})`,
+  );
+  const data = '\\80\\7f\\ff\\ff\\01\\fe\\81\\80';
+  const bytes = wat(`(module (memory 1) (data (i32.const 0) "${data}") ${exports.join('\n')})`);
+  for (let at = 0; at < 8; at++) {
+    expect(compare(bytes, { argument: () => at, transform: optimised })).toBe(functions.length + 1);
   }
 });
