@@ -38,10 +38,13 @@ export class Bundle {
   /** What it costs to have it in memory, and the same for each point of length, which is what eviction goes by. */
   memoryCost = 0;
   weight = 0;
+  /** Registers that its fixed operands ask for, each with a weight: found by Hints at first use. */
+  fixed: number[] | undefined = undefined;
   /** Whether it is live across a call. */
   crossesCall = false;
-  /** The register, -1 while it has none. */
+  /** The register, -1 while it has none, and its position among those of its home that have one. */
   reg = -1;
+  homeIndex = -1;
   /** Marks the bundle as seen in a search of RegisterFile. */
   stamp = 0;
 

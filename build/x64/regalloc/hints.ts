@@ -2,11 +2,13 @@
 // operands) or moves to or from a bundle that is there. Weighed by how often the move would run.
 
 import type { RegClass } from '../mir.ts';
-import type { Bundle } from './bundles.ts';
+import type { Bundle, Home } from './bundles.ts';
 import type { Program } from './program.ts';
 
 /** How much it is worth to be in the register of another part of the same bundle. */
 const SIBLING_HINT = 0.1;
+/** Of a great many relatives only so many are asked. */
+const LOOKED_AT_MAX = 12;
 
 export class Hints {
   /** How many registers at the front of the last order are there for a hint. */
@@ -48,19 +50,35 @@ export class Hints {
   }
 
   private collect(bundle: Bundle): void {
-    const { p } = this;
     const { home } = bundle;
     for (const r of this.hinted) this.weight[r] = 0;
     this.hinted.length = 0;
+    bundle.fixed ??= this.fixedHints(bundle);
+    for (let k = 0; k < bundle.fixed.length; k += 2) this.add(bundle.fixed[k], bundle.fixed[k + 1]);
+    if (home.ties) {
+      for (let k = 0; k < home.ties.length && k < LOOKED_AT_MAX; k++)
+        this.addAll(home.ties[k].home, home.ties[k].weight);
+    }
+    this.addAll(home, bundle.memoryCost * SIBLING_HINT);
+  }
+
+  private fixedHints(bundle: Bundle): number[] {
+    const { p } = this;
+    const found: number[] = [];
     for (const r of bundle.ranges) {
       for (let u = r.useBegin; u < r.useEnd; u++) {
-        if (p.useFixed[u] >= 0) this.add(p.useFixed[u], p.useWeight(u));
+        if (p.useFixed[u] < 0) continue;
+        let k = 0;
+        while (k < found.length && found[k] !== p.useFixed[u]) k += 2;
+        if (k === found.length) found.push(p.useFixed[u], 0);
+        found[k + 1] += p.useWeight(u);
       }
     }
-    if (home.ties) {
-      for (const tie of home.ties) for (const other of tie.home.placed) this.add(other.reg, tie.weight);
-    }
-    for (const sibling of home.placed) this.add(sibling.reg, bundle.memoryCost * SIBLING_HINT);
+    return found;
+  }
+
+  private addAll(home: Home, weight: number): void {
+    for (let k = 0; k < home.placed.length && k < LOOKED_AT_MAX; k++) this.add(home.placed[k].reg, weight);
   }
 
   private add(reg: number, weight: number): void {

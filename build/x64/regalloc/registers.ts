@@ -146,21 +146,19 @@ export class RegisterFile {
 
   place(bundle: Bundle, reg: number): void {
     bundle.reg = reg;
-    const placed = this.placed[reg];
-    for (const r of bundle.ranges) {
-      r.bundle = bundle;
-      const i = firstEndingAfter(placed, r.from);
-      if (i === placed.length) placed.push(r);
-      else placed.splice(i, 0, r);
-    }
-    bundle.home.placed.push(bundle);
+    for (const r of bundle.ranges) r.bundle = bundle;
+    insertSorted(this.placed[reg], bundle.ranges);
+    bundle.homeIndex = bundle.home.placed.push(bundle) - 1;
   }
 
   remove(bundle: Bundle): void {
-    const placed = this.placed[bundle.reg];
-    for (const r of bundle.ranges) placed.splice(firstEndingAfter(placed, r.from), 1);
+    removeSorted(this.placed[bundle.reg], bundle.ranges);
     bundle.reg = -1;
-    bundle.home.placed.splice(bundle.home.placed.indexOf(bundle), 1);
+    const siblings = bundle.home.placed;
+    const last = siblings.pop()!;
+    if (last === bundle) return;
+    siblings[bundle.homeIndex] = last;
+    last.homeIndex = bundle.homeIndex;
   }
 
   /** All ranges that have a register. */
@@ -193,6 +191,42 @@ export class RegisterFile {
     }
     return lo * 3;
   }
+}
+
+/** Up to this many ranges are put in and taken out one by one, which moves memory faster than a loop does. */
+const FEW = 8;
+
+function insertSorted(list: Range[], ranges: Range[]): void {
+  if (ranges.length <= FEW) {
+    for (const r of ranges) {
+      const at = firstEndingAfter(list, r.from);
+      if (at === list.length) list.push(r);
+      else list.splice(at, 0, r);
+    }
+    return;
+  }
+  let from = list.length - 1;
+  let to = from + ranges.length;
+  for (const r of ranges) list.push(r);
+  for (let k = ranges.length - 1; k >= 0; k--) {
+    const r = ranges[k];
+    while (from >= 0 && list[from].from > r.from) list[to--] = list[from--];
+    list[to--] = r;
+  }
+}
+
+function removeSorted(list: Range[], ranges: Range[]): void {
+  if (ranges.length <= FEW) {
+    for (const r of ranges) list.splice(firstEndingAfter(list, r.from), 1);
+    return;
+  }
+  let to = firstEndingAfter(list, ranges[0].from);
+  let k = 0;
+  for (let i = to; i < list.length; i++) {
+    if (k < ranges.length && list[i] === ranges[k]) k++;
+    else list[to++] = list[i];
+  }
+  list.length = to;
 }
 
 /** Index of the first of the ascending numbers that is at least `point`. */
