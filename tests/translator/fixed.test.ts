@@ -4,13 +4,12 @@
 
 import { expect, test } from 'vitest';
 import { addressCalls, loadCalls, SECOND_PAGE, storeCalls } from './accesses.ts';
+import { batchStarts, makeBatch } from './batch.ts';
 import { makeFixedProgram } from './fixed.ts';
 import { type Call, compareAnswers, signatures } from './harness.ts';
 import { callAll, instantiate } from './node.ts';
 import { OPERATORS } from './operators.ts';
-import { addProgram, finishModule, startModule } from './program.ts';
 import { acrossCalls, addOperandMemory, loads, plain, pressure, type Shape, updates } from './shapes.ts';
-import { Random } from './values.ts';
 import { ModuleBuilder } from './wasm.ts';
 
 const SEED = Number(process.env.SEED ?? 1);
@@ -50,18 +49,11 @@ test.each([
   expectSameFixed(`memory-${name}`, module, calls);
 });
 
-test(`fixed model: random programs (N=${PROGRAMS} SEED=${SEED})`, () => {
-  const shared = startModule();
-  const calls: Call[] = [];
-  for (let seed = SEED; seed < SEED + PROGRAMS; seed++) {
-    const random = new Random(seed);
-    const { name, params } = addProgram(shared, random, `program ${seed}`);
-    const { results } = shared.module.signature(name);
-    if ([...params, ...results].some((t) => t.endsWith('ref'))) continue;
-    calls.push({ name: 'reset', args: [BigInt(seed)] });
-    for (let i = 0; i < 4; i++) {
-      calls.push({ name, args: params.map((t) => random.bits(t as 'i32')) }, { name: 'hash', args: [] });
-    }
-  }
-  expectSameFixed(`random-${SEED}`, finishModule(shared), calls);
+test.each(batchStarts(SEED, PROGRAMS))('fixed model: random programs, SEED=$start', ({ start, end }) => {
+  const { module, calls } = makeBatch(start, end);
+  const textForm = ({ name }: Call) => {
+    const { params, results } = module.signature(name);
+    return ![...params, ...results].some((type) => type.endsWith('ref'));
+  };
+  expectSameFixed(`random-${start}`, module, calls.filter(textForm));
 });

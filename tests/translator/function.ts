@@ -10,7 +10,6 @@ import {
   END,
   get,
   i32,
-  i64,
   type ModuleBuilder,
   op,
   refNull,
@@ -485,10 +484,21 @@ export class FunctionWriter {
             ['', 3],
           ],
     );
+    return this.atomic(type, width, log2, depth);
+  }
+
+  private atomic(type: 'i32' | 'i64', width: string, log2: number, depth: number): Bytes {
+    const r = this.random;
     const suffix = width === '' ? '' : '_u';
-    const operand = r.chance(0.2) ? (type === 'i32' ? i32(1) : i64(-1n)) : this.expression(type, depth + 1);
-    const name = `${type}.atomic.rmw${width}.${r.pick(RMW)}${suffix}`;
     const { address, offset } = this.place(depth, 8);
-    return [...address, ...operand, ...access(name, offset, log2)];
+    const operand = () => (r.chance(0.2) ? constant(type, 1n) : this.expression(type, depth + 1));
+    if (r.chance(0.2)) return [...address, ...access(`${type}.atomic.load${width}${suffix}`, offset, log2)];
+    if (r.chance(0.2)) {
+      const stored = [...address, ...operand(), ...access(`${type}.atomic.store${width}`, offset, log2)];
+      return [...stored, ...this.leaf(type)];
+    }
+    const rmw = r.pick([...RMW, 'cmpxchg']);
+    const operands = [...operand(), ...(rmw === 'cmpxchg' ? operand() : [])];
+    return [...address, ...operands, ...access(`${type}.atomic.rmw${width}.${rmw}${suffix}`, offset, log2)];
   }
 }

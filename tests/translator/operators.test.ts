@@ -14,6 +14,7 @@ const SHAPES: [string, (module: ModuleBuilder) => shapes.Shape][] = [
   ['loads', () => shapes.loads],
   ['updates', () => shapes.updates],
   ['users', () => shapes.users],
+  ['loaded-conditions', () => shapes.loadedConditions],
   ['pairs', () => shapes.pairs],
   ['pressure', () => shapes.pressure],
   ['calls', shapes.acrossCalls],

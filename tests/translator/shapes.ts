@@ -162,7 +162,7 @@ function condition(type: NumType): Bytes {
 }
 
 /** What uses the result of a comparison, as an i32 condition on the stack; locals 2 and 3 are free. */
-const USERS: [string, (condition: Bytes, module: ModuleBuilder) => Bytes][] = [
+const USERS: [string, (condition: Bytes) => Bytes][] = [
   ['eqz', (c) => [...c, ...op('i32.eqz')]],
   ['eqz-eqz', (c) => [...c, ...op('i32.eqz'), ...op('i32.eqz')]],
   ['if', (c) => [...c, ...op('if'), 0x7f, ...i32(11), ...op('else'), ...i32(22), ...op('end')]],
@@ -275,18 +275,39 @@ export const users: Shape = (module, o) => {
   const spare = o.params.length === 1 ? (['i32', 'i32', 'i32'] as const) : (['i32', 'i32'] as const);
   for (const [user, make] of USERS) {
     const name = `${o.name} ${user}`;
-    module.export(
-      name,
-      o.params,
-      ['i32'],
-      make([...params(o), ...op(o.name), ...condition(o.result)], module),
-      [...spare],
-    );
+    module.export(name, o.params, ['i32'], make([...params(o), ...op(o.name), ...condition(o.result)]), [
+      ...spare,
+    ]);
     for (const values of sharpTuples(o)) {
       const call = operatorCall(name, { ...o, freeNan: false }, values);
       // `unreachable` is a trap of its own beside the operator's.
       if (user === 'unreachable') delete call.trap;
       calls.push(call);
+    }
+  }
+  return calls;
+};
+
+/** A comparison with an operand from memory, by those who take its flags. */
+export const loadedConditions: Shape = (module, o) => {
+  if (
+    o.result !== 'i32' ||
+    o.params.length !== 2 ||
+    o.params[0] !== o.params[1] ||
+    /\.(div|rem)/.test(o.name)
+  )
+    return [];
+  const calls: Call[] = [];
+  const [type] = o.params;
+  for (const [user, make] of USERS) {
+    if (!/^(if|br_if|select|twice)$/.test(user)) continue;
+    for (const left of [true, false]) {
+      const name = `${o.name} ${left ? 'load y' : 'x load'} ${user}`;
+      const code = left ? [...get(0), ...load(type), ...get(1)] : [...get(1), ...get(0), ...load(type)];
+      module.export(name, ['i32', type], ['i32'], make([...code, ...op(o.name)]), ['i32', 'i32']);
+      SHARP[type].forEach((_, i) => {
+        for (const y of SHARP[type]) calls.push({ name, args: [BigInt(OPERANDS[type] + 8 * i), y] });
+      });
     }
   }
   return calls;
