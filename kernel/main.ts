@@ -104,6 +104,8 @@ function runJob(job: string): void {
   if (job === 'read') readJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
+  else if (job === 'fault-copy') fault.copyFault();
+  else if (job === 'fault-arguments') fault.argumentsFault(2);
   else if (job === 'fault-division') fault.divisionFault();
   else if (job === 'fault-assert') fault.assertFault();
   else if (job === 'fault-stack') fault.stackFault(0);

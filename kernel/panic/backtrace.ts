@@ -10,6 +10,13 @@ const CALLS_MAX: u32 = 24;
 const PUSH: u32 = 0x50;
 const PUSH_MASK: u32 = 0xf8;
 const REX_B: u32 = 0x41;
+/** or dword [rsp + disp32], 0: a stack probe of the prologue. */
+const PROBE: u32 = 0x248c83;
+const PROBE_BYTES: u32 = 8;
+// sub rsp, imm8 and imm32.
+const SUB_RSP_8: u32 = 0xec8348;
+const SUB_RSP_32: u32 = 0xec8148;
+const THREE_BYTES: u32 = 0xffffff;
 
 /** Logs the calls from (pc, rsp) outwards, on the stack `slot`. */
 export function backtrace(pc: u64, rsp: u64, slot: u32): void {
@@ -20,19 +27,33 @@ export function backtrace(pc: u64, rsp: u64, slot: u32): void {
     // A return address lies behind its call, which may be a function's last instruction.
     const at = depth === 0 ? pc : pc - 1;
     const line = log('panic').decimal('#', depth).text(' ');
-    if (!symbol.find(at)) {
-      line.hex('assembly at ', pc, 16).end();
-      return;
+    const translated = symbol.find(at);
+    if (translated) {
+      symbol.appendName(line);
+      symbol.appendSource(line, at);
+      rsp += depth === 0 ? depthAt(symbol, pc) : symbol.frame;
+    } else {
+      line.hex('assembly at ', pc, 16);
     }
-    symbol.appendName(line);
-    symbol.appendSource(line, at);
     line.end();
-    rsp += depth === 0 ? depthAt(symbol, pc) : symbol.frame;
+    // Assembly that faults is a leaf without a frame (asm/memory.S); assembly that called is where a stack begins.
+    if (!translated && depth > 0) return;
     if (rsp < bottom || rsp + 8 > top) return;
     pc = x86.peek64(rsp);
-    rsp += 8 + symbol.pop;
+    rsp += 8;
+    if (translated) rsp += (symbol.pop as i32) - poppedAt(pc);
   }
   log('panic').text('and so on').end();
+}
+
+/**
+ * Bytes of stack arguments of the call that returns to `pc`. They lie in the caller's own frame, and the callee pops
+ * them, so the caller takes rsp back down. A tail call may have made of it a callee that pops more or less.
+ */
+function poppedAt(pc: u64): i32 {
+  const code = x86.peek32(pc) & THREE_BYTES;
+  if (code === SUB_RSP_8) return x86.peek8(pc + 3) as i8;
+  return code === SUB_RSP_32 ? (x86.peek32(pc + 3) as i32) : 0;
 }
 
 /** How far rsp is below the return address when the instruction at `pc` of a function starts. */
@@ -44,6 +65,10 @@ function depthAt(symbol: Symbol, pc: u64): u32 {
     if ((x86.peek8(at + prefix) & PUSH_MASK) !== PUSH) break;
     at += prefix + 1;
     bytes += 8;
+  }
+  while (at < pc && (x86.peek32(at) & THREE_BYTES) === PROBE) {
+    at += PROBE_BYTES;
+    if (at >= pc) return bytes;
   }
   // Before pc there was more than pushes: the whole prologue is done. Else pc is in it, or just behind it when there
   // is no `sub rsp` because the pushes are the frame.

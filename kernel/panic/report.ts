@@ -10,7 +10,7 @@ import { current } from '../sched/thread.ts';
 import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
 import { Frame } from './frame.ts';
-import { stackBottom, TRAP_DIVISION, TRAP_MEMORY, trapKind } from './symbols.ts';
+import { isTranslated, stackBottom, TRAP_DIVISION, TRAP_MEMORY, trapKind } from './symbols.ts';
 
 // Intel SDM 3A table 6-1.
 const DIVIDE_ERROR: u32 = 0;
@@ -99,11 +99,15 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   if (vector === INVALID_OPCODE && reason !== null) {
     line.text(reason);
     if (file !== null) line.text(' (').text(file).decimal(':', cause.line).text(')');
-  } else if (vector === PAGE_FAULT && kind === TRAP_MEMORY) {
-    line.text(TRAPS[kind]).hex(' at ', frame.cr2, 8);
+  } else if (vector === PAGE_FAULT && (kind === TRAP_MEMORY || inBulkOperator(frame))) {
+    line.text(TRAPS[TRAP_MEMORY]).hex(' at ', frame.cr2, 8);
   } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {
     line.text(divisor(frame) === 0 ? 'integer divide by zero' : 'integer overflow');
-  } else if (vector === INVALID_OPCODE && kind > 0 && kind < (TRAPS.length as u32)) {
+  } else if (
+    (vector === INVALID_OPCODE || vector === PAGE_FAULT) &&
+    kind > 0 &&
+    kind < (TRAPS.length as u32)
+  ) {
     line.text(TRAPS[kind]);
   } else if ((vector === DOUBLE_FAULT || vector === PAGE_FAULT) && overflowed(frame.rsp)) {
     line.text('kernel stack overflow');
@@ -112,6 +116,11 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
     line.decimal(', vector ', vector).hex(', error code ', error, 8);
     if (vector === PAGE_FAULT) line.hex(', address ', frame.cr2, 16);
   }
+}
+
+/** memory.copy and memory.fill run in assembly, which the trap table does not know. */
+function inBulkOperator(frame: Frame): bool {
+  return !isTranslated(frame.rip) && isTranslated(x86.peek64(frame.rsp));
 }
 
 function overflowed(rsp: u64): bool {

@@ -34,8 +34,8 @@ export class Symbol {
 
   /** Finds the function that holds a native address; false if there is none. */
   find(pc: u64): bool {
+    if (!isTranslated(pc)) return false;
     const text = x86.table(TEXT);
-    if (pc < text || pc >= x86.table(TEXT + 1)) return false;
     const offset = (pc - text) as u32;
     const entry = lastUpTo(FUNCTIONS, FUNCTION_BYTES, offset);
     if (entry === 0 || offset - x86.peek32(entry) >= x86.peek32(entry + 4)) return false;
@@ -70,10 +70,15 @@ export class Symbol {
   }
 }
 
+/** Whether a native address lies in the translated code, and not in assembly. */
+export function isTranslated(pc: u64): bool {
+  return pc >= x86.table(TEXT) && pc < x86.table(TEXT + 1);
+}
+
 /** The kind of trap that the instruction at a native address can raise, 0: none. */
 export function trapKind(pc: u64): u32 {
+  if (!isTranslated(pc)) return 0;
   const text = x86.table(TEXT);
-  if (pc < text || pc >= x86.table(TEXT + 1)) return 0;
   const entry = lastUpTo(TRAPS, TRAP_BYTES, (pc - text) as u32);
   return entry !== 0 && text + x86.peek32(entry) === pc ? x86.peek32(entry + 4) : 0;
 }

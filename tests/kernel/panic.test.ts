@@ -58,6 +58,24 @@ test.each(faults)('job=%s', async (job, reason, name, text) => {
   expect(linesWith('kernel/jobs/fault.ts', text)).toContain(first?.[2]);
 });
 
+test('job=fault-copy: a bulk operator is assembly, and its caller is named', async () => {
+  const lines = await panic('job=fault-copy');
+  expect(lines[0]).toBe('panic: out of bounds memory access at 0x00000000');
+  const calls = lines.filter((line) => line.startsWith('panic: #'));
+  expect(calls[0]).toMatch(/^panic: #0 assembly at 0xffffffff[0-9a-f]{8}$/);
+  const [copy] = linesWith('kernel/jobs/fault.ts', 'memory.copy(');
+  expect(calls[1]).toBe(`panic: #1 kernel/jobs/fault/copyFault (${copy})`);
+  expect(calls.at(-1)).toMatch(/assembly at/);
+});
+
+test('job=fault-arguments: calls with arguments on the stack are unwound', async () => {
+  const calls = (await panic('job=fault-arguments')).filter((line) => line.startsWith('panic: #'));
+  const names = calls.map((line) => line.replace(/^panic: #\d+ /, '').replace(/ .*/, ''));
+  const [even, odd] = ['argumentsFault', 'manyArguments'].map((name) => `kernel/jobs/fault/${name}`);
+  expect(names.slice(0, 5)).toEqual([even, odd, even, odd, even]);
+  expect(names).toContain('kernel/sched/thread/thread_main');
+});
+
 test('the stack is unwound to its beginning', async () => {
   const calls = (await panic('job=fault-assert')).filter((line) => line.startsWith('panic: #'));
   const names = calls.map((line) => line.replace(/^panic: #\d+ /, '').replace(/ .*/, ''));
