@@ -17,7 +17,7 @@ import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
 import { emit } from './x64/emit.ts';
-import { isIntrinsic } from './x64/intrinsics.ts';
+import { INTRINSICS, isIntrinsic } from './x64/intrinsics.ts';
 import { CALLEE_SAVED, R15, type RegEnv, type RegSet, RSP } from './x64/mir.ts';
 import { checkAllocation } from './x64/regalloc/check.ts';
 import { allocate } from './x64/regalloc/index.ts';
@@ -89,7 +89,7 @@ class Unit {
     };
     const pinned = options.memory === 'register' ? 1 << R15 : 0;
     this.registers = { allocatable: ~((1 << RSP) | XMM15 | pinned) >>> 0, calleeSaved: CALLEE_SAVED };
-    if (options.memory === 'fixed') refuseFixedImports(module);
+    if (options.memory === 'fixed') checkFixedImports(module);
   }
 
   addFunction(func: WasmFunc): void {
@@ -185,12 +185,24 @@ class Unit {
   }
 }
 
-/** There is one instance and nobody to hand it anything but functions, which are symbols. */
-function refuseFixedImports(module: WasmModule): void {
+/** There is one instance and nobody to hand it anything but functions, which are symbols or machine instructions. */
+function checkFixedImports(module: WasmModule): void {
   for (const i of module.imports) {
-    if (i.kind === 'func') continue;
-    throw new WasmError(
-      `imported ${i.kind} ${i.module}.${i.name}: the fixed memory model imports functions only`,
-    );
+    const what = `${i.module}.${i.name}`;
+    if (i.kind !== 'func') {
+      throw new WasmError(`imported ${i.kind} ${what}: the fixed memory model imports functions only`);
+    }
+    if (!isIntrinsic(i.module, i.name)) continue;
+    const { signature } = INTRINSICS[i.name];
+    const { params, results } = module.funcs[i.index].type;
+    if (String(params) !== String(signature.params) || String(results) !== String(signature.results)) {
+      const right = `(${signature.params}) -> (${signature.results})`;
+      throw new WasmError(`imported func ${what}: the machine intrinsic has the type ${right}`);
+    }
+    if (module.referencedFuncs.has(i.index)) {
+      throw new WasmError(
+        `imported func ${what}: a machine intrinsic has no address to refer to or to export`,
+      );
+    }
   }
 }
