@@ -32,6 +32,9 @@ NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test,$(RUNS)
 ifneq ($(MAKECMDGOALS),clean)
 MISSING := $(shell sh build/setup.sh missing $(NEEDS))
 endif
+ifneq ($(filter clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 SETUP = $(if $(MISSING),setup)
 .PHONY: setup
 setup:
@@ -58,15 +61,16 @@ help:
 $(NODE_MODULES): package-lock.json | $(SETUP)
 	@sh build/setup.sh npm
 
-# The toolchain, as JavaScript in out/build.
-out/.toolchain: $(TOOLCHAIN) build/tsconfig.json $(NODE_MODULES)
-	@mkdir -p out
+# The toolchain, as JavaScript in out/build, and its launcher.
+out/build/.stamp: $(TOOLCHAIN) build/tsconfig.json $(NODE_MODULES)
 	node_modules/.bin/tsc -p build
-	@printf '#!/usr/bin/env node\nimport("./build/cli.js");\n' >out/yaos
-	@chmod +x out/yaos
 	@touch $@
 
-out/.kernel: out/.toolchain $(KERNEL) package.json $(CHANGED) $(if $(filter-out $(wildcard $(ARTEFACTS)),$(ARTEFACTS)),FORCE) | $(SETUP)
+out/yaos: out/build/.stamp
+	@printf '#!/usr/bin/env node\nimport("./build/cli.js");\n' >$@
+	@chmod +x $@
+
+out/.kernel: out/yaos $(KERNEL) package.json $(CHANGED) $(if $(filter-out $(wildcard $(ARTEFACTS)),$(ARTEFACTS)),FORCE) | $(SETUP)
 	out/yaos build
 	@echo '$(SOURCES)' >out/.sources
 	@touch $@
