@@ -24,7 +24,7 @@ const LENGTH_BIAS = 40;
 const SAVE_COST = 1.5;
 /** How many bundles may be moved to make room for one with a hint. */
 const OTHERS_MAX = 3;
-const GENERATIONS_MAX = 8;
+const GENERATIONS_MAX = 4;
 
 export class Allocator {
   private readonly p: Program;

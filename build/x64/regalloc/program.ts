@@ -105,7 +105,7 @@ export class Program {
     this.defBlock = new Int32Array(vregs).fill(-1);
     this.defPoint = new Int32Array(vregs).fill(-1);
     this.special = new Uint8Array(this.insts.length);
-    this.frequency = Float64Array.from(func.blocks, (b) => b.frequency);
+    this.frequency = Float64Array.from(func.blocks, (b) => b.frequency + 0.001);
     this.callClobbers = commonClobbers(this.insts);
     this.collect();
   }
