@@ -61,19 +61,22 @@ help:
 $(NODE_MODULES): package-lock.json | $(SETUP)
 	@sh build/setup.sh npm
 
-# The toolchain, as JavaScript in out/build, and its launcher.
+# The toolchain, as JavaScript in out/build, and its launcher. A stamp's time is that of its recipe's start, so
+# that a source which changes meanwhile, or in the same tick of the clock as the end, is newer.
 out/build/.stamp: $(TOOLCHAIN) build/tsconfig.json $(NODE_MODULES)
+	@mkdir -p $(@D) && touch $@.new
 	node_modules/.bin/tsc -p build
-	@touch $@
+	@mv $@.new $@
 
 out/yaos: out/build/.stamp
 	@printf '#!/usr/bin/env node\nimport("./build/cli.js");\n' >$@
 	@chmod +x $@
 
 out/.kernel: out/yaos $(KERNEL) package.json $(CHANGED) $(if $(filter-out $(wildcard $(ARTEFACTS)),$(ARTEFACTS)),FORCE) | $(SETUP)
+	@touch $@.new
 	out/yaos build
 	@echo '$(SOURCES)' >out/.sources
-	@touch $@
+	@mv $@.new $@
 
 $(ARTEFACTS): out/.kernel ;
 

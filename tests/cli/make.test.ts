@@ -92,6 +92,14 @@ describe('make', () => {
     expect(make('-q').status).toBe(0);
   });
 
+  test('sees a change that comes right after a build', () => {
+    const script =
+      'for i in 1 2 3; do echo "# $i" >>asm/start.S; make -q && echo missed; make >make.log; done';
+    const { MAKEFLAGS, MFLAGS, MAKELEVEL, ...env } = process.env;
+    const { stdout } = spawnSync('sh', ['-c', script], { cwd: copy, encoding: 'utf8', env });
+    expect(stdout).toBe('');
+  });
+
   test('assembles and links again after a change in asm/, without asc', () => {
     const wasm = modified('kernel.wasm');
     appendFileSync(join(copy, 'asm/start.S'), '\tnop\n');
