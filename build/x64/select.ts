@@ -8,6 +8,7 @@
 // an instruction with effects.
 
 import { type Block, computePreds, type Func, type Inst } from '../ir/ir.ts';
+import { estimateFrequencies } from './frequency.ts';
 import { MBlock, type MFunc, MInst, NO_DATA, type VReg } from './mir.ts';
 import { lowerControl, lowerEntry } from './select-control.ts';
 import { lowerConvert } from './select-convert.ts';
@@ -38,7 +39,6 @@ function makeBlocks(s: Selector, order: Block[]): void {
   for (const block of order) {
     const m = new MBlock(block.id);
     m.loopDepth = block.loopDepth;
-    m.frequency = Math.min(10 ** block.loopDepth, 1e8) * (block.terminator.op === 'trap' ? 0.001 : 1);
     m.params = block.params.map((p) => s.vregOf(p));
     s.blocks.set(block.id, m);
   }
@@ -88,6 +88,7 @@ function layOut(s: Selector, reachable: Set<Block>): void {
   for (const b of s.out.blocks) {
     for (const t of b.insts[b.insts.length - 1].targets) t.block.preds.push(b);
   }
+  estimateFrequencies(s.out);
 }
 
 /** New blocks for the edges of `m` that leave a branch and enter a join. */
@@ -96,24 +97,50 @@ function splitEdges(m: MBlock, predCount: Map<MBlock, number>, newId: () => numb
   const splits: MBlock[] = [];
   if (last.targets.length < 2) return splits;
   const shared = new Map<MBlock, MBlock>();
+  const constants = new EdgeConstants(m);
   for (const target of last.targets) {
     if (predCount.get(target.block) === 1) continue;
     // Edges of one switch without arguments to one block can share their split block.
     let split = target.args.length === 0 ? shared.get(target.block) : undefined;
     if (!split) {
       split = new MBlock(newId());
-      split.frequency = Math.min(m.frequency, target.block.frequency) / 2;
       split.loopDepth = Math.min(m.loopDepth, target.block.loopDepth);
       const jump = new MInst('jmp', [], NO_DATA, last.loc);
       jump.targets = [{ block: target.block, args: target.args }];
-      split.insts = [jump];
+      split.insts = [...constants.take(target.args), jump];
       splits.push(split);
       if (target.args.length === 0) shared.set(target.block, split);
     }
     target.block = split;
     target.args = [];
   }
+  constants.removeTaken();
   return splits;
+}
+
+/** The constants that a block makes for its edges. Each has one use, so that it can be made on the edge instead, where
+ * it does not hold a register on the other ways out. */
+class EdgeConstants {
+  private readonly block: MBlock;
+  private readonly made = new Map<VReg, MInst>();
+  private readonly taken = new Set<MInst>();
+
+  constructor(block: MBlock) {
+    this.block = block;
+    for (const inst of block.insts) {
+      if (inst.op === 'movimm' || inst.op === 'fconst') this.made.set(inst.ops[0].vreg, inst);
+    }
+  }
+
+  take(args: VReg[]): MInst[] {
+    const found = args.flatMap((arg) => this.made.get(arg) ?? []);
+    for (const inst of found) this.taken.add(inst);
+    return found;
+  }
+
+  removeTaken(): void {
+    if (this.taken.size > 0) this.block.insts = this.block.insts.filter((inst) => !this.taken.has(inst));
+  }
 }
 
 function addEntry(s: Selector, hasPreds: boolean): void {

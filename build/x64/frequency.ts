@@ -1,0 +1,177 @@
+// How often each block runs for one call of the function, estimated from the shape of the control flow: loops go
+// round, blocks that can only trap are cold, and of two ways the one without a call is the likelier. The register
+// allocator weighs its choices by this. Requires critical edges to be split; the graph may have any loops.
+//
+// Each edge has a probability. A loop's header runs 1 / (1 - c) times for each time it is entered, where c is the
+// probability of coming back to it (Wu and Larus, "Static branch frequency and program profile analysis", 1994).
+
+import type { MBlock, MFunc } from './mir.ts';
+
+/** Weights of a block's successors, compared with one another. */
+const LEAVES_LOOP = 0.12;
+const CALLS = 0.4;
+const COLD = 0.0005;
+/** A loop is not thought to go round more often than this. */
+const ROUNDS_MAX = 40;
+
+interface Node {
+  block: MBlock;
+  /** Position in reverse post-order. */
+  order: number;
+  successors: Node[];
+  probability: number[];
+  predecessors: Node[];
+  /** The header of the innermost loop that it belongs to (itself for a header), if any. */
+  loop: Node | undefined;
+  /** Of a header: that of the next loop around. */
+  outer: Node | undefined;
+  cold: boolean;
+  frequency: number;
+  /** Of a header: how often it runs for each time that the loop is entered. */
+  rounds: number;
+}
+
+export function estimateFrequencies(func: MFunc): void {
+  const nodes = reversePostOrder(func);
+  const loops = findLoops(nodes);
+  for (let i = nodes.length - 1; i >= 0; i--) nodes[i].cold = isCold(nodes[i]);
+  for (const n of nodes) n.probability = probabilities(n);
+  for (const { header, body } of loops) {
+    propagate(header, body);
+    header.rounds = Math.min(1 / Math.max(1 - returning(header), 1e-9), ROUNDS_MAX);
+  }
+  propagate(nodes[0], nodes);
+  for (const n of nodes) n.block.frequency = n.frequency;
+}
+
+function reversePostOrder(func: MFunc): Node[] {
+  const known = new Map<MBlock, Node>();
+  const nodeOf = (block: MBlock): Node => {
+    const old = known.get(block);
+    if (old) return old;
+    const node: Node = {
+      block,
+      order: -1,
+      successors: [],
+      probability: [],
+      predecessors: [],
+      loop: undefined,
+      outer: undefined,
+      cold: false,
+      frequency: 0,
+      rounds: 1,
+    };
+    known.set(block, node);
+    return node;
+  };
+  const post: Node[] = [];
+  const stack = [nodeOf(func.blocks[0])];
+  for (;;) {
+    const node = stack.at(-1);
+    if (!node) break;
+    const { targets } = node.block.insts[node.block.insts.length - 1];
+    if (node.successors.length < targets.length) {
+      const seen = known.has(targets[node.successors.length].block);
+      const to = nodeOf(targets[node.successors.length].block);
+      node.successors.push(to);
+      to.predecessors.push(node);
+      if (!seen) stack.push(to);
+    } else {
+      post.push(node);
+      stack.pop();
+    }
+  }
+  const nodes = post.reverse();
+  for (let i = 0; i < nodes.length; i++) nodes[i].order = i;
+  return nodes;
+}
+
+interface Loop {
+  header: Node;
+  /** In order. */
+  body: Node[];
+}
+
+/** The natural loops, inner ones before those around them. */
+function findLoops(nodes: Node[]): Loop[] {
+  const loops: Loop[] = [];
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    const header = nodes[i];
+    const work = header.predecessors.filter((p) => p.order >= i);
+    if (work.length === 0) continue;
+    const body = new Set([header]);
+    for (let n = work.pop(); n; n = work.pop()) {
+      if (body.has(n)) continue;
+      body.add(n);
+      for (const p of n.predecessors) if (p.order > i) work.push(p);
+    }
+    for (const n of body) nest(n, header);
+    loops.push({ header, body: [...body].sort((a, b) => a.order - b.order) });
+  }
+  return loops;
+}
+
+/** Notes that a block lies in a loop; the loops within that one are known already. */
+function nest(node: Node, header: Node): void {
+  if (!node.loop) {
+    node.loop = header;
+    return;
+  }
+  let top = node.loop;
+  while (top.outer) top = top.outer;
+  if (top !== header) top.outer = header;
+}
+
+/** Whether every way from here ends in a trap. */
+function isCold(node: Node): boolean {
+  if (node.successors.length === 0) return node.block.insts[node.block.insts.length - 1].op === 'trap';
+  return node.successors.every((s) => s.order > node.order && s.cold);
+}
+
+function probabilities(node: Node): number[] {
+  const weights = node.successors.map((s) => {
+    if (s.cold) return COLD;
+    let weight = 1;
+    if (leavesLoop(node, s)) weight *= LEAVES_LOOP;
+    if (calls(s)) weight *= CALLS;
+    return weight;
+  });
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return weights.map((w) => w / sum);
+}
+
+/** Whether the edge leaves the innermost loop of its source. */
+function leavesLoop(from: Node, to: Node): boolean {
+  if (!from.loop) return false;
+  for (let loop = to.loop; loop; loop = loop.outer) if (loop === from.loop) return false;
+  return true;
+}
+
+function calls(node: Node): boolean {
+  return node.block.insts.some((inst) => inst.op === 'call');
+}
+
+/** Fills in the frequencies of a loop's body (or the whole function) relative to its header's. */
+function propagate(header: Node, body: Node[]): void {
+  for (const n of body) n.frequency = 0;
+  header.frequency = 1;
+  for (const n of body) {
+    if (n !== header) n.frequency *= n.rounds;
+    for (let k = 0; k < n.successors.length; k++) {
+      const s = n.successors[k];
+      if (s.order > n.order) s.frequency += n.frequency * n.probability[k];
+    }
+  }
+}
+
+/** The probability of coming back to a header, from the frequencies in its loop. */
+function returning(header: Node): number {
+  let sum = 0;
+  for (const p of new Set(header.predecessors)) {
+    if (p.order < header.order) continue;
+    for (let k = 0; k < p.successors.length; k++) {
+      if (p.successors[k] === header) sum += p.frequency * p.probability[k];
+    }
+  }
+  return sum;
+}
