@@ -6,6 +6,7 @@
 	.set SMAP, 0x534d4150
 	.set ENTRY_BYTES, 20
 	.set ENTRY_STRIDE, 24
+	.set E820_CALLS_MAX, 256
 
 	.section .loader, "ax"
 	.code16
@@ -15,7 +16,9 @@
 read_memory_map:
 	mov $MEMORY_MAP, %di
 	xor %ebx, %ebx
-1:	movl $ENTRY_BYTES, (%di)
+1:	decw e820_calls				# a BIOS that never says it was the last entry
+	jz 3f
+	movl $ENTRY_BYTES, (%di)
 	add $4, %di
 	mov $0xe820, %eax
 	mov $SMAP, %edx
@@ -42,6 +45,8 @@ read_memory_map:
 	ret
 4:	mov $no_memory_map, %si
 	jmp fail
+e820_calls:
+	.word E820_CALLS_MAX
 
 # Where the RAM ends that address %eax lies in: %eax itself if it is not RAM, at most 4 GiB - 1 KiB.
 	.code32

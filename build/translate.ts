@@ -26,8 +26,6 @@ import type { Target } from './x64/selector.ts';
 
 export interface TranslateOptions {
   memory: 'fixed' | 'register';
-  /** The module descriptor's symbol (register model); default `yaos_module`. */
-  name?: string;
   /** The module's source map, for the line table. */
   sourceMap?: SourceMap;
   /** Passes to leave out, by name. */
@@ -89,7 +87,10 @@ class Unit {
     };
     const pinned = options.memory === 'register' ? 1 << R15 : 0;
     this.registers = { allocatable: ~((1 << RSP) | XMM15 | pinned) >>> 0, calleeSaved: CALLEE_SAVED };
-    if (options.memory === 'fixed') checkFixedImports(module);
+    if (options.memory === 'fixed') {
+      checkFixedImports(module);
+      checkFixedExports(module);
+    }
   }
 
   addFunction(func: WasmFunc): void {
@@ -136,8 +137,10 @@ class Unit {
     if (this.options.memory === 'fixed') {
       writeFixedContext(elf, this.module, this.layout, (index) => this.callSymbol(index)!);
     } else {
-      const name = this.options.name ?? 'yaos_module';
-      writeDescriptor(elf, text, this.program, this.module, this.layout, { name, init: INIT_KEY });
+      writeDescriptor(elf, text, this.program, this.module, this.layout, {
+        name: 'yaos_module',
+        init: INIT_KEY,
+      });
     }
     return elf.toBytes();
   }
@@ -189,6 +192,8 @@ class Unit {
 function checkFixedImports(module: WasmModule): void {
   for (const i of module.imports) {
     const what = `${i.module}.${i.name}`;
+    if (what.includes('\0'))
+      throw new WasmError(`import ${JSON.stringify(what)}: a symbol cannot hold a NUL`);
     if (i.kind !== 'func') {
       throw new WasmError(`imported ${i.kind} ${what}: the fixed memory model imports functions only`);
     }
@@ -204,5 +209,16 @@ function checkFixedImports(module: WasmModule): void {
         `imported func ${what}: a machine intrinsic has no address to refer to or to export`,
       );
     }
+  }
+}
+
+/** Exports become global symbols, beside those that docs/abi.md §3 and §4 define. */
+function checkFixedExports(module: WasmModule): void {
+  for (const { name } of module.exports) {
+    if (name.startsWith('yaos_')) {
+      throw new WasmError(`export "${name}": symbols yaos_… are the translator's own; rename the export`);
+    }
+    if (name.includes('\0'))
+      throw new WasmError(`export ${JSON.stringify(name)}: a symbol cannot hold a NUL`);
   }
 }

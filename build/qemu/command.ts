@@ -28,10 +28,12 @@ export const FROM_IMAGE = { image: join(out, 'yaos.img') };
 
 export function qemuArguments(boot: Boot): string[] {
   const { options, disk, accel, from } = boot;
-  const blk = disk === null ? [] : ['-device', joined('virtio-blk-pci,drive=disk,addr=4', options.blk)];
   // A bus that BLK names comes from QEMUEXTRA, so it must be there first; without one, the disk has first
   // choice of its slot.
   const onOwnBus = /(^|,)bus=/.test(options.blk);
+  // Slot 4 of the root bus; on another bus (a PCIe port has slot 0 only) QEMU chooses.
+  const device = onOwnBus ? 'virtio-blk-pci,drive=disk' : 'virtio-blk-pci,drive=disk,addr=4';
+  const blk = disk === null ? [] : ['-device', joined(device, options.blk)];
   const devices = onOwnBus ? [...options.qemuExtra, ...blk] : [...blk, ...options.qemuExtra];
   return [
     ...BASE,

@@ -17,8 +17,8 @@ export function readModule(bytes: Uint8Array): WasmModule {
     if (!(e instanceof WasmError) || e instanceof UnsupportedError || e instanceof InvalidError) throw e;
     malformed = e;
   }
-  // The host's message is the better one for a malformed file.
-  validate(bytes);
+  // The host's message is the better one for a malformed file, but it has no place for an empty one.
+  if (bytes.length > 0) validate(bytes);
   throw malformed;
 }
 

@@ -15,7 +15,7 @@ const FILLING: u8 = 0x12;
 export function readJob(): void {
   const disk = firstDisk();
   if (disk === null) {
-    panic('no usable disk; attach one with -device virtio-blk-pci');
+    panic('no usable disk: its lines above say why, or attach one with -device virtio-blk-pci');
     return;
   }
   const sector = number('sector', 1, u32.MAX_VALUE);
