@@ -19,7 +19,7 @@ import { assign } from './x64/abi.ts';
 import { emit } from './x64/emit.ts';
 import { INTRINSICS, isIntrinsic } from './x64/intrinsics.ts';
 import { CALLEE_SAVED, R15, type RegEnv, type RegSet, RSP } from './x64/mir.ts';
-import { checkAllocation } from './x64/regalloc/check.ts';
+import { checkAllocation, copyForCheck } from './x64/regalloc/check.ts';
 import { allocate } from './x64/regalloc/index.ts';
 import { select } from './x64/select.ts';
 import type { Target } from './x64/selector.ts';
@@ -110,7 +110,7 @@ class Unit {
     const features = { popcnt: native, sse41: native };
     optimise(ir, { features, disabled: this.options.disabledPasses, verify: this.options.verify });
     const selected = select(ir, this.target);
-    const before = this.options.verify ? structuredClone(selected.func) : undefined;
+    const before = this.options.verify ? copyForCheck(selected.func) : undefined;
     allocate(selected.func, this.registers);
     if (before) checkAllocation(before, selected.func);
     const code = emit(selected, {

@@ -3,7 +3,7 @@
 
 import { describe, it } from 'vitest';
 import { CALLEE_SAVED, type MFunc, type RegEnv, SLOT0 } from '../../build/x64/mir.ts';
-import { checkAllocation } from '../../build/x64/regalloc/check.ts';
+import { checkAllocation, copyForCheck } from '../../build/x64/regalloc/check.ts';
 import { allocate } from '../../build/x64/regalloc/index.ts';
 import { generate, registersOf, regSet, type Shape } from './generate.ts';
 
@@ -14,7 +14,7 @@ const CALLER_ONLY: RegEnv = { allocatable: regSet([0, 1, 2, 6, 16, 17, 18]), cal
 
 function check(seed: number, env: RegEnv, shape: Shape): void {
   const func = generate(seed, env, shape);
-  const before = structuredClone(func);
+  const before = copyForCheck(func);
   try {
     allocate(func, env);
     checkAllocation(before, func);

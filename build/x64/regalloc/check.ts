@@ -2,65 +2,87 @@
 // over which values each location holds, along every path. Requires the function before (a deep copy) and after
 // allocation. Guarantees: if it returns, every use reads its value, and every constraint of mir.ts holds.
 
-import { type Loc, type MBlock, type MFunc, type MInst, type Operand, SLOT0, type VReg } from '../mir.ts';
+import { type Loc, MBlock, MFunc, MInst, Operand, SLOT0, type VReg } from '../mir.ts';
 
-/** The values in each location; a location that is absent holds none that is known. */
-type State = Map<Loc, Set<VReg>>;
+/** The values in each location. A location that is absent holds none that is known; the lists are never changed. */
+type State = Map<Loc, readonly VReg[]>;
+
+const NOTHING: readonly VReg[] = [];
+
+/** A copy of what allocation changes, to be checked against afterwards. */
+export function copyForCheck(func: MFunc): MFunc {
+  const copy = new MFunc(func.name);
+  copy.classes = func.classes.slice();
+  const blocks = new Map(func.blocks.map((b) => [b, new MBlock(b.id)]));
+  for (const [b, to] of blocks) {
+    to.params = b.params.slice();
+    to.insts = b.insts.map((inst) => {
+      const ops = inst.ops.map((op) => new Operand(op.vreg, op.role, op.constraint, op.arg));
+      const m = new MInst(inst.op, ops, inst.data, inst.loc);
+      m.clobbers = inst.clobbers;
+      m.isMove = inst.isMove;
+      m.commutative = inst.commutative;
+      m.targets = inst.targets.map((t) => ({ block: blocks.get(t.block)!, args: t.args.slice() }));
+      return m;
+    });
+  }
+  copy.blocks = [...blocks.values()];
+  return copy;
+}
 
 /** Throws an Error that names the place if `after` is not a correct allocation of `before`. */
 export function checkAllocation(before: MFunc, after: MFunc): void {
   const index = new Map(before.blocks.map((b, i) => [b, i]));
   const entries: (State | undefined)[] = before.blocks.map(() => undefined);
+  const dirty = new Uint8Array(before.blocks.length);
   entries[0] = new Map();
-  const work = [0];
-  while (work.length > 0) {
-    const b = work.pop()!;
-    const checker = new BlockChecker(before, before.blocks[b], after.blocks[b], copyState(entries[b]!));
-    checker.run();
-    for (const target of before.blocks[b].insts.at(-1)!.targets) {
-      const to = index.get(target.block)!;
-      const state = passArguments(checker.state, target.block.params, target.args);
-      const merged = merge(entries[to], state);
-      if (merged) {
+  dirty[0] = 1;
+  for (let again = true; again; ) {
+    again = false;
+    for (let b = 0; b < dirty.length; b++) {
+      if (dirty[b] === 0) continue;
+      dirty[b] = 0;
+      const checker = new BlockChecker(before, before.blocks[b], after.blocks[b], new Map(entries[b]));
+      checker.run();
+      for (const target of before.blocks[b].insts.at(-1)!.targets) {
+        const to = index.get(target.block)!;
+        const merged = merge(entries[to], passArguments(checker.state, target.block.params, target.args));
+        if (!merged) continue;
         entries[to] = merged;
-        work.push(to);
+        dirty[to] = 1;
+        if (to <= b) again = true;
       }
     }
   }
 }
 
-function copyState(state: State): State {
-  const copy: State = new Map();
-  for (const [loc, values] of state) copy.set(loc, new Set(values));
-  return copy;
-}
-
 /** The parameters take the places of their arguments; what they were before (in a loop) is gone. */
 function passArguments(state: State, params: VReg[], args: VReg[]): State {
-  const out: State = new Map();
+  if (params.length === 0) return state;
   const replaced = new Set(params);
+  const paramsOf = new Map<VReg, VReg[]>();
+  args.forEach((arg, i) => {
+    paramsOf.set(arg, [...(paramsOf.get(arg) ?? []), params[i]]);
+  });
+  const out: State = new Map();
   for (const [loc, values] of state) {
-    const next = new Set<VReg>();
-    for (const v of values) if (!replaced.has(v)) next.add(v);
-    args.forEach((arg, i) => {
-      if (values.has(arg)) next.add(params[i]);
-    });
-    if (next.size > 0) out.set(loc, next);
+    const next = values.filter((v) => !replaced.has(v));
+    for (const v of values) next.push(...(paramsOf.get(v) ?? NOTHING));
+    if (next.length > 0) out.set(loc, next);
   }
   return out;
 }
 
 /** What holds on both ways in, or undefined if that is nothing new. */
 function merge(known: State | undefined, incoming: State): State | undefined {
-  if (!known) return incoming;
-  const out: State = new Map();
+  if (!known) return new Map(incoming);
   let changed = false;
+  const out: State = new Map();
   for (const [loc, values] of known) {
-    const other = incoming.get(loc);
-    const both = new Set<VReg>();
-    if (other) for (const v of values) if (other.has(v)) both.add(v);
-    if (both.size !== values.size) changed = true;
-    if (both.size > 0) out.set(loc, both);
+    const other = incoming.get(loc) ?? NOTHING;
+    const both = other === values ? values : values.filter((v) => other.includes(v));
+    if (both.length !== values.length) changed = true;
+    if (both.length > 0) out.set(loc, both.length === values.length ? values : both);
   }
   return changed ? out : undefined;
 }
@@ -114,11 +136,15 @@ class BlockChecker {
     return !inst.isMove || source.ops[0].vreg !== inst.ops[0].vreg;
   }
 
-  /** A copy that became nothing: whatever holds its source now holds its result as well. */
+  private holds(loc: Loc): readonly VReg[] {
+    return this.state.get(loc) ?? NOTHING;
+  }
+
+  /** A copy: whatever holds its source now holds its result as well. */
   private rename(move: MInst): void {
-    this.define(move.ops[0].vreg);
-    for (const values of this.state.values()) {
-      if (values.has(move.ops[1].vreg)) values.add(move.ops[0].vreg);
+    const [to, from] = move.ops;
+    for (const [loc, values] of this.state) {
+      if (values.includes(from.vreg) && !values.includes(to.vreg)) this.state.set(loc, [...values, to.vreg]);
     }
   }
 
@@ -126,22 +152,16 @@ class BlockChecker {
     const [to, from] = inst.ops;
     this.use(from);
     this.classOf(to);
-    const values = new Set(this.state.get(from.loc));
-    this.state.set(to.loc, values);
+    this.state.set(to.loc, this.holds(from.loc));
     this.rename(source);
   }
 
   private inserted(inst: MInst): void {
     const [to, from] = inst.ops;
     if (inst.ops.length !== 2 || (inst.op !== 'mov' && inst.op !== 'xchg')) this.fail('is no move');
-    if (inst.op === 'mov') {
-      this.state.set(to.loc, new Set(this.state.get(from.loc)));
-      return;
-    }
-    const a = this.state.get(to.loc);
-    const b = this.state.get(from.loc);
-    this.state.set(to.loc, b ?? new Set());
-    this.state.set(from.loc, a ?? new Set());
+    const [a, b] = [this.holds(to.loc), this.holds(from.loc)];
+    this.state.set(to.loc, b);
+    if (inst.op === 'xchg') this.state.set(from.loc, a);
   }
 
   private instruction(source: MInst, inst: MInst): void {
@@ -156,24 +176,16 @@ class BlockChecker {
     });
     this.overlaps(inst, uses, writes);
     for (let r = 0; r < 32; r++) if ((inst.clobbers >>> r) & 1) this.state.delete(r);
-    for (const op of writes) {
-      this.define(op.vreg);
-      this.state.set(op.loc, new Set(op.role === 'temp' ? [] : [op.vreg]));
-    }
+    // Copies of an old value (from the last round of a loop) need not be looked for: the block's entry is also reached
+    // before the first definition, so that none is known here.
+    for (const op of writes) this.state.set(op.loc, op.role === 'temp' ? NOTHING : [op.vreg]);
   }
 
   private use(op: Operand): void {
-    if (!this.state.get(op.loc)?.has(op.vreg)) {
-      this.fail(
-        `reads v${op.vreg} in location ${op.loc}, which holds ${[...(this.state.get(op.loc) ?? [])]}`,
-      );
+    if (!this.holds(op.loc).includes(op.vreg)) {
+      this.fail(`reads v${op.vreg} in location ${op.loc}, which holds ${this.holds(op.loc)}`);
     }
     this.classOf(op);
-  }
-
-  /** A new value: copies of the old one (of the loop's last round) are worth nothing now. */
-  private define(v: VReg): void {
-    for (const values of this.state.values()) values.delete(v);
   }
 
   private classOf(op: Operand): void {
