@@ -70,7 +70,7 @@ class Unit {
   constructor(module: WasmModule, options: TranslateOptions) {
     this.module = module;
     this.options = options;
-    this.layout = layOutContext(module);
+    this.layout = layOutContext(module, options.memory);
     this.env = {
       module,
       layout: this.layout,

@@ -55,8 +55,7 @@ export function writeFixedContext(
 
   for (const [index, offset] of layout.descriptors) {
     const func = module.funcs[index];
-    // The init function fills the descriptors of the module's own functions; direct calls need none.
-    if (!func.import || !module.referencedFuncs.has(index)) continue;
+    if (!func.import) continue; // the init function fills the descriptors of the module's own functions
     elf.relocation(data, end + offset, 'abs64', symbolOfImport(index), 0);
     view.setUint32(end + offset + FUNC_FIELDS.type, module.canonicalTypes[func.typeIndex], true);
     view.setUint32(end + offset + FUNC_FIELDS.index, index, true);

@@ -28,7 +28,8 @@ export interface ContextLayout {
   globals: { offset: number; imported: boolean }[];
   /** The yaos_table, or the pointer to it if imported. */
   tables: { offset: number; imported: boolean }[];
-  /** The yaos_func of every imported function and of every one whose reference can be taken, by function index. */
+  /** The yaos_func of every one whose reference can be taken and, in the register model, of every imported function,
+   * by function index. */
   descriptors: Map<number, number>;
   /** Element segments; only a passive one has items (the others are dropped by the end of instantiation). */
   elems: { lengthOffset: number; itemsOffset: number }[];
@@ -38,7 +39,7 @@ export interface ContextLayout {
 /** Offsets are 32-bit displacements in machine code. */
 const SIZE_MAX = 2 ** 30;
 
-export function layOutContext(module: WasmModule): ContextLayout {
+export function layOutContext(module: WasmModule, model: 'fixed' | 'register' = 'register'): ContextLayout {
   let used = -FIXED_FIELDS.reserved;
   const take = (bytes: number): number => {
     used += bytes;
@@ -51,7 +52,9 @@ export function layOutContext(module: WasmModule): ContextLayout {
   }));
   const descriptors = new Map<number, number>();
   for (const f of module.funcs) {
-    if (f.import || module.referencedFuncs.has(f.index)) descriptors.set(f.index, take(FUNC_FIELDS.bytes));
+    const calledByDescriptor = f.import !== undefined && model === 'register';
+    if (calledByDescriptor || module.referencedFuncs.has(f.index))
+      descriptors.set(f.index, take(FUNC_FIELDS.bytes));
   }
   const elems = module.elems.map((e) => {
     const lengthOffset = take(8);
