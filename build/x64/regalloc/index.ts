@@ -1,6 +1,6 @@
 // Register allocation: gives every operand of a machine function a register or a spill slot and inserts the moves
 // that this takes. The passes, in order: program (numbering), liveness, bundles (coalescing), allocate (with split),
-// slots, moves (with parallel-move). Requires and guarantees what mir.ts says of MFunc.
+// slots, moves (with stores), rewrite (with parallel-move). Requires and guarantees what mir.ts says of MFunc.
 
 import type { MFunc, RegEnv } from '../mir.ts';
 import { Allocator } from './allocate.ts';
@@ -8,6 +8,7 @@ import { formBundles } from './bundles.ts';
 import { computeRanges } from './liveness.ts';
 import { Resolver } from './moves.ts';
 import { Program } from './program.ts';
+import { rewrite } from './rewrite.ts';
 import { assignSlots } from './slots.ts';
 
 export function allocate(func: MFunc, env: RegEnv): void {
@@ -16,5 +17,6 @@ export function allocate(func: MFunc, env: RegEnv): void {
   allocator.run(formBundles(program, computeRanges(program)));
   const { memory, registers } = allocator;
   assignSlots(func, memory);
-  new Resolver(program, () => allocator.cfg, registers.ranges().concat(memory)).run();
+  const gaps = new Resolver(program, () => allocator.cfg, registers.ranges().concat(memory)).run();
+  rewrite(program, registers, gaps);
 }

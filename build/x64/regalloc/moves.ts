@@ -1,40 +1,20 @@
 // Resolution: turns the placed pieces into locations of operands and moves between instructions. A value moves where
 // its pieces meet, where an edge joins different locations, into and out of fixed registers, and into its slot.
-// Guarantees: every operand has its `loc`, block parameters and edge arguments are gone.
+// Guarantees: every operand has its `loc`; the moves are returned, for rewrite.ts to insert.
 
-import { type Loc, type MBlock, MInst, Operand, SLOT0, type VReg } from '../mir.ts';
+import { type Loc, type MBlock, type MInst, type Operand, SLOT0, type VReg } from '../mir.ts';
 import type { Cfg } from './cfg.ts';
 import type { Range } from './liveness.ts';
-import { type Move, sequence } from './parallel-move.ts';
 import { AFTER, type Program, reusedVReg, terminatorOf, UseKind } from './program.ts';
+import { type Gap, Phase } from './rewrite.ts';
 import { placeStores, type Spill } from './stores.ts';
-
-/** Order of the moves in one gap; those of one phase are parallel. */
-const Phase = {
-  /** On the edge into a block with one predecessor, at its start. */
-  EdgeIn: 0,
-  /** Out of the fixed registers of the instruction before. */
-  AfterFixed: 1,
-  /** Between pieces, and into slots. */
-  Pieces: 2,
-  /** Into the fixed and reused registers of the instruction behind. */
-  BeforeFixed: 3,
-  /** On the edge to the only successor, before the jump. */
-  EdgeOut: 4,
-} as const;
-
-interface PlacedMove extends Move {
-  phase: number;
-  next: PlacedMove | undefined;
-}
 
 export class Resolver {
   private readonly p: Program;
   /** The only or first piece of each vreg, and for those with several all of them in order. */
   private readonly first: (Range | undefined)[];
   private readonly split = new Map<VReg, Range[]>();
-  /** Moves in the gap before each instruction: a linked list for each, newest first. */
-  private readonly gaps: (PlacedMove | undefined)[];
+  private readonly gaps: Gap[];
   private readonly cfg: () => Cfg;
   /** Where values pass from registers into memory. */
   private readonly spills = new Map<VReg, Spill[]>();
@@ -56,7 +36,7 @@ export class Resolver {
     for (const list of this.split.values()) list.sort((a, b) => a.from - b.from);
   }
 
-  run(): void {
+  run(): Gap[] {
     const { p } = this;
     for (const piece of this.first) if (piece && !this.split.has(piece.vreg)) this.locateOperands(piece);
     for (const [v, list] of this.split) {
@@ -66,7 +46,7 @@ export class Resolver {
     for (let i = 0; i < p.insts.length; i++) if (p.special[i] === 1) this.fixedOperands(p.insts[i], i);
     for (let b = 0; b < p.func.blocks.length; b++) this.passArguments(p.func.blocks[b], b);
     for (const [v, spills] of this.spills) this.storeOnce(v, spills);
-    rewrite(p, this.gaps);
+    return this.gaps;
   }
 
   private pieceAt(v: VReg, point: number): Range {
@@ -215,53 +195,4 @@ export class Resolver {
 function afterDef(p: Program, v: VReg): number {
   const point = p.defPoint[v];
   return p.blockStart(p.defBlock[v]) === point ? point >> 2 : (point >> 2) + 1;
-}
-
-/** Makes the new instruction lists, and notes which registers they touch. */
-function rewrite(p: Program, gaps: (PlacedMove | undefined)[]): void {
-  let used = 0;
-  for (let b = 0; b < p.func.blocks.length; b++) {
-    const block = p.func.blocks[b];
-    const out: MInst[] = [];
-    for (let i = p.blockFirst[b]; i < p.blockFirst[b + 1]; i++) {
-      const inst = p.insts[i];
-      const moves = gaps[i];
-      if (moves) insertMoves(out, moves, inst.loc);
-      if (inst.isMove) {
-        if (inst.ops[0].loc === inst.ops[1].loc) continue;
-        inst.op = 'mov';
-      }
-      out.push(inst);
-      used |= inst.clobbers;
-    }
-    for (const { ops } of out) {
-      for (let k = 0; k < ops.length; k++) if (ops[k].loc < SLOT0) used |= 1 << ops[k].loc;
-    }
-    block.insts = out;
-    for (const t of out[out.length - 1].targets) t.args = [];
-  }
-  for (const block of p.func.blocks) block.params = [];
-  p.func.usedRegs = used >>> 0;
-}
-
-/** Puts the moves of a gap in sequence, phase by phase. */
-function insertMoves(out: MInst[], moves: PlacedMove, loc: number): void {
-  if (!moves.next) {
-    out.push(moveInst(moves.to, moves.from, 'mov', loc));
-    return;
-  }
-  for (let phase = 0; phase <= Phase.EdgeOut; phase++) {
-    const parallel: Move[] = [];
-    for (let m: PlacedMove | undefined = moves; m; m = m.next) if (m.phase === phase) parallel.push(m);
-    if (parallel.length === 0) continue;
-    for (const s of sequence(parallel)) out.push(moveInst(s.to, s.from, s.exchange ? 'xchg' : 'mov', loc));
-  }
-}
-
-function moveInst(toLoc: Loc, fromLoc: Loc, op: string, loc: number): MInst {
-  const to = new Operand(-1, 'def', 'any');
-  const from = new Operand(-1, 'use', 'any');
-  to.loc = toLoc;
-  from.loc = fromLoc;
-  return new MInst(op, [to, from], undefined, loc);
 }

@@ -1,6 +1,6 @@
 // Turns a parallel move (all sources are read before any destination is written) into a sequence. Each destination
-// occurs once; a source may occur often. Guarantees: a cycle of integer values becomes exchanges, a cycle with a
-// float in it goes through the scratch register xmm15, which is never allocated.
+// occurs once; a source may occur often. A cycle goes through a scratch register: xmm15, which is never allocated, if
+// it has a float in it, else a free integer register; if there is none it becomes exchanges.
 
 import type { Loc } from '../mir.ts';
 
@@ -18,7 +18,8 @@ export interface Step extends Move {
   exchange: boolean;
 }
 
-export function sequence(moves: Move[]): Step[] {
+/** `free` finds an integer register that nothing else needs, or -1. */
+export function sequence(moves: Move[], free: () => Loc): Step[] {
   const steps: Step[] = [];
   if (moves.length === 1) {
     const [{ to, from, float }] = moves;
@@ -44,25 +45,28 @@ export function sequence(moves: Move[]): Step[] {
       if (left === 0 && pending.has(m.from)) ready.push(m.from);
     }
     // Only cycles are left, and each location in one has exactly one reader.
-    if (pending.size > 0) breakCycle(pending, steps);
+    if (pending.size > 0) breakCycle(pending, steps, free);
   }
   return steps;
 }
 
-function breakCycle(pending: Map<Loc, Move>, steps: Step[]): void {
+function breakCycle(pending: Map<Loc, Move>, steps: Step[], free: () => Loc): void {
   const cycle: Move[] = [];
   const first: Move = pending.values().next().value!;
   for (let m = first; pending.delete(m.to); m = pending.get(m.from) ?? first) cycle.push(m);
-  const floatAt = cycle.findIndex((m) => m.float);
-  if (floatAt < 0) {
+  const at = Math.max(
+    cycle.findIndex((m) => m.float),
+    0,
+  );
+  const last = cycle[at];
+  const scratch = last.float ? SCRATCH_FLOAT : free();
+  if (scratch < 0) {
     // Each exchange puts the right value in `to` and what was there in `from`, where its reader will look for it.
     for (const m of cycle.slice(0, -1)) steps.push({ ...m, exchange: true });
     return;
   }
-  // Save what the float's move reads; then the others can go, beginning with the one that overwrites it.
-  const last = cycle[floatAt];
-  steps.push({ to: SCRATCH_FLOAT, from: last.from, float: true, exchange: false });
-  for (let k = 1; k < cycle.length; k++)
-    steps.push({ ...cycle[(floatAt + k) % cycle.length], exchange: false });
-  steps.push({ ...last, from: SCRATCH_FLOAT, exchange: false });
+  // Save what one move reads; then the others can go, beginning with the one that overwrites it.
+  steps.push({ ...last, to: scratch, exchange: false });
+  for (let k = 1; k < cycle.length; k++) steps.push({ ...cycle[(at + k) % cycle.length], exchange: false });
+  steps.push({ ...last, from: scratch, exchange: false });
 }

@@ -161,6 +161,13 @@ export class RegisterFile {
     last.homeIndex = bundle.homeIndex;
   }
 
+  /** Whether no value is in the register anywhere in [from, to). */
+  isVacant(reg: number, from: number, to: number): boolean {
+    const placed = this.placed[reg];
+    const i = firstEndingAfter(placed, from);
+    return i === placed.length || placed[i].from >= to;
+  }
+
   /** All ranges that have a register. */
   ranges(): Range[] {
     return this.placed.flat();

@@ -1,0 +1,91 @@
+// The last step: inserts the moves into the instruction lists, and drops copies that became nothing, block parameters
+// and edge arguments. Requires the moves of each gap by phase (moves.ts) and the final register file.
+
+import { type Loc, MInst, Operand, SLOT0 } from '../mir.ts';
+import { type Move, sequence } from './parallel-move.ts';
+import { type Program, terminatorOf } from './program.ts';
+import type { RegisterFile } from './registers.ts';
+
+/** Order of the moves in one gap; those of one phase are parallel. */
+export const Phase = {
+  /** On the edge into a block with one predecessor, at its start. */
+  EdgeIn: 0,
+  /** Out of the fixed registers of the instruction before. */
+  AfterFixed: 1,
+  /** Between pieces, and into slots. */
+  Pieces: 2,
+  /** Into the fixed and reused registers of the instruction behind. */
+  BeforeFixed: 3,
+  /** On the edge to the only successor, before the jump. */
+  EdgeOut: 4,
+} as const;
+
+export interface PlacedMove extends Move {
+  phase: number;
+  next: PlacedMove | undefined;
+}
+
+/** The moves before an instruction: a linked list, newest first. */
+export type Gap = PlacedMove | undefined;
+
+export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void {
+  let used = 0;
+  for (let b = 0; b < p.func.blocks.length; b++) {
+    const block = p.func.blocks[b];
+    const out: MInst[] = [];
+    for (let i = p.blockFirst[b]; i < p.blockFirst[b + 1]; i++) {
+      const inst = p.insts[i];
+      const gap = gaps[i];
+      if (gap) insertMoves(out, gap, inst.loc, () => scratch(p, registers, gap, i));
+      if (inst.isMove) {
+        if (inst.ops[0].loc === inst.ops[1].loc) continue;
+        inst.op = 'mov';
+      }
+      out.push(inst);
+      used |= inst.clobbers;
+    }
+    for (const { ops } of out) {
+      for (let k = 0; k < ops.length; k++) if (ops[k].loc < SLOT0) used |= 1 << ops[k].loc;
+    }
+    block.insts = out;
+    for (const t of terminatorOf(block).targets) t.args = [];
+  }
+  for (const block of p.func.blocks) block.params = [];
+  p.func.usedRegs = used >>> 0;
+}
+
+/** Puts the moves of a gap in sequence, phase by phase. */
+function insertMoves(out: MInst[], gap: PlacedMove, loc: number, free: () => Loc): void {
+  if (!gap.next) {
+    out.push(moveInst(gap.to, gap.from, 'mov', loc));
+    return;
+  }
+  for (let phase = 0; phase <= Phase.EdgeOut; phase++) {
+    const parallel: Move[] = [];
+    for (let m: Gap = gap; m; m = m.next) if (m.phase === phase) parallel.push(m);
+    if (parallel.length === 0) continue;
+    for (const s of sequence(parallel, free))
+      out.push(moveInst(s.to, s.from, s.exchange ? 'xchg' : 'mov', loc));
+  }
+}
+
+/** An integer register that holds nothing around the gap before instruction i, -1 if there is none. */
+function scratch(p: Program, registers: RegisterFile, gap: PlacedMove, i: number): Loc {
+  let busy = ~p.env.allocatable | p.env.calleeSaved;
+  for (let m: Gap = gap; m; m = m.next) {
+    if (m.to < SLOT0) busy |= 1 << m.to;
+    if (m.from < SLOT0) busy |= 1 << m.from;
+  }
+  for (let r = 0; r < 16; r++) {
+    if (!((busy >>> r) & 1) && registers.isVacant(r, i * 4 - 1, i * 4 + 4)) return r;
+  }
+  return -1;
+}
+
+function moveInst(toLoc: Loc, fromLoc: Loc, op: string, loc: number): MInst {
+  const to = new Operand(-1, 'def', 'any');
+  const from = new Operand(-1, 'use', 'any');
+  to.loc = toLoc;
+  from.loc = fromLoc;
+  return new MInst(op, [to, from], undefined, loc);
+}
