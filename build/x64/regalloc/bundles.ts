@@ -3,10 +3,12 @@
 // the most frequent ties first, so that the tie costs no move. Requires the ranges of liveness.ts; guarantees that
 // the ranges of a bundle are in ascending order and disjoint.
 
-import { type Operand, type RegClass, SLOT0 } from '../mir.ts';
+import { type MEdge, type Operand, type RegClass, SLOT0 } from '../mir.ts';
 import type { Range } from './liveness.ts';
 import { type Program, terminatorOf } from './program.ts';
 import { EDGE_FIRST, type Tie, Webs } from './webs.ts';
+
+const RIVAL = 0.9;
 
 /** What all bundles have in common that were split off one: their slot in memory, and wishes. */
 export class Home {
@@ -100,13 +102,19 @@ function collectTies(p: Program): Tie[] {
       if (isMove) ties.push({ a: ops[0].vreg, b: ops[1].vreg, weight: frequency, inst: -1 });
       else if (p.special[i] === 1) tieReuse(ops, frequency, i, ties);
     }
-    for (const t of terminatorOf(p.func.blocks[b]).targets) {
-      const weight = Math.min(frequency, t.block.frequency) * EDGE_FIRST;
-      for (let k = 0; k < t.args.length; k++)
-        ties.push({ a: t.block.params[k], b: t.args[k], weight, inst: -1 });
-    }
+    for (const t of terminatorOf(p.func.blocks[b]).targets) tieArguments(t, frequency, ties);
   }
   return ties.length > 1 ? ties.sort((x, y) => y.weight - x.weight) : ties;
+}
+
+function tieArguments(edge: MEdge, frequency: number, ties: Tie[]): void {
+  const { args, block } = edge;
+  const weight = Math.min(frequency, block.frequency) * EDGE_FIRST;
+  for (let k = 0; k < args.length; k++) {
+    // Of two parameters with one argument only one can be in its place: those without a rival come first.
+    const rival = args.indexOf(args[k]) !== k || args.indexOf(args[k], k + 1) > 0;
+    ties.push({ a: block.params[k], b: args[k], weight: rival ? weight * RIVAL : weight, inst: -1 });
+  }
 }
 
 function tieReuse(ops: Operand[], weight: number, inst: number, ties: Tie[]): void {
