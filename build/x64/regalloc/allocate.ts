@@ -130,10 +130,10 @@ export class Allocator {
     }
     if (!this.isLocal(bundle) && bundle.generation < GENERATIONS_MAX) {
       const used = candidates.filter((r) => !this.isFresh(r));
-      const plan = this.planner.plan(bundle, used, () => 0);
-      const split = plan && plan.cost < SAVE_COST ? carve(this.p, bundle, this.planner) : undefined;
+      const plan = this.planner.plan(bundle, used, SAVE_COST, () => 0);
+      const split = plan && carve(this.p, bundle, this.planner);
       if (split) {
-        this.take(bundle, split, split.main, plan!.reg);
+        this.take(bundle, split, split.main, plan.reg);
         return;
       }
     }
@@ -174,7 +174,9 @@ export class Allocator {
       return;
     }
     if (bundle.generation < GENERATIONS_MAX) {
-      const plan = this.planner.plan(bundle, candidates, (reg) => (this.isFresh(reg) ? SAVE_COST : 0));
+      const plan = this.planner.plan(bundle, candidates, Number.POSITIVE_INFINITY, (reg) =>
+        this.isFresh(reg) ? SAVE_COST : 0,
+      );
       const split = plan && carve(this.p, bundle, this.planner);
       if (split) {
         this.take(bundle, split, split.main, plan.reg);

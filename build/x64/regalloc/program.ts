@@ -36,6 +36,8 @@ const NEEDS_REGISTER = [0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1];
 /** What it costs to have the value in memory here, in loads and stores. */
 const MEMORY_COST = [0.75, 1, 0.5, 1, 0.5, 0.6, 1, 1, 1, 0.75, 0.6, 1];
 
+/** Added to each block's frequency: code that never runs still takes up room. */
+const CODE_SIZE = 0.001;
 /** An instruction that destroys as many registers as this counts as a call. */
 const CALL_CLOBBERS_MIN = 6;
 const NONE: readonly number[] = [];
@@ -83,17 +85,18 @@ export class Program {
     const vregs = func.classes.length;
     this.blockFirst = new Int32Array(func.blocks.length + 1);
     let uses = 0;
-    func.blocks.forEach((b, i) => {
+    for (let i = 0; i < func.blocks.length; i++) {
+      const b = func.blocks[i];
       this.blockFirst[i] = this.insts.length;
       this.blockIndex.set(b, i);
       this.preds.push([]);
       uses += b.params.length;
-      for (const inst of b.insts) {
-        this.insts.push(inst);
-        uses += inst.ops.length;
+      for (let k = 0; k < b.insts.length; k++) {
+        this.insts.push(b.insts[k]);
+        uses += b.insts[k].ops.length;
       }
       for (const t of terminatorOf(b).targets) uses += t.args.length;
-    });
+    }
     this.blockFirst[func.blocks.length] = this.insts.length;
     this.blockOfInst = new Int32Array(this.insts.length);
     this.useBegin = new Int32Array(vregs + 1);
@@ -105,7 +108,8 @@ export class Program {
     this.defBlock = new Int32Array(vregs).fill(-1);
     this.defPoint = new Int32Array(vregs).fill(-1);
     this.special = new Uint8Array(this.insts.length);
-    this.frequency = Float64Array.from(func.blocks, (b) => b.frequency + 0.001);
+    this.frequency = new Float64Array(func.blocks.length);
+    for (let i = 0; i < func.blocks.length; i++) this.frequency[i] = func.blocks[i].frequency + CODE_SIZE;
     this.callClobbers = commonClobbers(this.insts);
     this.collect();
   }
@@ -159,7 +163,7 @@ export class Program {
     const begin = this.useBegin;
     for (const b of this.func.blocks) {
       for (const p of b.params) begin[p + 1]++;
-      for (const inst of b.insts) for (const op of inst.ops) begin[op.vreg + 1]++;
+      for (const { ops } of b.insts) for (let k = 0; k < ops.length; k++) begin[ops[k].vreg + 1]++;
       for (const t of terminatorOf(b).targets) for (const a of t.args) begin[a + 1]++;
     }
     for (let v = 0; v + 1 < begin.length; v++) begin[v + 1] += begin[v];

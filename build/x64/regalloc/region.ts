@@ -18,9 +18,18 @@ const SWEEPS_MAX = 12;
  * instructions, and the least for small functions. */
 const WORK_FOR_INST = 48;
 const WORK_MIN = 20000;
-/** How many registers are looked at closely; fewer for bundles in many blocks. */
-const REGISTERS_MAX = 6;
+/** How many registers are compared by their lower bounds, and how many of these are looked at closely; fewer for
+ * bundles in many blocks. */
+const RANKED_MAX = 4;
+const REGISTERS_MAX = 3;
 const MANY_PARTS = 128;
+
+interface Ranked {
+  reg: number;
+  bound: number;
+  /** How much there is in the register in the bundle's time. */
+  crowd: number;
+}
 
 export interface Plan {
   reg: number;
@@ -59,16 +68,16 @@ export class RegionPlanner {
     this.work = Math.max(WORK_MIN, p.insts.length * WORK_FOR_INST);
   }
 
-  /** The best register, or undefined if memory is as good; `extra` is the cost of using a register at all.
-   * Afterwards, `parts`, `takenFrom`, `takenTo` and `state` describe the plan. */
-  plan(bundle: Bundle, candidates: number[], extra: (reg: number) => number): Plan | undefined {
+  /** The best register, or undefined if memory is as good or the cost reaches `most`; `extra` is the cost of using a
+   * register at all. Afterwards, `parts`, `takenFrom`, `takenTo` and `state` describe the plan. */
+  plan(bundle: Bundle, candidates: number[], most: number, extra: (reg: number) => number): Plan | undefined {
     if (this.work <= 0) return undefined;
     this.prepare(bundle);
     const { parts } = this;
     let memory = 0;
     for (let k = 0; k < parts.count; k++) memory += this.memoryCost(k, bundle.home.inMemory);
     let best: Plan | undefined;
-    let limit = memory * 0.999;
+    let limit = Math.min(memory * 0.999, most);
     let left = parts.count > MANY_PARTS ? 2 : REGISTERS_MAX;
     for (const { reg, bound } of this.rank(bundle, candidates, extra)) {
       if (bound >= limit || left-- === 0) break;
@@ -103,23 +112,24 @@ export class RegionPlanner {
     }
   }
 
-  /** Orders the registers by a lower bound of their cost: that of the blocks with uses alone, at their best. */
-  private rank(
-    bundle: Bundle,
-    candidates: number[],
-    extra: (reg: number) => number,
-  ): { reg: number; bound: number }[] {
+  /** The registers worth a closer look, by a lower bound of their cost: that of the blocks with uses alone, at their
+   * best. Of registers with the same bound, the emptiest come first. */
+  private rank(bundle: Bundle, candidates: number[], extra: (reg: number) => number): Ranked[] {
     const { parts, cost } = this;
-    const ranked = candidates.map((reg) => {
-      let bound = extra(reg);
+    const { inMemory } = bundle.home;
+    const ranked: Ranked[] = [];
+    for (const reg of candidates)
+      ranked.push({ reg, bound: extra(reg), crowd: this.registers.crowd(bundle, reg) });
+    ranked.sort((a, b) => a.bound - b.bound || a.crowd - b.crowd);
+    ranked.length = Math.min(ranked.length, RANKED_MAX);
+    for (const r of ranked) {
       for (const k of parts.used) {
-        this.interfere(bundle, k, reg);
-        this.price(k, bundle.home.inMemory);
-        bound += Math.min(cost[4 * k], cost[4 * k + 1], cost[4 * k + 2], cost[4 * k + 3]);
+        this.interfere(bundle, k, r.reg);
+        this.price(k, inMemory);
+        r.bound += Math.min(cost[4 * k], cost[4 * k + 1], cost[4 * k + 2], cost[4 * k + 3]);
       }
-      return { reg, bound, crowd: this.registers.crowd(bundle, reg) };
-    });
-    this.work -= parts.used.length * candidates.length;
+    }
+    this.work -= parts.used.length * ranked.length;
     return ranked.sort((a, b) => a.bound - b.bound || a.crowd - b.crowd);
   }
 
