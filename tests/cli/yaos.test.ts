@@ -100,7 +100,11 @@ describe('refuses in one line', () => {
     ],
     ['a file that is not there', ['compile', 'no.wasm', '-o', 'x.o'], /^yaos: no\.wasm: no such file/],
     ['a folder', ['compile', '.', '-o', 'x.o'], /^yaos: \.: it is a directory/],
-    ['an empty file', ['compile', 'empty.wasm', '-o', 'x.o'], /^yaos: empty\.wasm: at byte offset 0x0 .*too short/],
+    [
+      'an empty file',
+      ['compile', 'empty.wasm', '-o', 'x.o'],
+      /^yaos: empty\.wasm: at byte offset 0x0 .*too short/,
+    ],
     ['a text file', ['compile', 'text.wasm', '-o', 'x.o'], /^yaos: text\.wasm: at byte offset 0x0 .*magic/],
     ['a truncated module', ['compile', 'cut.wasm', '-o', 'x.o'], /^yaos: cut\.wasm: at byte offset 0x/],
     [
