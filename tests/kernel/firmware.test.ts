@@ -299,7 +299,7 @@ test('fw_cfg', () => {
 });
 
 test('damaged information never traps', () => {
-  const seed = Number(process.env.YAOS_SEED ?? Date.now() % 1_000_000);
+  const seed = Number(process.env.YAOS_SEED ?? 1);
   const random = generator(seed);
   let { firmware, said, view } = start();
   const places: [number, number][] = [
