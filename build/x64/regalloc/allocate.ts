@@ -22,6 +22,8 @@ const POINTLESS_TO_SPILL = 1e20;
 const LENGTH_BIAS = 40;
 /** What the first use of a callee-saved register costs: its push and pop. */
 const SAVE_COST = 1.5;
+/** What a move costs that a hint could have saved, against a load. */
+const MOVE_COST = 0.3;
 /** How many bundles may be moved to make room for one with a hint. */
 const OTHERS_MAX = 3;
 const GENERATIONS_MAX = 4;
@@ -91,15 +93,10 @@ export class Allocator {
       return false;
     const others = registers.conflicts(bundle, reg);
     if (others.length > OTHERS_MAX) return false;
-    let gain = hints.worth(bundle, reg);
-    const places: number[] = [];
-    for (const other of others) {
-      const candidates = hints.order(other);
-      const to = candidates.find((r) => r !== reg && !this.isFresh(r) && registers.isFree(other, r));
-      if (to === undefined) return false;
-      gain += hints.worth(other, to) - hints.worth(other, reg);
-      if (gain <= 0) return false;
-      places.push(to);
+    const places = this.placesFor(others, reg, hints.worth(reg));
+    if (!places) {
+      hints.collect(bundle);
+      return false;
     }
     for (const other of others) registers.remove(other);
     this.place(bundle, reg);
@@ -108,6 +105,27 @@ export class Allocator {
       else this.push(others[k]);
     }
     return true;
+  }
+
+  /** Registers to which the bundles can move out of `reg`, if that loses less than `gain`. */
+  private placesFor(others: Bundle[], reg: number, gain: number): number[] | undefined {
+    const { hints, registers } = this;
+    const places: number[] = [];
+    let left = gain;
+    for (const other of others) {
+      const candidates = hints.order(other);
+      const to = candidates.find((r) => r !== reg && !this.isFresh(r) && registers.isFree(other, r));
+      if (to === undefined) return undefined;
+      left += hints.worth(to) - hints.worth(reg);
+      if (left <= 0) return undefined;
+      places.push(to);
+    }
+    return places;
+  }
+
+  /** What it costs to use a register at all. */
+  private costOf(reg: number): number {
+    return (this.isFresh(reg) ? SAVE_COST : 0) - this.hints.worth(reg) * MOVE_COST;
   }
 
   private isFresh(reg: number): boolean {
@@ -130,7 +148,7 @@ export class Allocator {
     }
     if (!this.isLocal(bundle) && bundle.generation < GENERATIONS_MAX) {
       const used = candidates.filter((r) => !this.isFresh(r));
-      const plan = this.planner.plan(bundle, used, SAVE_COST, () => 0);
+      const plan = this.planner.plan(bundle, used, SAVE_COST, (r) => this.costOf(r));
       const split = plan && carve(this.p, bundle, this.planner);
       if (split) {
         this.take(bundle, split, split.main, plan.reg);
@@ -174,9 +192,7 @@ export class Allocator {
       return;
     }
     if (bundle.generation < GENERATIONS_MAX) {
-      const plan = this.planner.plan(bundle, candidates, Number.POSITIVE_INFINITY, (reg) =>
-        this.isFresh(reg) ? SAVE_COST : 0,
-      );
+      const plan = this.planner.plan(bundle, candidates, Number.POSITIVE_INFINITY, (r) => this.costOf(r));
       const split = plan && carve(this.p, bundle, this.planner);
       if (split) {
         this.take(bundle, split, split.main, plan.reg);

@@ -43,13 +43,13 @@ export class Hints {
     return list;
   }
 
-  /** What it is worth to the bundle to be in a register. */
-  worth(bundle: Bundle, reg: number): number {
-    this.collect(bundle);
+  /** What it is worth to the bundle that was last asked about to be in a register. */
+  worth(reg: number): number {
     return this.weight[reg];
   }
 
-  private collect(bundle: Bundle): void {
+  /** Asks about a bundle. */
+  collect(bundle: Bundle): void {
     const { home } = bundle;
     for (const r of this.hinted) this.weight[r] = 0;
     this.hinted.length = 0;

@@ -18,9 +18,7 @@ const SWEEPS_MAX = 12;
  * instructions, and the least for small functions. */
 const WORK_FOR_INST = 48;
 const WORK_MIN = 20000;
-/** How many registers are compared by their lower bounds, and how many of these are looked at closely; fewer for
- * bundles in many blocks. */
-const RANKED_MAX = 4;
+/** How many registers are looked at closely; fewer for bundles in many blocks. */
 const REGISTERS_MAX = 3;
 const MANY_PARTS = 128;
 
@@ -112,24 +110,22 @@ export class RegionPlanner {
     }
   }
 
-  /** The registers worth a closer look, by a lower bound of their cost: that of the blocks with uses alone, at their
-   * best. Of registers with the same bound, the emptiest come first. */
+  /** Orders the registers by a lower bound of their cost: that of the blocks with uses alone, at their best. Of those
+   * with the same bound, the emptiest come first. */
   private rank(bundle: Bundle, candidates: number[], extra: (reg: number) => number): Ranked[] {
     const { parts, cost } = this;
     const { inMemory } = bundle.home;
     const ranked: Ranked[] = [];
-    for (const reg of candidates)
-      ranked.push({ reg, bound: extra(reg), crowd: this.registers.crowd(bundle, reg) });
-    ranked.sort((a, b) => a.bound - b.bound || a.crowd - b.crowd);
-    ranked.length = Math.min(ranked.length, RANKED_MAX);
-    for (const r of ranked) {
+    for (const reg of candidates) {
+      let bound = extra(reg);
       for (const k of parts.used) {
-        this.interfere(bundle, k, r.reg);
+        this.interfere(bundle, k, reg);
         this.price(k, inMemory);
-        r.bound += Math.min(cost[4 * k], cost[4 * k + 1], cost[4 * k + 2], cost[4 * k + 3]);
+        bound += Math.min(cost[4 * k], cost[4 * k + 1], cost[4 * k + 2], cost[4 * k + 3]);
       }
+      ranked.push({ reg, bound, crowd: this.registers.crowd(bundle, reg) });
     }
-    this.work -= parts.used.length * ranked.length;
+    this.work -= parts.used.length * candidates.length;
     return ranked.sort((a, b) => a.bound - b.bound || a.crowd - b.crowd);
   }
 

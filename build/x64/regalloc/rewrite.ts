@@ -2,6 +2,7 @@
 // and edge arguments. Requires the moves of each gap by phase (moves.ts) and the final register file.
 
 import { type Loc, MInst, Operand, SLOT0 } from '../mir.ts';
+import { Holdings } from './holdings.ts';
 import { type Move, sequence } from './parallel-move.ts';
 import { type Program, terminatorOf } from './program.ts';
 import type { RegisterFile } from './registers.ts';
@@ -30,17 +31,19 @@ export type Gap = PlacedMove | undefined;
 
 export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void {
   let used = 0;
+  const holdings = new Holdings(p.func.spillSlots);
   for (let b = 0; b < p.func.blocks.length; b++) {
     const block = p.func.blocks[b];
     const out: MInst[] = [];
+    holdings.clear();
     for (let i = p.blockFirst[b]; i < p.blockFirst[b + 1]; i++) {
       const inst = p.insts[i];
       const gap = gaps[i];
-      if (gap) insertMoves(out, gap, inst.loc, () => scratch(p, registers, gap, i));
+      if (gap) insertMoves(out, gap, inst.loc, holdings, () => scratch(p, registers, gap, i));
       if (inst.isMove) {
-        if (inst.ops[0].loc === inst.ops[1].loc) continue;
+        if (!holdings.copy(inst.ops[0].loc, inst.ops[1].loc)) continue;
         inst.op = 'mov';
-      }
+      } else holdings.run(inst);
       out.push(inst);
       used |= inst.clobbers;
     }
@@ -55,17 +58,20 @@ export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void 
 }
 
 /** Puts the moves of a gap in sequence, phase by phase. */
-function insertMoves(out: MInst[], gap: PlacedMove, loc: number, free: () => Loc): void {
-  if (!gap.next) {
-    out.push(moveInst(gap.to, gap.from, 'mov', loc));
-    return;
-  }
+function insertMoves(out: MInst[], gap: PlacedMove, loc: number, holdings: Holdings, free: () => Loc): void {
   for (let phase = 0; phase <= Phase.EdgeOut; phase++) {
     const parallel: Move[] = [];
     for (let m: Gap = gap; m; m = m.next) if (m.phase === phase) parallel.push(m);
     if (parallel.length === 0) continue;
-    for (const s of sequence(parallel, free))
-      out.push(moveInst(s.to, s.from, s.exchange ? 'xchg' : 'mov', loc));
+    for (const { to, from, exchange } of sequence(parallel, free)) {
+      if (exchange) {
+        holdings.exchange(to, from);
+        out.push(moveInst(to, from, 'xchg', loc));
+      } else {
+        const source = holdings.source(from);
+        if (holdings.copy(to, source)) out.push(moveInst(to, source, 'mov', loc));
+      }
+    }
   }
 }
 
