@@ -4,6 +4,7 @@
 
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import type { TranslatorFlags } from './compile.ts';
 import { UserError } from './error.ts';
 import { readInput } from './files.ts';
 import { root } from './paths.ts';
@@ -13,6 +14,8 @@ interface Option {
   value?: string;
   short?: string;
   required?: boolean;
+  /** May be given several times. */
+  multiple?: boolean;
   help: string;
 }
 
@@ -24,9 +27,28 @@ interface Command {
   run(argument: string, values: Values): Promise<number | undefined>;
 }
 
-type Values = Record<string, string | boolean | undefined>;
+type Values = Record<string, string | boolean | string[] | undefined>;
 
 const OUTPUT = (what: string): Option => ({ value: 'FILE', short: 'o', required: true, help: what });
+
+/** Of every command that translates a module. */
+const TRANSLATOR_OPTIONS: Record<string, Option> = {
+  'disable-pass': {
+    value: 'NAME,…',
+    multiple: true,
+    help: 'leave optimisation passes out (may be repeated)',
+  },
+  'source-map': { value: 'FILE', help: 'where the source lines are (IN.wasm.map, if there is one)' },
+  'verify-ir': { help: 'check the translator: the IR between passes, every register allocation' },
+};
+
+function translatorFlags(values: Values): TranslatorFlags {
+  return {
+    disablePass: values['disable-pass'] as string[] | undefined,
+    sourceMap: values['source-map'] as string | undefined,
+    verifyIr: values['verify-ir'] === true,
+  };
+}
 
 const COMMANDS: Record<string, Command> = {
   compile: {
@@ -35,10 +57,12 @@ const COMMANDS: Record<string, Command> = {
     options: {
       output: OUTPUT('the object to make'),
       memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
+      ...TRANSLATOR_OPTIONS,
     },
     run: async (input, values) => {
       const { compileFile } = await import('./compile.ts');
-      compileFile(input, String(values.output), String(values.memory ?? 'register'));
+      const memory = String(values.memory ?? 'register');
+      compileFile(input, String(values.output), memory, translatorFlags(values));
       return 0;
     },
   },
@@ -49,10 +73,12 @@ const COMMANDS: Record<string, Command> = {
       output: OUTPUT('the program to make'),
       spectest: { help: "provide the official test suite's module spectest" },
       wasi: { help: 'provide WASI preview 1 and run _start' },
+      ...TRANSLATOR_OPTIONS,
     },
-    run: async (input, { output, spectest, wasi }) => {
+    run: async (input, values) => {
       const { makeExe } = await import('./host/exe.ts');
-      await makeExe(input, String(output), { spectest: spectest === true, wasi: wasi === true });
+      const flags = { spectest: values.spectest === true, wasi: values.wasi === true };
+      await makeExe(input, String(values.output), { ...flags, ...translatorFlags(values) });
       return 0;
     },
   },
@@ -119,8 +145,9 @@ async function main(args: string[]): Promise<number | undefined> {
 
 function parse(name: string, command: Command, args: string[]): { values: Values; positionals: string[] } {
   const options: ParseArgsConfig['options'] = {};
-  for (const [option, { value, short }] of Object.entries(command.options)) {
-    options[option] = { type: value === undefined ? 'boolean' : 'string', ...(short ? { short } : {}) };
+  for (const [option, { value, short, multiple }] of Object.entries(command.options)) {
+    const type = value === undefined ? 'boolean' : 'string';
+    options[option] = { type, multiple: multiple === true, ...(short ? { short } : {}) };
   }
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { translateFile } from '../compile.ts';
+import { type TranslatorFlags, translateFile, translatorOptions } from '../compile.ts';
 import { UserError } from '../error.ts';
 import { readInput, replaceFile } from '../files.ts';
 import { DescriptorWriter, KIND_CODE } from '../object/descriptor.ts';
@@ -16,7 +16,7 @@ import { findImport, type HostExtern, type HostModule } from './extern.ts';
 import { SPECTEST_OPEN, spectest } from './spectest.ts';
 import { WASI_MODULE, wasi } from './wasi.ts';
 
-export interface ExeOptions {
+export interface ExeOptions extends TranslatorFlags {
   spectest?: boolean;
   wasi?: boolean;
 }
@@ -28,7 +28,7 @@ export async function makeExe(input: string, output: string, options: ExeOptions
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new UserError('yaos exe: hosted programs are made on and for x86-64 Linux only');
   }
-  const object = translateFile(input, { memory: 'register' });
+  const object = translateFile(input, { memory: 'register', ...translatorOptions('exe', input, options) });
   const imports = resolveImports(input, options);
   replaceFile(output, link([object, programObject(imports, options)]), 0o777);
 }

@@ -30,7 +30,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'fold', run: fold },
   { name: 'cfg', run: simplifyCfg },
   { name: 'gvn', run: numberValues },
-  { name: 'fold again', run: fold },
+  { name: 'fold-again', run: fold },
   { name: 'dce', run: removeDeadCode },
   { name: 'legalise', required: true, run: legalise },
 ];

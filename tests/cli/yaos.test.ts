@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { wat } from '../wasm/wat.ts';
 
 const YAOS = resolve('out/yaos');
 let directory: string;
@@ -71,6 +72,22 @@ test('makes a program', () => {
   expect(stdout).toBe('i32:0x0000002a\n');
 });
 
+test('leaves passes out that are named', () => {
+  const size = (...options: string[]): number => {
+    expect(yaos('compile', 'sum.wasm', '-o', 'sum.o', '--verify-ir', ...options).stderr).toBe('');
+    const { stdout } = spawnSync('nm', ['-S', join(directory, 'sum.o')], { encoding: 'utf8' });
+    return Number.parseInt(/^\S+ (\S+) t sum$/m.exec(stdout)![1], 16);
+  };
+  writeFileSync(
+    join(directory, 'sum.wasm'),
+    wat(`(module (func $sum (export "f") (param i32) (result i32) (i32.add
+      (i32.div_s (local.get 0) (i32.const 7)) (i32.div_s (local.get 0) (i32.const 7)))))`),
+  );
+  const both = size('--disable-pass=gvn', '--disable-pass=dce,cfg');
+  expect(both).toBe(size('--disable-pass', 'gvn,dce,cfg'));
+  expect(both).toBeGreaterThan(size());
+});
+
 describe('refuses in one line', () => {
   test.each([
     ['a command that is none', ['frob'], /^yaos: unknown command 'frob'/],
@@ -97,6 +114,21 @@ describe('refuses in one line', () => {
       'another model',
       ['compile', 'good.wasm', '-o', 'x.o', '--memory', 'big'],
       /^yaos compile: --memory big: choose/,
+    ],
+    [
+      'a pass that is none',
+      ['compile', 'good.wasm', '-o', 'x.o', '--disable-pass=gvn,frob'],
+      /^yaos compile: --disable-pass frob: choose among fold, .*\bdce\b/,
+    ],
+    [
+      'a pass that is required',
+      ['exe', 'good.wasm', '-o', 'x.o', '--disable-pass', 'legalise'],
+      /^yaos exe: --disable-pass legalise: choose among fold, /,
+    ],
+    [
+      'a source map that is none',
+      ['compile', 'good.wasm', '-o', 'x.o', '--source-map', 'text.wasm'],
+      /^yaos: text\.wasm: not a source map: /,
     ],
     ['a file that is not there', ['compile', 'no.wasm', '-o', 'x.o'], /^yaos: no\.wasm: no such file/],
     ['a folder', ['compile', '.', '-o', 'x.o'], /^yaos: \.: it is a directory/],
