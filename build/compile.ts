@@ -2,6 +2,7 @@
 // translates a module are here too.
 
 import { existsSync } from 'node:fs';
+import { tuneForModule } from './engine.ts';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
 import { readSourceMap } from './object/sourcemap.ts';
@@ -61,6 +62,7 @@ function findSourceMap(input: string, path: string | undefined): TranslateOption
 /** The object of the module in a file; what is wrong with the module is said with the file's name. */
 export function translateFile(input: string, options: TranslateOptions): Uint8Array {
   const bytes = readInput(input);
+  tuneForModule(bytes.length);
   try {
     return translate(bytes, options).object;
   } catch (error) {
