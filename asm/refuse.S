@@ -75,4 +75,4 @@ not_enough_memory:
 	.data
 	.fill 10, 1, ' '
 needed_kib_end:
-	.asciz " KiB\r\n"
+	.asciz " KiB: give the machine 16 MiB or more\r\n"

@@ -19,7 +19,7 @@ export const HEAP_END: u32 = 0xa0_0000;
 /** asm/ has mapped RAM from the image's end up to here; the rest is mapped from the boot loader's memory map. */
 export const RAM_MAPPED_END: u32 = 0x100_0000;
 
-/** Device registers above 4 GiB appear here, in front of the firmware's flash that nobody needs. */
+/** Device registers that lie higher appear here, in place of the firmware's flash, which nobody needs. */
 export const WINDOWS_START: u32 = 0xff00_0000;
 export const WINDOWS_END: u32 = 0xffff_f000;
 

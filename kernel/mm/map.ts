@@ -12,7 +12,6 @@ export const MAP_DONE: u32 = 0;
 const MAP_UNALIGNED: u32 = 1;
 const MAP_FORBIDDEN: u32 = 2;
 
-const LOW_4_GIB: u64 = 0x1_0000_0000;
 const PAGE_MASK: u32 = PAGE - 1;
 
 let windowNext: u32 = WINDOWS_START;
@@ -25,7 +24,7 @@ export function mapProblem(result: u32): string {
 /** Makes firmware's memory at a physical address readable there; false if it is out of reach. */
 export function mapFirmware(address: u64, bytes: u32): bool {
   const end = address + bytes;
-  if (address < LOW_RAM_START || bytes === 0 || end > LOW_4_GIB) return false;
+  if (address < LOW_RAM_START || bytes === 0 || end > WINDOWS_START) return false;
   if (mappedAtEntry(address as u32, end)) return true;
   const start = (address as u32) & ~PAGE_MASK;
   return x86.map(start, start, ((end - start + PAGE_MASK) as u32) & ~PAGE_MASK, 0) === MAP_DONE;
@@ -36,13 +35,16 @@ function mappedAtEntry(address: u32, end: u64): bool {
   return address >= x86.image_end() && end <= RAM_MAPPED_END;
 }
 
-/** Maps device registers and returns their linear-memory address, 0 (after a line) if that cannot be. */
+/**
+ * Maps device registers, at their own address where that lies below the windows, and returns their linear-memory
+ * address, 0 (after a line) if that cannot be.
+ */
 export function mapDevice(address: u64, bytes: u32): u32 {
   const offset = (address as u32) & PAGE_MASK;
   const start = address - offset;
   const length = (offset + bytes + PAGE_MASK) & ~PAGE_MASK;
   let virt = start as u32;
-  if (start + length > LOW_4_GIB) {
+  if (start + length > WINDOWS_START) {
     if (length > WINDOWS_END - windowNext)
       return refuse(address, bytes, 'there is no window left below 4 GiB');
     virt = windowNext;

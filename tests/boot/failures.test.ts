@@ -85,7 +85,7 @@ describe('not enough memory', () => {
   });
 
   test('for linear memory', async () => {
-    const line = 'boot: not enough memory: the kernel needs 9216 KiB';
+    const line = 'boot: not enough memory: the kernel needs 9216 KiB: give the machine 16 MiB or more';
     await expectFailure(['-m', '8M', ...drive(image, 'if=ide')], [line]);
     await expectFailure(['-m', '8M', '-kernel', bench.path('kernel.elf')], [line]);
   });

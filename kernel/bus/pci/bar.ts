@@ -61,7 +61,10 @@ export function readBar(address: u32, index: u32, count: u32): Bar | null {
   const low = config.read32(address, register);
   const sizeLow = probe(address, register, low, 0xffff_ffff);
   if (sizeLow === 0) return null;
-  if (low & IO) return new Bar(true, low & ~IO_FLAGS, lowestBit(sizeLow & ~IO_FLAGS), low & IO_FLAGS);
+  if (low & IO) {
+    const mask = sizeLow & ~IO_FLAGS;
+    return mask === 0 ? null : new Bar(true, low & ~IO_FLAGS, lowestBit(mask), low & IO_FLAGS);
+  }
   const flags = low & MEMORY_FLAGS;
   if ((flags & MEMORY_TYPE) !== MEMORY_64) {
     const mask = sizeLow & ~MEMORY_FLAGS;
