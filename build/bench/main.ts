@@ -9,6 +9,7 @@ import { UserError } from '../error.ts';
 import { readSourceMap } from '../object/sourcemap.ts';
 import { binutilsPrefix, out } from '../paths.ts';
 import { translate } from '../translate.ts';
+import { measureRequests } from './requests.ts';
 import { measureStartup } from './startup.ts';
 import { median, printTable, type Row } from './table.ts';
 
@@ -29,6 +30,11 @@ async function main(): Promise<void> {
       { name: `${machine}: yaos alone`, value: ms(own_ms), ...limit(own_ms, STARTUP_MS_MAX, 'ms') },
     );
   }
+  const { instructions } = await measureRequests();
+  rows.push({
+    name: 'instructions that the kernel runs for a block request',
+    value: instructions.toFixed(0),
+  });
   const [first_ms, median_ms] = measureTranslation();
   rows.push(
     {
