@@ -3,7 +3,7 @@
 
 import { BootInfo } from '../boot/info.ts';
 import { log } from '../lib/log.ts';
-import { BIOS_END, BIOS_START, LOW_RAM_END } from '../mm/layout.ts';
+import { BIOS_END, BIOS_START, LOW_RAM_END, LOW_RAM_START } from '../mm/layout.ts';
 import { mapFirmware } from '../mm/map.ts';
 
 // Root System Description Pointer (§5.2.5.3).
@@ -26,6 +26,7 @@ let root: u32 = 0;
 let rootEntryBytes: u32 = 4;
 
 export function init(info: BootInfo): void {
+  root = 0;
   const rsdp = findRsdp(info);
   if (rsdp === 0) {
     log('acpi').text('no root pointer').end();
@@ -71,16 +72,16 @@ function findRsdp(info: BootInfo): u32 {
   if (info.rsdp !== 0 && mapFirmware(info.rsdp, RSDP_BYTES_2) && isRsdp(info.rsdp as u32))
     return info.rsdp as u32;
   const ebda = info.ebda & ~15;
-  if (ebda !== 0 && ebda <= LOW_RAM_END - EBDA_SEARCH_BYTES) {
+  if (ebda >= LOW_RAM_START && ebda <= LOW_RAM_END - EBDA_SEARCH_BYTES) {
     const found = search(ebda, ebda + EBDA_SEARCH_BYTES);
     if (found !== 0) return found;
   }
   return search(BIOS_START, BIOS_END);
 }
 
-/** §5.2.5.1: on a 16-byte boundary. */
+/** §5.2.5.1: on a 16-byte boundary. What starts in the last 16 bytes would end where nothing is mapped. */
 function search(start: u32, end: u32): u32 {
-  for (let at = start; at < end; at += 16) if (load<u64>(at) === RSDP_SIGNATURE && isRsdp(at)) return at;
+  for (let at = start; at + RSDP_BYTES <= end; at += 16) if (isRsdp(at)) return at;
   return 0;
 }
 
@@ -89,7 +90,11 @@ function isRsdp(at: u32): bool {
 }
 
 function extended(rsdp: u32): bool {
-  return load<u32>(rsdp + RSDP_LENGTH) === RSDP_BYTES_2 && sum(rsdp, RSDP_BYTES_2) === 0;
+  return (
+    mapFirmware(rsdp, RSDP_BYTES_2) &&
+    load<u32>(rsdp + RSDP_LENGTH) === RSDP_BYTES_2 &&
+    sum(rsdp, RSDP_BYTES_2) === 0
+  );
 }
 
 function sum(at: u32, bytes: u32): u32 {

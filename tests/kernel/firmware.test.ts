@@ -79,9 +79,13 @@ function start(device: Port = {}) {
     store32: (at: number, value: number) => view.setUint32(at, value, true),
     store64: (at: number, value: bigint) => view.setBigUint64(at, value, true),
     image_end: () => 0x200000,
-    /** Only what this machine's memory holds can be mapped. */
-    map: (virt: number, _phys: bigint, bytes: number) =>
-      (virt >>> 0) + (bytes >>> 0) <= view.byteLength && virt !== 0 ? 0 : 2,
+    /** Only what this machine's memory holds can be mapped, and the kernel's image never. */
+    map: (virt: number, _phys: bigint, bytes: number) => {
+      const start = virt >>> 0;
+      const end = start + (bytes >>> 0);
+      const inImage = start < 0x200000 && end > 0x100000;
+      return end <= view.byteLength && start !== 0 && !inImage ? 0 : 2;
+    },
   };
   const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
   const firmware = new WebAssembly.Instance(module, { x86: others }).exports as unknown as Firmware;
@@ -252,6 +256,30 @@ test('ACPI tables that are wrong', () => {
     checksum(view, DSDT, view.getUint32(DSDT + 4, true), 9);
   });
   expect(renamed).toBe('acpi: soft-off by port 0x0604 not possible: no \\_S5 package\r\n');
+});
+
+test.each([
+  ['in page 0, which is never mapped', 0x500, 0, 0x400],
+  ['that ends behind the BIOS area, in the kernel', 0xffff0, 0, 0],
+  ['whose revision 2 part is in the kernel', 0xfffe0, 2, 0],
+])('ACPI root pointer %s', (_, at, revision, ebda) => {
+  const { firmware, said, view } = start();
+  writeAcpi(view, at, revision);
+  view.setBigUint64(at + 24, 1n, true);
+  checksum(view, at, 36, 32);
+  const usable = revision === 2; // its first part
+  expect(said(() => firmware.acpi(0n, ebda))).toBe(
+    usable ? 'acpi: soft-off by port 0x0604, type 5\r\n' : 'acpi: no root pointer\r\n',
+  );
+});
+
+test('ACPI tables of a root pointer that is gone are not read again', () => {
+  const { firmware, said, view } = start();
+  writeAcpi(view, RSDP, 0);
+  said(() => firmware.acpi(0n, 0));
+  view.setUint8(RSDP, 0);
+  view.setUint32(RSDT + 4, 0xd200002c, true);
+  expect(said(() => firmware.acpi(0n, 0))).toBe('acpi: no root pointer\r\n');
 });
 
 test('fw_cfg', () => {
