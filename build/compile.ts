@@ -9,6 +9,7 @@ import { readSourceMap } from './object/sourcemap.ts';
 import { PASSES } from './opt/passes.ts';
 import { type TranslateOptions, translate } from './translate.ts';
 import { WasmError } from './wasm/module.ts';
+import { BLOCK_PASSES } from './x64/arrange.ts';
 
 /** As they stand on the command line. */
 export interface TranslatorFlags {
@@ -43,7 +44,7 @@ export function translatorOptions(
 }
 
 function parsePasses(command: string, lists: readonly string[]): Set<string> {
-  const known = new Set(PASSES.filter((p) => !p.required).map((p) => p.name));
+  const known = new Set([...PASSES.filter((p) => !p.required), ...BLOCK_PASSES].map((p) => p.name));
   const names = lists.flatMap((list) => list.split(','));
   for (const name of names) {
     if (known.has(name)) continue;

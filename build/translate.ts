@@ -16,6 +16,7 @@ import { optimise } from './opt/passes.ts';
 import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
+import { arrange } from './x64/arrange.ts';
 import { emit } from './x64/emit.ts';
 import { INTRINSICS, isIntrinsic } from './x64/intrinsics.ts';
 import { CALLEE_SAVED, R15, type RegEnv, type RegSet, RSP } from './x64/mir.ts';
@@ -113,6 +114,7 @@ class Unit {
     const before = this.options.verify ? copyForCheck(selected.func) : undefined;
     allocate(selected.func, this.registers);
     if (before) checkAllocation(before, selected.func);
+    arrange(selected.func, this.options.disabledPasses);
     const code = emit(selected, {
       model: this.options.memory,
       popped: assign(ir.sig).stackBytes,

@@ -1,6 +1,6 @@
-// Emission: allocated machine IR to bytes. Fixed frame, one prologue, cold blocks and trap stubs behind the hot part.
+// Emission: allocated machine IR to bytes. Fixed frame, one prologue, trap stubs behind it.
 //
-// Requires: every operand has a location, block parameters are gone. Guarantees: the frame's shape is the one that
+// Requires: every operand has a location, block parameters are gone, blocks in their final order. Guarantees: the frame's shape is the one that
 // docs/abi.md §2 describes, so that a table is enough to unwind; every instruction that may fault on purpose has a trap site.
 
 import type { TrapName } from '../ir/ir.ts';
@@ -43,11 +43,10 @@ const RULES: Record<string, Rule> = {
 const PAGE = 4096;
 /** Above this many pages the prologue's stack probes are a loop. */
 const UNROLLED_PROBES_MAX = 16;
-const COLD_FREQUENCY = 0.01;
 
 export function emit(selected: Selected, options: EmitOptions): EmittedFunction {
   const e = new Emitter(selected, options);
-  const order = codeOrder(e);
+  const order = e.func.blocks;
   emitPrologue(e);
   for (let i = 0; i < order.length; i++) emitBlock(e, order[i], order[i + 1]);
   e.emitCold();
@@ -66,35 +65,6 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     popped: options.popped,
     usesFloat: e.func.usedRegs >>> 16 !== 0,
   };
-}
-
-/** Blocks that only jump on are left out (jumps to them go to their end), rarely run ones come last. */
-function codeOrder(e: Emitter): MBlock[] {
-  const blocks = e.func.blocks;
-  const redirect = new Map<MBlock, MBlock>();
-  for (let i = 1; i < blocks.length; i++) {
-    const only = blocks[i].insts[0];
-    if (blocks[i].insts.length === 1 && only.op === 'jmp') redirect.set(blocks[i], only.targets[0].block);
-  }
-  const final = (block: MBlock): MBlock => {
-    let b = block;
-    for (let hops = 0; redirect.has(b); hops++) {
-      if (hops > redirect.size) return b; // an empty endless loop
-      b = redirect.get(b)!;
-    }
-    return b;
-  };
-  for (const b of blocks) {
-    for (const t of b.insts[b.insts.length - 1].targets) t.block = final(t.block);
-  }
-  const targets = new Set<MBlock>([blocks[0]]);
-  for (const b of blocks) {
-    if (redirect.has(b) && final(b) !== b) continue;
-    for (const t of b.insts[b.insts.length - 1].targets) targets.add(t.block);
-  }
-  const live = blocks.filter((b) => targets.has(b));
-  const isCold = (b: MBlock): boolean => b !== blocks[0] && b.frequency < COLD_FREQUENCY;
-  return [...live.filter((b) => !isCold(b)), ...live.filter(isCold)];
 }
 
 function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {

@@ -1,6 +1,6 @@
 // How often each block runs for one call of the function, estimated from the shape of the control flow: loops go
 // round, blocks that can only trap are cold, and of two ways the one without a call is the likelier. The register
-// allocator weighs its choices by this. Requires critical edges to be split; the graph may have any loops.
+// allocator and the layout weigh their choices by this. Requires critical edges to be split; the graph may have any loops.
 //
 // Each edge has a probability. A loop's header runs 1 / (1 - c) times for each time it is entered, where c is the
 // probability of coming back to it (Wu and Larus, "Static branch frequency and program profile analysis", 1994).
@@ -41,7 +41,14 @@ export function estimateFrequencies(func: MFunc): void {
     header.rounds = Math.min(1 / Math.max(1 - returning(header), 1e-9), ROUNDS_MAX);
   }
   propagate(nodes[0], nodes);
-  for (const n of nodes) n.block.frequency = n.frequency;
+  for (const n of nodes) annotate(n);
+}
+
+function annotate({ block, frequency, probability }: Node): void {
+  block.frequency = frequency;
+  block.insts[block.insts.length - 1].targets.forEach((t, k) => {
+    t.frequency = frequency * probability[k];
+  });
 }
 
 function reversePostOrder(func: MFunc): Node[] {

@@ -72,6 +72,8 @@ export interface MEdge {
   block: MBlock;
   /** One for each of the target's params. */
   args: VReg[];
+  /** Estimated uses per call of the function, set by estimateFrequencies. */
+  frequency?: number;
 }
 
 /** One machine instruction (or a short fixed sequence). The emitter knows what `op` means. */

@@ -1,0 +1,20 @@
+// The passes over a function's blocks between register allocation and emission, in order. Registers are final by then,
+// and edges carry nothing, so that blocks can be copied, moved and left out freely.
+
+import { layOutBlocks } from './layout.ts';
+import type { MFunc } from './mir.ts';
+import { skipJumps } from './skip-jumps.ts';
+
+export interface BlockPass {
+  name: string;
+  run(func: MFunc): void;
+}
+
+export const BLOCK_PASSES: readonly BlockPass[] = [
+  { name: 'skip-jumps', run: skipJumps },
+  { name: 'layout', run: layOutBlocks },
+];
+
+export function arrange(func: MFunc, disabled?: ReadonlySet<string>): void {
+  for (const pass of BLOCK_PASSES) if (!disabled?.has(pass.name)) pass.run(func);
+}

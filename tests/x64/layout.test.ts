@@ -1,0 +1,87 @@
+// The order of blocks: loops tested at their bottom, likely ways straight on, cold blocks behind everything. The
+// expected orders were written by hand.
+
+import { describe, expect, it } from 'vitest';
+import { parseFunc } from '../../build/ir/parse.ts';
+import { arrange } from '../../build/x64/arrange.ts';
+import { CALLEE_SAVED, type MFunc, RSP } from '../../build/x64/mir.ts';
+import { allocate } from '../../build/x64/regalloc/index.ts';
+import { select } from '../../build/x64/select.ts';
+
+const layout = { size: 32, globals: [], tables: [], descriptors: new Map(), elems: [], datas: [] };
+
+function arranged(text: string, ...disabled: string[]): MFunc {
+  const { func } = select(parseFunc(text), {
+    model: 'fixed',
+    layout,
+    ownsMemory: true,
+    callSymbol: (index) => `f${index}`,
+    constant: (bits) => `c${bits}`,
+  });
+  allocate(func, { allocatable: ~((1 << RSP) | (1 << 31)) >>> 0, calleeSaved: CALLEE_SAVED });
+  arrange(func, new Set(disabled));
+  return func;
+}
+
+const order = (func: MFunc): string => func.blocks.map((b) => b.id).join(' ');
+
+const WHILE = `func "f" index=0 (i32) -> (i32)
+  b0 depth=0 (v0: i32):
+    v1 = const.i32 0
+    jump b1(v0, v1)
+  b1 depth=1 (v2: i32, v3: i32):
+    br v2 b2() b3()
+  b2 depth=1 ():
+    v4 = load.i32 v2 width=4
+    v5 = add.i32 v3 v4
+    v6 = load.i32 v2 width=4 offset=4
+    jump b1(v6, v5)
+  b3 depth=0 ():
+    return v3`;
+
+describe('the layout', () => {
+  it('puts the test of a loop behind its body', () => {
+    expect(order(arranged(WHILE))).toBe('0 2 1 3');
+  });
+
+  it('can be left out', () => {
+    expect(order(arranged(WHILE, 'layout'))).toBe('0 1 2 3');
+  });
+
+  it('puts a way that ends in a trap last', () => {
+    const text = `func "f" index=0 (i32, i32) -> (i32)
+      b0 depth=0 (v0: i32, v1: i32):
+        br v0 b1() b2()
+      b1 depth=0 ():
+        store v0 v1 width=4
+        trap trap=unreachable
+      b2 depth=0 ():
+        store v1 v0 width=4
+        return v1`;
+    expect(order(arranged(text))).toBe('0 2 1');
+  });
+
+  it('keeps the order of two ways as likely as each other', () => {
+    const text = `func "f" index=0 (i32, i32) -> (i32)
+      b0 depth=0 (v0: i32, v1: i32):
+        br v0 b2() b1()
+      b1 depth=0 ():
+        store v0 v1 width=4
+        jump b3()
+      b2 depth=0 ():
+        store v1 v0 width=4
+        jump b3()
+      b3 depth=0 ():
+        return v1`;
+    expect(order(arranged(text))).toBe('0 1 2 3');
+  });
+
+  it('keeps an endless loop of nothing', () => {
+    const text = `func "f" index=0 () -> ()
+      b0 depth=0 ():
+        jump b1()
+      b1 depth=1 ():
+        jump b1()`;
+    expect(order(arranged(text))).toBe('0 1');
+  });
+});
