@@ -9,6 +9,7 @@ import { removeDeadCode } from './dce.ts';
 import { fold } from './fold.ts';
 import { numberValues } from './gvn.ts';
 import { legalise } from './legalise.ts';
+import { eliminateLoads } from './loads.ts';
 
 /** What the processor can do. */
 export interface Features {
@@ -30,6 +31,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'fold', run: fold },
   { name: 'cfg', run: simplifyCfg },
   { name: 'gvn', run: numberValues },
+  { name: 'loads', run: eliminateLoads },
   { name: 'fold-again', run: fold },
   { name: 'dce', run: removeDeadCode },
   { name: 'legalise', required: true, run: legalise },

@@ -9,6 +9,7 @@ import { simplifyCfg } from '../../build/opt/cfg.ts';
 import { removeDeadCode } from '../../build/opt/dce.ts';
 import { fold } from '../../build/opt/fold.ts';
 import { numberValues } from '../../build/opt/gvn.ts';
+import { eliminateLoads } from '../../build/opt/loads.ts';
 
 /** The lines of the function after the passes, without its head. */
 function after(text: string, ...passes: ((f: Func) => void)[]): string[] {
@@ -249,5 +250,138 @@ describe('dce', () => {
       'b2 depth=0 ():',
       'return v3',
     ]);
+  });
+});
+
+describe('loads', () => {
+  /** v0 and v1 are addresses. */
+  function lines(...code: string[]): string[] {
+    const head = 'func "f" index=0 (i32, i32) -> (i32)\nb0 depth=0 (v0: i32, v1: i32):';
+    return after([head, ...code].join('\n'), eliminateLoads).slice(1);
+  }
+
+  it('reads once what nothing writes in between', () => {
+    expect(
+      lines(
+        'v2 = load.i32 v0 offset=4 width=4',
+        'store v0 v1 offset=8 width=4',
+        'v3 = load.i32 v0 offset=4 width=4',
+        'v4 = sub.i32 v3 v2',
+        'return v4',
+      ),
+    ).toEqual([
+      'v2 = load.i32 v0 offset=4 width=4',
+      'store v0 v1 offset=8 width=4',
+      'v4 = sub.i32 v2 v2',
+      'return v4',
+    ]);
+  });
+
+  it.each([
+    ['a store at an index that is not known to differ', 'store v1 v1 width=4'],
+    ['a store that overlaps', 'store v0 v1 offset=7 width=2'],
+    ['a call', 'call index=1 sig=()->()'],
+    ['a fence', 'fence'],
+    ['a machine intrinsic', 'x86 intrinsic=pause'],
+  ])('reads again after %s', (_, between) => {
+    const code = [
+      'v2 = load.i32 v0 offset=4 width=4',
+      between.startsWith('call') ? `v9 = ${between}` : between,
+      'v3 = load.i32 v0 offset=4 width=4',
+      'v4 = sub.i32 v3 v2',
+      'return v4',
+    ];
+    expect(lines(...code)).toEqual(code);
+  });
+
+  it('takes sums with constants for what they are modulo 2^32', () => {
+    const code = (distance: number) => [
+      'v2 = load.i32 v0 width=4',
+      `v3 = const.i32 ${distance}`,
+      'v4 = add.i32 v0 v3',
+      'store v4 v1 width=4',
+      'v5 = load.i32 v0 width=4',
+      'return v5',
+    ];
+    expect(lines(...code(4))).not.toContain('v5 = load.i32 v0 width=4');
+    expect(lines(...code(-4))).not.toContain('v5 = load.i32 v0 width=4');
+    expect(lines(...code(3))).toContain('v5 = load.i32 v0 width=4');
+    expect(lines(...code(-3))).toContain('v5 = load.i32 v0 width=4');
+  });
+
+  it('does not take an offset for a sum that wraps', () => {
+    const code = [
+      'v2 = const.i32 8',
+      'v3 = add.i32 v0 v2',
+      'v4 = load.i32 v3 width=4',
+      'v5 = load.i32 v0 offset=8 width=4',
+      'return v5',
+    ];
+    expect(lines(...code)).toEqual(code);
+  });
+
+  it('knows what was stored, as wide as it was', () => {
+    expect(
+      lines(
+        'store v0 v1 width=2',
+        'v2 = load.i32 v0 width=2',
+        'v3 = load.i32 v0 width=2 signed',
+        'v4 = load.i32 v0 width=4',
+        'v5 = add.i32 v2 v3',
+        'return v5',
+      ),
+    ).toEqual([
+      'store v0 v1 width=2',
+      'v8 = const.i32 65535',
+      'v9 = and.i32 v1 v8',
+      'v10 = extend16s.i32 v1',
+      'v4 = load.i32 v0 width=4',
+      'v5 = add.i32 v9 v10',
+      'return v5',
+    ]);
+  });
+
+  it('tells the context from linear memory', () => {
+    expect(
+      lines(
+        'v2 = ctxload.i32 offset=-8 width=4',
+        'store v0 v2 width=4',
+        'v3 = ctxload.i32 offset=-8 width=4',
+        'return v3',
+      ),
+    ).toEqual(['v2 = ctxload.i32 offset=-8 width=4', 'store v0 v2 width=4', 'return v2']);
+  });
+
+  const loop = (store: string) => [
+    'v2 = load.i32 v0 width=4',
+    'jump b1()',
+    'b1 depth=1 ():',
+    'v3 = load.i32 v0 width=4',
+    store,
+    'br v3 b1() b2()',
+    'b2 depth=0 ():',
+    'return v3',
+  ];
+
+  it('enters a loop with what nothing in it writes', () => {
+    expect(lines(...loop('store v0 v1 offset=4 width=4'))).toContain('br v2 b1() b2()');
+    expect(lines(...loop('store v1 v0 width=4'))).toContain('br v3 b1() b2()');
+  });
+
+  it('keeps at a join what all ways there know', () => {
+    const join = (left: string) => [
+      'v2 = load.i32 v0 width=4',
+      'br v1 b1() b2()',
+      'b1 depth=0 ():',
+      left,
+      'jump b3()',
+      'b2 depth=0 ():',
+      'jump b3()',
+      'b3 depth=0 ():',
+      'v3 = load.i32 v0 width=4',
+      'return v3',
+    ];
+    expect(lines(...join('fence'))).toContain('return v3');
+    expect(lines(...join('store v0 v1 offset=4 width=4'))).toContain('return v2');
   });
 });
