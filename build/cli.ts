@@ -31,6 +31,8 @@ type Values = Record<string, string | boolean | string[] | undefined>;
 
 const OUTPUT = (what: string): Option => ({ value: 'FILE', short: 'o', required: true, help: what });
 
+const NAME: Option = { value: 'NAME', help: "what the module is called in C (the file's name)" };
+
 /** Of every command that translates a module. */
 const TRANSLATOR_OPTIONS: Record<string, Option> = {
   'disable-pass': {
@@ -57,12 +59,14 @@ const COMMANDS: Record<string, Command> = {
     options: {
       output: OUTPUT('the object to make'),
       memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
+      name: NAME,
       ...TRANSLATOR_OPTIONS,
     },
     run: async (input, values) => {
       const { compileFile } = await import('./compile.ts');
       const memory = String(values.memory ?? 'register');
-      compileFile(input, String(values.output), memory, translatorFlags(values));
+      const name = values.name as string | undefined;
+      compileFile(input, String(values.output), memory, { name, ...translatorFlags(values) });
       return 0;
     },
   },
@@ -79,6 +83,16 @@ const COMMANDS: Record<string, Command> = {
       const { makeExe } = await import('./host/exe.ts');
       const flags = { spectest: values.spectest === true, wasi: values.wasi === true };
       await makeExe(input, String(values.output), { ...flags, ...translatorFlags(values) });
+      return 0;
+    },
+  },
+  header: {
+    help: 'make the C header for the object that compile makes of a module',
+    argument: 'IN.wasm',
+    options: { output: OUTPUT('the header to make'), name: NAME },
+    run: async (input, values) => {
+      const { makeHeader } = await import('./host/header.ts');
+      makeHeader(input, String(values.output), values.name as string | undefined);
       return 0;
     },
   },

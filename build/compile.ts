@@ -2,6 +2,7 @@
 // translates a module are here too.
 
 import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
 import { tuneForModule } from './engine.ts';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
@@ -11,6 +12,20 @@ import { type TranslateOptions, translate } from './translate.ts';
 import { WasmError } from './wasm/module.ts';
 import { BLOCK_PASSES } from './x64/arrange.ts';
 
+/** What C or C++ does not allow as a structure's name, or the runtime's header has taken. */
+const RESERVED = new RegExp(
+  `^(yaos|${[
+    'alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval',
+    'constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast',
+    'else enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not',
+    'not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict return short',
+    'signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef',
+    'typeid typename typeof union unsigned using virtual void volatile wchar_t while xor xor_eq',
+  ]
+    .join(' ')
+    .replaceAll(' ', '|')})$`,
+);
+
 /** As they stand on the command line. */
 export interface TranslatorFlags {
   disablePass?: readonly string[];
@@ -18,16 +33,33 @@ export interface TranslatorFlags {
   sourceMap?: string;
 }
 
-export function compileFile(
-  input: string,
-  output: string,
-  memory: string,
-  flags: TranslatorFlags = {},
-): void {
+export interface CompileFlags extends TranslatorFlags {
+  /** What the module is called in C. */
+  name?: string;
+}
+
+export function compileFile(input: string, output: string, memory: string, flags: CompileFlags = {}): void {
   if (memory !== 'fixed' && memory !== 'register') {
     throw new UserError(`yaos compile: --memory ${memory}: choose fixed or register`);
   }
-  replaceFile(output, translateFile(input, { memory, ...translatorOptions('compile', input, flags) }));
+  const name = moduleSymbol(moduleName('compile', input, flags.name));
+  replaceFile(output, translateFile(input, { memory, name, ...translatorOptions('compile', input, flags) }));
+}
+
+/** The module's name in C: the one asked for, or the file's with underscores for what C has not. */
+export function moduleName(command: string, input: string, name: string | undefined): string {
+  if (name === undefined) {
+    const plain = basename(input, '.wasm').replaceAll(/^(?=\d)|[^A-Za-z0-9_]/g, '_') || '_';
+    return RESERVED.test(plain) ? `${plain}_` : plain;
+  }
+  if (/^[A-Za-z_]\w*$/.test(name) && !RESERVED.test(name)) return name;
+  const rule = 'letters, digits and underscores, no keyword, not yaos';
+  throw new UserError(`yaos ${command}: --name ${name}: not a name for C: use ${rule}`);
+}
+
+/** The symbol of its descriptor. */
+export function moduleSymbol(name: string): string {
+  return `yaos_module_${name}`;
 }
 
 /** What the flags of `yaos COMMAND` mean for the module in the file `input`. */

@@ -5,13 +5,14 @@ import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
 import { writeDescriptor } from './object/descriptor.ts';
-import { ElfObject, type ElfSection } from './object/elf.ts';
+import { ElfObject, type ElfSection, type ElfSymbol } from './object/elf.ts';
 import { writeFixedContext } from './object/fixed-context.ts';
 import { type ContextLayout, layOutContext } from './object/layout.ts';
 import { Program } from './object/program.ts';
 import type { SourceMap } from './object/sourcemap.ts';
 import { writeTables } from './object/tables.ts';
-import { addTrampolines } from './object/trampolines.ts';
+import { addTrampolines, admitsForeign, crossingKey } from './object/trampolines.ts';
+import { typeIds } from './object/type-ids.ts';
 import { optimise } from './opt/passes.ts';
 import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
@@ -33,6 +34,10 @@ export interface TranslateOptions {
   disabledPasses?: ReadonlySet<string>;
   /** Verify the IR between passes and every register allocation. */
   verify?: boolean;
+  /** Symbol of the module descriptor, register model (yaos_module). */
+  name?: string;
+  /** There will be no other module's instance in the process to share functions with. */
+  alone?: boolean;
 }
 
 export interface Translation {
@@ -67,6 +72,8 @@ class Unit {
   private readonly target: Target;
   private readonly registers: RegEnv;
   private readonly env: ModuleEnv;
+  /** Types of call_indirect that may reach another instance. */
+  private readonly crossings = new Set<number>();
 
   constructor(module: WasmModule, options: TranslateOptions) {
     this.module = module;
@@ -77,6 +84,7 @@ class Unit {
       layout: this.layout,
       model: options.memory,
       isIntrinsic: options.memory === 'fixed' ? isIntrinsic : () => false,
+      ...(options.memory === 'register' ? this.linking() : {}),
     };
     const memory = module.memories[0];
     this.target = {
@@ -94,6 +102,19 @@ class Unit {
     }
   }
 
+  private linking(): Partial<ModuleEnv> {
+    const { module, options } = this;
+    const crossing = (typeIndex: number): string => {
+      const type = module.canonicalTypes[typeIndex];
+      this.crossings.add(type);
+      return crossingKey(type);
+    };
+    return {
+      typeIds: typeIds(module),
+      crossing: options.alone || !admitsForeign(module) ? undefined : crossing,
+    };
+  }
+
   addFunction(func: WasmFunc): void {
     this.compile(keyOf(func.index), buildFunction(this.env, func.index), func.body!.start);
   }
@@ -102,7 +123,9 @@ class Unit {
     const { func, blobs } = buildInit(this.env, keyOf);
     for (const b of blobs) this.program.blob(b.symbol, b.bytes, 16);
     this.compile(INIT_KEY, func);
-    if (this.options.memory === 'register') addTrampolines(this.program, this.module, this.layout);
+    if (this.options.memory === 'fixed') return;
+    const { crossings } = this;
+    addTrampolines(this.program, this.module, this.layout, { crossings, alone: this.options.alone === true });
   }
 
   private compile(key: string, ir: Func, bodyStart = 0): void {
@@ -134,29 +157,35 @@ class Unit {
   finish(): Uint8Array {
     const elf = new ElfObject();
     const text = this.program.writeTo(elf);
-    this.addSymbols(elf, text);
-    this.addTables(elf);
+    const symbols = this.addSymbols(elf, text);
     if (this.options.memory === 'fixed') {
       writeFixedContext(elf, this.module, this.layout, (index) => this.callSymbol(index)!);
     } else {
       writeDescriptor(elf, text, this.program, this.module, this.layout, {
-        name: 'yaos_module',
+        name: this.options.name ?? 'yaos_module',
         init: INIT_KEY,
+        symbols,
+        typeIds: this.env.typeIds!,
       });
     }
     return elf.toBytes();
   }
 
-  /** Several modules may be linked into one hosted program. */
-  private get visibility(): 'default' | 'hidden' {
-    return this.options.memory === 'fixed' ? 'default' : 'hidden';
+  /** Returns those that the runtime needs, by name. Several modules may be linked into one hosted program. */
+  private addSymbols(elf: ElfObject, text: ElfSection): Map<string, ElfSymbol> {
+    const binding = this.options.memory === 'fixed' ? 'global' : 'local';
+    const symbols = this.addTables(elf, binding);
+    for (const [name, value] of [
+      ['yaos_text', 0],
+      ['yaos_text_end', this.program.textSize],
+    ] as const) {
+      symbols.set(name, elf.symbol({ name, binding, section: text, value }));
+    }
+    this.addFunctionSymbols(elf, text);
+    return symbols;
   }
 
-  private addSymbols(elf: ElfObject, text: ElfSection): void {
-    const { visibility } = this;
-    const end = this.program.textSize;
-    elf.symbol({ name: 'yaos_text', binding: 'global', visibility, section: text, value: 0 });
-    elf.symbol({ name: 'yaos_text_end', binding: 'global', visibility, section: text, value: end });
+  private addFunctionSymbols(elf: ElfObject, text: ElfSection): void {
     const byKey = new Map(this.program.functions.map((f) => [f.key, f]));
     for (const f of this.program.functions) {
       const exported = f.key === INIT_KEY && this.options.memory === 'fixed';
@@ -180,13 +209,13 @@ class Unit {
     elf.symbol({ name: 'yaos_uses_float', binding: 'global', section: 'absolute', value: usesFloat });
   }
 
-  private addTables(elf: ElfObject): void {
+  private addTables(elf: ElfObject, binding: 'global' | 'local'): Map<string, ElfSymbol> {
     const map = this.options.sourceMap;
     const lines = map
       ? this.program.lines.map((l) => ({ offset: l.offset, ...map.positionAt(l.loc, l.bodyStart) }))
       : [];
     const { functions, traps } = this.program;
-    writeTables(elf, { functions, traps, lines }, this.visibility);
+    return writeTables(elf, { functions, traps, lines }, binding);
   }
 }
 

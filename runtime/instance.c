@@ -1,8 +1,7 @@
-/* Making and freeing instances: the mapping with context and memory, the stack, tables, imports. */
+/* Making and freeing instances: the mapping with context and memory, the stack, tables. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "instance.h"
@@ -23,12 +22,6 @@ static void *reserve(uint64_t bytes)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/* The fields right below the context pointer. */
-static void **context_slot(const struct yaos_instance *i, int offset)
-{
-	return (void **)(i->context + offset);
-}
-
 static const struct yaos_memory_type *own_memory_type(const struct yaos_module *m)
 {
 	return m->memory_count > 0 && !m->memories[0].imported ? &m->memories[0] : NULL;
@@ -46,15 +39,15 @@ static bool map_context(struct yaos_instance *i)
 	i->context = i->mapping + context_bytes;
 	if (!yaos_pages_commit(i->mapping, context_bytes))
 		return false;
-	*context_slot(i, -24) = i;
+	*yaos_context_slot(i, -24) = i;
 	if (type == NULL)
 		return true;
 	i->own_memory = (struct yaos_memory){ .base = i->context,
 					      .bytes = type->min_pages * YAOS_PAGE_BYTES,
 					      .max_pages = type->max_pages,
 					      .flags = type->shared ? YAOS_MEMORY_SHARED : 0 };
-	*context_slot(i, -8) = &i->own_memory;
-	*context_slot(i, -16) = i->context;
+	*yaos_context_slot(i, -8) = &i->own_memory;
+	*yaos_context_slot(i, -16) = i->context;
 	return yaos_pages_commit(i->context, i->own_memory.bytes);
 }
 
@@ -89,65 +82,7 @@ static bool make_tables(struct yaos_instance *i)
 	return true;
 }
 
-/* WebAssembly core 4.5.3 (matching of limits). */
-static bool limits_match(uint64_t size, uint64_t max, uint64_t wanted_min, uint64_t wanted_max)
-{
-	return size >= wanted_min && (wanted_max == YAOS_NO_MAX || max <= wanted_max);
-}
-
-static void fill_func(struct yaos_instance *i, uint32_t index, const struct yaos_host *host)
-{
-	const struct yaos_import_func *f = &i->module->import_funcs[index];
-	i->hosts[index] = *host;
-	*(struct yaos_func *)(i->context + f->offset) = (struct yaos_func){ .code = f->thunk,
-									    .type = f->type,
-									    .index = index,
-									    .context = i->context,
-									    .host = &i->hosts[index] };
-}
-
-static const char *fill_import(struct yaos_instance *i, uint32_t index, const struct yaos_extern *with)
-{
-	const struct yaos_module *m = i->module;
-	if (with->kind == YAOS_FUNC) {
-		fill_func(i, index, &with->func);
-	} else if (with->kind == YAOS_TABLE) {
-		const struct yaos_table_type *type = &m->tables[index];
-		if (!limits_match(with->table->size, with->table->max, type->min, type->max))
-			return "an imported table's limits do not match";
-		*context_slot(i, type->offset) = with->table;
-	} else if (with->kind == YAOS_MEMORY) {
-		const struct yaos_memory_type *type = &m->memories[index];
-		const struct yaos_memory *memory = with->memory;
-		bool same = (memory->flags & YAOS_MEMORY_SHARED) == type->shared;
-		if (!same || !limits_match(memory->bytes / YAOS_PAGE_BYTES, memory->max_pages, type->min_pages,
-					   type->max_pages))
-			return "an imported memory's limits do not match";
-		*context_slot(i, -8) = with->memory;
-		*context_slot(i, -16) = memory->base;
-	} else {
-		*context_slot(i, m->globals[index].offset) = with->global;
-	}
-	return NULL;
-}
-
-static const char *fill_imports(struct yaos_instance *i, const struct yaos_extern *with)
-{
-	i->hosts = calloc(i->module->import_func_count + 1, sizeof(*i->hosts));
-	if (i->hosts == NULL)
-		return "not enough memory";
-	for (uint32_t n = 0; n < i->module->import_count; n++) {
-		const struct yaos_import *import = &i->module->imports[n];
-		if (with[n].kind != import->kind)
-			return "an import is of the wrong kind";
-		const char *error = fill_import(i, import->index, &with[n]);
-		if (error != NULL)
-			return error;
-	}
-	return NULL;
-}
-
-static const char *build(struct yaos_instance *i, const struct yaos_extern *imports)
+static const char *build(struct yaos_instance *i)
 {
 	if (i->module->version != YAOS_ABI_VERSION)
 		return "the module was translated for another version of the runtime";
@@ -162,23 +97,28 @@ static const char *build(struct yaos_instance *i, const struct yaos_extern *impo
 		return "not enough address space or memory for the linear memory";
 	if (!make_tables(i))
 		return "not enough memory for the tables";
-	return fill_imports(i, imports);
+	i->hosts = calloc(i->module->import_func_count + 1, sizeof(*i->hosts));
+	if (i->hosts == NULL)
+		return "not enough memory";
+	return yaos_module_register(i->module);
 }
 
 struct yaos_instance *yaos_instance_new(const struct yaos_module *module, const struct yaos_extern *imports,
-					const char **error)
+					struct yaos_error *error)
 {
+	yaos_set_error(error, "not enough memory");
 	struct yaos_instance *i = calloc(1, sizeof(*i));
-	if (i == NULL) {
-		*error = "not enough memory";
+	if (i == NULL)
 		return NULL;
-	}
 	i->module = module;
-	*error = build(i, imports);
-	if (*error != NULL) {
+	const char *reason = build(i);
+	if (reason != NULL)
+		yaos_set_error(error, reason);
+	if (reason != NULL || !yaos_link(i, imports, error)) {
 		yaos_instance_free(i);
 		return NULL;
 	}
+	*error = (struct yaos_error){ .trap = YAOS_OK };
 	return i;
 }
 
@@ -202,29 +142,6 @@ void yaos_instance_free(struct yaos_instance *i)
 	free(i);
 }
 
-const struct yaos_export *yaos_export_find(const struct yaos_module *module, const char *name, size_t length)
-{
-	uint32_t low = 0, high = module->export_count;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		const struct yaos_export *export = &module->exports[middle];
-		size_t common = length < export->name.length ? length : export->name.length;
-		int order = memcmp(name, export->name.bytes, common);
-		if (order == 0 && length == export->name.length)
-			return export;
-		if (order < 0 || (order == 0 && length < export->name.length))
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
-}
-
-struct yaos_func *yaos_export_func(struct yaos_instance *i, const struct yaos_export *export)
-{
-	return (struct yaos_func *)(i->context + export->offset);
-}
-
 struct yaos_table *yaos_table_get(struct yaos_instance *i, uint32_t index)
 {
 	const struct yaos_table_type *type = &i->module->tables[index];
@@ -234,7 +151,7 @@ struct yaos_table *yaos_table_get(struct yaos_instance *i, uint32_t index)
 
 struct yaos_memory *yaos_memory_get(struct yaos_instance *i)
 {
-	return *context_slot(i, -8);
+	return *yaos_context_slot(i, -8);
 }
 
 uint64_t *yaos_global_get(struct yaos_instance *i, uint32_t index)
@@ -242,9 +159,4 @@ uint64_t *yaos_global_get(struct yaos_instance *i, uint32_t index)
 	const struct yaos_global_type *type = &i->module->globals[index];
 	void *slot = i->context + type->offset;
 	return type->imported ? *(uint64_t **)slot : slot;
-}
-
-const struct yaos_signature *yaos_func_signature(const struct yaos_func *func)
-{
-	return &yaos_instance_of(func->context)->module->signatures[func->type];
 }

@@ -15,6 +15,13 @@ struct yaos_stack {
 	uint64_t bytes;
 };
 
+/* Where and how a call trapped; no module: in a function of the host's. */
+struct yaos_site {
+	const struct yaos_module *module;
+	uint32_t offset;
+	enum yaos_trap trap;
+};
+
 struct yaos_instance {
 	const struct yaos_module *module;
 	/* The context pointer V of docs/abi.md §3. */
@@ -24,6 +31,7 @@ struct yaos_instance {
 	uint8_t *mapping;
 	uint64_t mapping_bytes;
 	struct yaos_stack stack;
+	struct yaos_site site;
 };
 
 /* A call from C into translated code that has not ended. trap.c's assembly knows host_rsp's place. */
@@ -39,9 +47,26 @@ static inline struct yaos_instance *yaos_instance_of(const void *context)
 	return ((struct yaos_instance *const *)context)[-3];
 }
 
+/* A pointer in the context. */
+static inline void **yaos_context_slot(const struct yaos_instance *instance, int offset)
+{
+	return (void **)(instance->context + offset);
+}
+
+/* Fills the imports; says in *error which one does not fit. */
+bool yaos_link(struct yaos_instance *instance, const struct yaos_extern *imports, struct yaos_error *error);
+
 /* Calls `func` by `invoke` on the instance's stack and comes back from traps. */
 enum yaos_trap yaos_enter(struct yaos_instance *instance, yaos_invoke_fn invoke, struct yaos_func *func,
 			  uint64_t *values);
+
+/* Adds a module to those that faults are looked up in: null or an error. */
+const char *yaos_module_register(const struct yaos_module *module);
+/* The module whose code is at pc; null: none. For signal handlers. */
+const struct yaos_module *yaos_module_at(uint64_t pc);
+bool yaos_signatures_equal(const struct yaos_signature *a, const struct yaos_signature *b);
+/* Null if the module has no such type. */
+const struct yaos_signature *yaos_signature_find(const struct yaos_module *module, uint32_t id);
 
 bool yaos_pages_commit(void *at, uint64_t bytes);
 bool yaos_table_init(struct yaos_table *table, uint64_t size, uint64_t max);

@@ -23,15 +23,16 @@ static struct yaos_extern *imports_with_env(const struct yaos_program *program, 
 
 struct yaos_instance *yaos_program_instantiate(const struct yaos_program *program, const char *argv0, void *env)
 {
-	const char *error = program->open != NULL ? program->open() : NULL;
+	const char *reason = program->open != NULL ? program->open() : NULL;
+	struct yaos_error error;
 	struct yaos_instance *instance = NULL;
 	struct yaos_extern *imports = imports_with_env(program, env);
 	if (imports == NULL)
-		error = "not enough memory";
-	if (error == NULL)
+		reason = "not enough memory";
+	if (reason == NULL)
 		instance = yaos_instance_new(program->module, imports, &error);
 	if (instance == NULL) {
-		fprintf(stderr, "%s: %s\n", argv0, error);
+		fprintf(stderr, "%s: %s\n", argv0, reason != NULL ? reason : error.message);
 		exit(EXIT_USAGE);
 	}
 	free(imports);

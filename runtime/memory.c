@@ -43,6 +43,12 @@ void yaos_memory_free(struct yaos_memory *memory)
 	free(memory);
 }
 
+void *yaos_memory_at(const struct yaos_memory *memory, uint64_t address, uint64_t bytes)
+{
+	uint64_t size = __atomic_load_n(&memory->bytes, __ATOMIC_RELAXED);
+	return address <= size && bytes <= size - address ? memory->base + address : NULL;
+}
+
 static int32_t grow(struct yaos_memory *memory, uint32_t pages)
 {
 	uint64_t old_pages = memory->bytes / YAOS_PAGE_BYTES;
@@ -57,7 +63,11 @@ static int32_t grow(struct yaos_memory *memory, uint32_t pages)
 
 int32_t yaos_memory_grow(void *context, uint32_t pages)
 {
-	struct yaos_memory *memory = ((struct yaos_memory **)context)[-1];
+	return yaos_memory_add_pages(((struct yaos_memory **)context)[-1], pages);
+}
+
+int32_t yaos_memory_add_pages(struct yaos_memory *memory, uint32_t pages)
+{
 	if (!(memory->flags & YAOS_MEMORY_SHARED))
 		return grow(memory, pages);
 	/* Two threads that grow at once must not both start from the same size. */
@@ -99,6 +109,19 @@ struct yaos_table *yaos_table_new(uint64_t size, uint64_t max)
 		return NULL;
 	}
 	return table;
+}
+
+uint64_t yaos_table_at(const struct yaos_table *table, uint64_t index)
+{
+	return index < table->size ? table->elems[index] : 0;
+}
+
+bool yaos_table_set(struct yaos_table *table, uint64_t index, uint64_t reference)
+{
+	if (index >= table->size)
+		return false;
+	table->elems[index] = reference;
+	return true;
 }
 
 void yaos_table_free(struct yaos_table *table)

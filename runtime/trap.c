@@ -65,8 +65,6 @@ __asm__(".text\n"
 /* The kind of the trap table's entry for pc, 0 if it has none. */
 static uint32_t trap_kind_at(const struct yaos_module *m, uint64_t pc)
 {
-	if (pc < (uint64_t)m->text || pc >= (uint64_t)m->text_end)
-		return 0;
 	uint32_t at = pc - (uint64_t)m->text;
 	size_t low = 0, high = (m->traps_end - m->traps) / 2;
 	while (low < high) {
@@ -107,17 +105,30 @@ static enum yaos_trap classify(const struct yaos_activation *a, int signal, uint
 	if (page_fault && address - (uint64_t)a->stack.low < YAOS_STACK_GUARD_BYTES)
 		return YAOS_TRAP_STACK;
 
-	uint32_t kind = trap_kind_at(a->instance->module, uc->uc_mcontext.gregs[REG_RIP]);
+	uint64_t pc = uc->uc_mcontext.gregs[REG_RIP];
+	const struct yaos_module *module = yaos_module_at(pc);
+	if (module == NULL)
+		return YAOS_OK;
+	/* Not a->instance, if that has called a function of another one. */
+	const struct yaos_instance *instance = yaos_instance_of((void *)uc->uc_mcontext.gregs[REG_R15]);
+	uint32_t kind = trap_kind_at(module, pc);
 	if (signal == SIGFPE)
 		return kind == YAOS_TRAP_DIVIDE_BY_ZERO ? division_trap(uc) : YAOS_OK;
 	if (page_fault && kind == YAOS_TRAP_MEMORY) {
-		const struct yaos_memory *memory = yaos_memory_get(a->instance);
+		const struct yaos_memory *memory = yaos_memory_get((struct yaos_instance *)instance);
 		bool ours = memory != NULL && address - (uint64_t)memory->base < YAOS_RESERVED_BYTES;
 		return ours ? YAOS_TRAP_MEMORY : YAOS_OK;
 	}
 	if (page_fault)
 		return kind == YAOS_TRAP_UNINITIALIZED_ELEMENT && address < NULL_PAGE_BYTES ? kind : YAOS_OK;
 	return kind; /* SIGILL: ud2 */
+}
+
+static void note_site(struct yaos_activation *a, uint64_t pc, enum yaos_trap trap)
+{
+	const struct yaos_module *module = pc != 0 ? yaos_module_at(pc) : NULL;
+	uint32_t offset = module != NULL ? pc - (uint64_t)module->text : 0;
+	a->instance->site = (struct yaos_site){ module, offset, trap };
 }
 
 static const int trap_signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
@@ -152,6 +163,7 @@ static void on_signal(int signal, siginfo_t *info, void *data)
 		pass_on(signal, info, data);
 		return;
 	}
+	note_site(current, uc->uc_mcontext.gregs[REG_RIP], trap);
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)yaos_leave;
 	uc->uc_mcontext.gregs[REG_RDI] = (greg_t)current;
 	uc->uc_mcontext.gregs[REG_RSI] = trap;
@@ -195,6 +207,7 @@ enum yaos_trap yaos_enter(struct yaos_instance *instance, yaos_invoke_fn invoke,
 
 _Noreturn void yaos_raise(enum yaos_trap trap)
 {
+	note_site(current, 0, trap);
 	yaos_leave(current, trap);
 }
 
@@ -213,9 +226,12 @@ enum yaos_trap yaos_call(struct yaos_func *func, uint64_t *values)
 
 void yaos_call_import(void *env, uint64_t *values)
 {
-	enum yaos_trap trap = yaos_call(env, values);
-	if (trap != YAOS_OK)
-		yaos_raise(trap);
+	struct yaos_func *func = env;
+	enum yaos_trap trap = yaos_call(func, values);
+	if (trap == YAOS_OK)
+		return;
+	current->instance->site = yaos_instance_of(func->context)->site;
+	yaos_leave(current, trap);
 }
 
 const char *yaos_trap_message(enum yaos_trap trap)

@@ -8,8 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#define YAOS_ABI_VERSION 1u
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define YAOS_ABI_VERSION 2u
 #define YAOS_PAGE_BYTES 65536u
 #define YAOS_NO_MAX UINT64_MAX
 
@@ -87,12 +92,14 @@ struct yaos_name {
 	uint64_t length;
 };
 
-/* `types` holds the parameters' types, then the results'. */
+/* `types` holds the parameters' types, then the results'; `id` is the same in all modules for the same type. */
 struct yaos_signature {
 	yaos_invoke_fn invoke;
 	const uint8_t *types;
+	uint32_t id; /* sorted by it */
 	uint32_t param_count;
 	uint32_t result_count;
+	uint32_t unused;
 };
 
 /* `index` counts within the kind. */
@@ -103,9 +110,11 @@ struct yaos_import {
 	uint32_t index;
 };
 
-/* An imported function: its thunk, its signature's number and its struct yaos_func. */
+/* An imported function: the thunks for a function of the host's and for one of another instance (null if the
+ * module was translated for a program of its own), its signature's number and its struct yaos_func. */
 struct yaos_import_func {
 	void *thunk;
+	void *link;
 	uint32_t type;
 	int32_t offset;
 };
@@ -113,7 +122,7 @@ struct yaos_import_func {
 /* `offset` is where the value is or, of an imported global, the pointer to it. */
 struct yaos_global_type {
 	uint8_t type;
-	uint8_t mutable;
+	uint8_t is_mutable;
 	uint8_t imported;
 	uint8_t unused;
 	int32_t offset;
@@ -149,6 +158,7 @@ struct yaos_module {
 	uint32_t version;
 	uint32_t signature_count;
 	uint64_t context_bytes;
+	uint64_t interface; /* fingerprint of imports and exports */
 	void (*init)(void);
 	yaos_invoke_fn invoke_init;
 	const struct yaos_signature *signatures;
@@ -176,9 +186,13 @@ struct yaos_module {
 
 struct yaos_instance;
 
-/* What an import is filled with. A function of another instance is { yaos_call_import, its struct yaos_func }. */
+/* What an import is filled with. A function of another instance is { yaos_call_import, its struct yaos_func }. All
+ * zero is a missing one. `type` is that of a global or of a table's elements. */
 struct yaos_extern {
-	enum yaos_kind kind;
+	uint32_t kind;
+	uint8_t type;
+	uint8_t is_mutable;
+	uint16_t unused;
 	union {
 		struct yaos_host func;
 		struct yaos_table *table;
@@ -187,18 +201,35 @@ struct yaos_extern {
 	};
 };
 
+/* What went wrong, in one line and in parts. `function` and `file` are null where they are not known; they live as
+ * long as the module. `trap` is YAOS_OK if no code ran. */
+struct yaos_error {
+	enum yaos_trap trap;
+	uint32_t line;
+	const char *function;
+	const char *file;
+	char message[256];
+};
+
 /* Makes an instance whose imports are `imports`, in the module's order; no code of the module runs yet. Null on
- * failure, with the reason in *error (a constant string). The types of functions and globals are the caller's
- * affair; limits of memories and tables are checked. */
+ * failure, with the reason in *error. The types of the host's own functions are the caller's affair; all else is
+ * checked. An instance that others import from must outlive them, and is used by one thread together with them. */
 struct yaos_instance *yaos_instance_new(const struct yaos_module *module, const struct yaos_extern *imports,
-					const char **error);
+					struct yaos_error *error);
 /* Runs the module's initialisation: segments and the start function. */
 enum yaos_trap yaos_instance_init(struct yaos_instance *instance);
 void yaos_instance_free(struct yaos_instance *instance);
 
+/* Fills *error with a message of no trap. */
+void yaos_set_error(struct yaos_error *error, const char *message);
+/* How the last call of the instance that trapped ended. */
+void yaos_last_error(const struct yaos_instance *instance, struct yaos_error *error);
+
 /* Null if there is none. */
 const struct yaos_export *yaos_export_find(const struct yaos_module *module, const char *name, size_t length);
-struct yaos_func *yaos_export_func(struct yaos_instance *instance, const struct yaos_export *export);
+struct yaos_func *yaos_export_func(struct yaos_instance *instance, const struct yaos_export *exported);
+/* An export of any kind, to fill another instance's import with; a missing one if there is none of that name. */
+struct yaos_extern yaos_export_extern(struct yaos_instance *instance, const char *name, size_t length);
 struct yaos_table *yaos_table_get(struct yaos_instance *instance, uint32_t index);
 struct yaos_memory *yaos_memory_get(struct yaos_instance *instance);
 uint64_t *yaos_global_get(struct yaos_instance *instance, uint32_t index);
@@ -209,12 +240,87 @@ enum yaos_trap yaos_call(struct yaos_func *func, uint64_t *values);
 /* A yaos_host_fn that calls the struct yaos_func that `env` points at; a trap in it is raised in the caller. */
 void yaos_call_import(void *env, uint64_t *values);
 /* Ends the innermost call in progress with a trap; for host functions. */
-_Noreturn void yaos_raise(enum yaos_trap trap);
+void yaos_raise(enum yaos_trap trap) __attribute__((noreturn));
 /* Raises YAOS_TRAP_STACK if little of the stack is left. For host functions that take locks or allocate: running
  * into the guard page in the middle of that would leave them half done. */
 void yaos_check_stack(void);
 /* The official test suite's message. */
 const char *yaos_trap_message(enum yaos_trap trap);
+
+/* The native address of `bytes` bytes from `address` on, null if they are not all inside. It stays valid while the
+ * memory lives: growing does not move it. */
+void *yaos_memory_at(const struct yaos_memory *memory, uint64_t address, uint64_t bytes);
+/* memory.grow: the old size in pages, or -1. */
+int32_t yaos_memory_add_pages(struct yaos_memory *memory, uint32_t pages);
+/* Null, too, for what is outside of the table. */
+uint64_t yaos_table_at(const struct yaos_table *table, uint64_t index);
+bool yaos_table_set(struct yaos_table *table, uint64_t index, uint64_t reference);
+
+/* What the host gives for imports. */
+struct yaos_extern yaos_extern_func(yaos_host_fn fn, void *env);
+struct yaos_extern yaos_extern_link(struct yaos_func *func);
+struct yaos_extern yaos_extern_memory(struct yaos_memory *memory);
+struct yaos_extern yaos_extern_table(struct yaos_table *table, enum yaos_type element);
+struct yaos_extern yaos_extern_global(uint64_t *cell, enum yaos_type type, bool is_mutable);
+
+/* Values as they stand in arrays and in globals: 8 bytes, with zeros above what is shorter. */
+static inline uint64_t yaos_of_i32(int32_t x)
+{
+	return (uint32_t)x;
+}
+static inline uint64_t yaos_of_i64(int64_t x)
+{
+	return (uint64_t)x;
+}
+static inline uint64_t yaos_of_f32(float x)
+{
+	uint32_t bits;
+	memcpy(&bits, &x, sizeof(bits));
+	return bits;
+}
+static inline uint64_t yaos_of_f64(double x)
+{
+	uint64_t bits;
+	memcpy(&bits, &x, sizeof(bits));
+	return bits;
+}
+static inline uint64_t yaos_of_funcref(struct yaos_func *x)
+{
+	return (uint64_t)(uintptr_t)x;
+}
+static inline uint64_t yaos_of_externref(void *x)
+{
+	return (uint64_t)(uintptr_t)x;
+}
+static inline int32_t yaos_to_i32(uint64_t value)
+{
+	return (int32_t)(uint32_t)value;
+}
+static inline int64_t yaos_to_i64(uint64_t value)
+{
+	return (int64_t)value;
+}
+static inline float yaos_to_f32(uint64_t value)
+{
+	uint32_t bits = (uint32_t)value;
+	float x;
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+static inline double yaos_to_f64(uint64_t value)
+{
+	double x;
+	memcpy(&x, &value, sizeof(x));
+	return x;
+}
+static inline struct yaos_func *yaos_to_funcref(uint64_t value)
+{
+	return (struct yaos_func *)(uintptr_t)value;
+}
+static inline void *yaos_to_externref(uint64_t value)
+{
+	return (void *)(uintptr_t)value;
+}
 
 /* Memories and tables of the host's. Null if there is no room. */
 struct yaos_memory *yaos_memory_new(uint64_t min_pages, uint64_t max_pages, bool shared);
@@ -229,5 +335,9 @@ void yaos_table_fill(uint64_t *at, uint64_t value, uint64_t count);
 int32_t yaos_wait32(void *context, uint32_t *at, uint32_t expected, int64_t timeout_ns);
 int32_t yaos_wait64(void *context, uint64_t *at, uint64_t expected, int64_t timeout_ns);
 uint32_t yaos_notify(void *context, uint32_t *at, uint32_t count);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

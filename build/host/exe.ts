@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TranslatorFlags, translateFile, translatorOptions } from '../compile.ts';
 import { UserError } from '../error.ts';
 import { readInput, replaceFile } from '../files.ts';
-import { DescriptorWriter, KIND_CODE } from '../object/descriptor.ts';
+import { DescriptorWriter, KIND_CODE, TYPE_CODE } from '../object/descriptor.ts';
 import { ElfObject } from '../object/elf.ts';
 import { out } from '../paths.ts';
 import { decode } from '../wasm/decode.ts';
@@ -28,7 +28,11 @@ export async function makeExe(input: string, output: string, options: ExeOptions
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new UserError('yaos exe: hosted programs are made on and for x86-64 Linux only');
   }
-  const object = translateFile(input, { memory: 'register', ...translatorOptions('exe', input, options) });
+  const object = translateFile(input, {
+    memory: 'register',
+    alone: true,
+    ...translatorOptions('exe', input, options),
+  });
   const imports = resolveImports(input, options);
   replaceFile(output, link([object, programObject(imports, options)]), 0o777);
 }
@@ -63,7 +67,15 @@ function programObject(imports: HostExtern[], options: ExeOptions): Uint8Array {
 /** struct yaos_extern */
 function writeExtern(w: DescriptorWriter, extern: HostExtern): void {
   w.out.u32(KIND_CODE[extern.kind]);
-  w.out.u32(0);
+  w.out.u8(
+    extern.kind === 'global'
+      ? TYPE_CODE[extern.type]
+      : extern.kind === 'table'
+        ? TYPE_CODE[extern.element]
+        : 0,
+  );
+  w.out.u8(Number(extern.kind === 'global' && extern.mutable));
+  w.out.u16(0);
   w.pointer({ symbol: extern.symbol });
   w.out.u64(0);
 }

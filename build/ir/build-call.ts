@@ -1,8 +1,8 @@
 // Calls and tail calls, direct and through tables (WebAssembly core 4.4.8).
 
-import { FUNC_FIELDS } from '../object/layout.ts';
+import { FIXED_FIELDS, FUNC_FIELDS } from '../object/layout.ts';
 import type { FuncBuilder } from './build.ts';
-import { sigOf } from './emitter.ts';
+import { sigOf, typeIdOf } from './emitter.ts';
 import { elementAddress, tableElements, tableSize } from './instance.ts';
 import type { Inst, Op, Sig } from './ir.ts';
 
@@ -39,8 +39,27 @@ function indirect(b: FuncBuilder, typeIndex: number, table: number, tail: boolea
   const func = e.nLoad('i64', elementAddress(e, tableElements(e, table), index), 0);
   const type = e.nLoad('i32', func, FUNC_FIELDS.type, false);
   type.trap = 'uninitializedElement';
-  e.trapIf(e.emit('ne', 'i32', [type, e.i32(module.canonicalTypes[typeIndex])]), 'signature');
-  emitCall(b, tail ? 'tailcallref' : 'callref', sig, [func, ...args]);
+  e.trapIf(e.emit('ne', 'i32', [type, e.i32(typeIdOf(b.env, typeIndex))]), 'signature');
+  emitCall(b, tail ? 'tailcallref' : 'callref', sig, [callable(b, func, typeIndex), ...args]);
+}
+
+/** What a call through `func` needs in rax. A function of another instance wants that one's context: a thunk, with a
+ * descriptor of its own in the context, finds the function there and changes contexts. */
+function callable(b: FuncBuilder, func: Inst, typeIndex: number): Inst {
+  const { e, env } = b;
+  if (!env.crossing) return func;
+  const crossing = env.layout.crossing!;
+  const [foreign, join] = [e.func.newBlock(), e.func.newBlock()];
+  const found = e.func.addParam(join, 'i64');
+  const own = e.nLoad('i64', func, FUNC_FIELDS.context, false);
+  const differs = e.emit('ne', 'i32', [own, e.ctxAddr(0)]);
+  e.branch(differs, { block: foreign, args: [] }, { block: join, args: [func] });
+  e.start(foreign);
+  e.ctxStore(FIXED_FIELDS.foreign, func);
+  e.ctxStore(crossing + FUNC_FIELDS.code, e.symAddr(env.crossing(typeIndex)));
+  e.jump({ block: join, args: [e.ctxAddr(crossing)] });
+  e.start(join);
+  return found;
 }
 
 function emitCall(b: FuncBuilder, op: Op, sig: Sig, args: Inst[]): Inst {

@@ -11,6 +11,15 @@ export interface ModuleEnv {
   model: 'fixed' | 'register';
   /** Whether an imported function is a machine instruction (docs/abi.md §6). */
   isIntrinsic(module: string, name: string): boolean;
+  /** What call_indirect compares, by type index; absent: the module's own canonical types. */
+  typeIds?: readonly number[];
+  /** Absent if no function of another instance can come into a table. Else the symbol of the thunk that calls one of
+   * the type (object/trampolines.ts). */
+  crossing?(typeIndex: number): string;
+}
+
+export function typeIdOf(env: ModuleEnv, typeIndex: number): number {
+  return (env.typeIds ?? env.module.canonicalTypes)[typeIndex];
 }
 
 export function irType(type: ValType): Type {

@@ -3,7 +3,7 @@
 
 import { FUNC_FIELDS } from '../object/layout.ts';
 import type { ConstExpr, ElemSegment } from '../wasm/module.ts';
-import { Emitter, type ModuleEnv, sigOf } from './emitter.ts';
+import { Emitter, type ModuleEnv, sigOf, typeIdOf } from './emitter.ts';
 import { initDatas } from './init-data.ts';
 import { evaluate } from './init-expr.ts';
 import { checkRange, referenceBytes, tableElements, tableSize } from './instance.ts';
@@ -74,7 +74,7 @@ function initDescriptors(e: Emitter, codeSymbol: (index: number) => string): voi
     const func = module.funcs[index];
     if (func.import) continue;
     e.ctxStore(at + FUNC_FIELDS.code, e.symAddr(codeSymbol(index)));
-    e.ctxStore(at + FUNC_FIELDS.type, e.i32(module.canonicalTypes[func.typeIndex]));
+    e.ctxStore(at + FUNC_FIELDS.type, e.i32(typeIdOf(e.env, func.typeIndex)));
     e.ctxStore(at + FUNC_FIELDS.index, e.i32(index));
     e.ctxStore(at + FUNC_FIELDS.context, context);
   }

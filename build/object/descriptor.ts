@@ -1,18 +1,19 @@
 // The module descriptor of the register memory model (docs/abi.md §5): struct yaos_module of runtime/yaosrt.h and all
 // that it points at, field by field, in .data.rel.ro. It is how the runtime knows the module's imports and exports.
 
-import type { FuncType, ImportName, ValType, WasmModule } from '../wasm/module.ts';
+import type { FuncType, ImportName, ValType, WasmExport, WasmModule } from '../wasm/module.ts';
 import { ByteWriter } from './bytes.ts';
-import type { ElfObject, ElfSection } from './elf.ts';
+import type { ElfObject, ElfSection, ElfSymbol } from './elf.ts';
+import { interfaceHash } from './interface.ts';
 import type { ContextLayout } from './layout.ts';
 import type { Program } from './program.ts';
-import { INVOKE_INIT, importThunkKey, invokeKey } from './trampolines.ts';
+import { INVOKE_INIT, importThunkKey, invokeKey, linkThunkKey } from './trampolines.ts';
 
 /** YAOS_ABI_VERSION and YAOS_NO_MAX. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 const NO_MAX = 2n ** 64n - 1n;
 
-const TYPE_CODE: Record<ValType, number> = {
+export const TYPE_CODE: Record<ValType, number> = {
   i32: 0x7f,
   i64: 0x7e,
   f32: 0x7d,
@@ -29,10 +30,14 @@ export interface DescriptorOptions {
   name: string;
   /** The key of the init function in the program. */
   init: string;
+  /** yaos_text and so on, with their ends. */
+  symbols: ReadonlyMap<string, ElfSymbol>;
+  /** What types are compared by, by type index. */
+  typeIds: readonly number[];
 }
 
-/** Where a pointer points: into the descriptor's own section, to code in .text, or to a global symbol. */
-type Target = { own: number } | { text: number } | { symbol: string };
+/** Where a pointer points: into the descriptor's own section, to code in .text, or to a symbol (a global one by name). */
+type Target = { own: number } | { text: number } | { symbol: string | ElfSymbol };
 
 /** Writes the descriptor; `text` holds `program`'s code. */
 export function writeDescriptor(
@@ -45,19 +50,24 @@ export function writeDescriptor(
 ): void {
   const w = new DescriptorWriter();
   const code = (key: string): Target => ({ text: program.offsetOf(key)! });
+  const signatures = module.types.map((_, i) => i).filter((i) => module.canonicalTypes[i] === i);
+  signatures.sort((a, b) => options.typeIds[a] - options.typeIds[b]);
+  const numbers = new Map(signatures.map((type, n) => [type, n]));
+  const numberOf: NumberOf = (type) => numbers.get(module.canonicalTypes[type])!;
   const arrays = {
-    signatures: writeSignatures(w, module, program),
+    signatures: writeSignatures(w, module, program, options.typeIds, signatures),
     imports: writeImports(w, module),
-    importFuncs: writeImportFuncs(w, module, layout, code),
+    importFuncs: writeImportFuncs(w, module, layout, program, numberOf),
     globals: writeGlobals(w, module, layout),
     tables: writeTables(w, module, layout),
     memories: writeMemories(w, module),
-    exports: writeExports(w, module, layout),
+    exports: writeExports(w, module, layout, numberOf),
   };
   const at = w.align();
   w.out.u32(ABI_VERSION);
-  w.out.u32(module.types.length);
+  w.out.u32(signatures.length);
   w.out.u64(layout.size);
+  w.out.u64(interfaceHash(module));
   w.pointer(code(options.init));
   w.pointer(code(INVOKE_INIT));
   for (const array of Object.values(arrays)) w.pointer({ own: array });
@@ -66,8 +76,8 @@ export function writeDescriptor(
   for (const space of [module.globals, module.tables, module.memories, module.exports])
     w.out.u32(space.length);
   for (const part of ['text', ...TABLES]) {
-    w.pointer({ symbol: `yaos_${part}` });
-    w.pointer({ symbol: `yaos_${part}_end` });
+    w.pointer({ symbol: options.symbols.get(`yaos_${part}`)! });
+    w.pointer({ symbol: options.symbols.get(`yaos_${part}_end`)! });
   }
   const size = w.out.length - at;
   const section = w.finish(elf, text);
@@ -119,18 +129,34 @@ export class DescriptorWriter {
   }
 }
 
-/** struct yaos_signature, one for each type. Equal types share a trampoline. */
-function writeSignatures(w: DescriptorWriter, module: WasmModule, program: Program): number {
-  const types = module.types.map((t) => w.bytes(typeCodes(t)));
+/** The number of a type's signature. */
+type NumberOf = (typeIndex: number) => number;
+
+/** struct yaos_signature, one for each canonical type in `order`: sorted by id. */
+function writeSignatures(
+  w: DescriptorWriter,
+  module: WasmModule,
+  program: Program,
+  typeIds: readonly number[],
+  order: number[],
+): number {
+  const types = order.map((i) => w.bytes(typeCodes(module.types[i])));
   const at = w.align();
-  module.types.forEach((type, i) => {
-    const text = program.offsetOf(invokeKey(module.canonicalTypes[i]));
-    w.pointer(text === undefined ? undefined : { text });
-    w.pointer({ own: types[i] });
-    w.out.u32(type.params.length);
-    w.out.u32(type.results.length);
+  order.forEach((i, n) => {
+    const { params, results } = module.types[i];
+    w.pointer(codeOf(program, invokeKey(i)));
+    w.pointer({ own: types[n] });
+    w.out.u32(typeIds[i]);
+    w.out.u32(params.length);
+    w.out.u32(results.length);
+    w.out.u32(0);
   });
   return at;
+}
+
+function codeOf(program: Program, key: string): Target | undefined {
+  const text = program.offsetOf(key);
+  return text === undefined ? undefined : { text };
 }
 
 function typeCodes(type: FuncType): Uint8Array {
@@ -154,13 +180,15 @@ function writeImportFuncs(
   w: DescriptorWriter,
   module: WasmModule,
   layout: ContextLayout,
-  code: (key: string) => Target,
+  program: Program,
+  numberOf: NumberOf,
 ): number {
   const at = w.align();
   for (const f of module.funcs.filter((f) => f.import)) {
     const type = module.canonicalTypes[f.typeIndex];
-    w.pointer(code(importThunkKey(type)));
-    w.out.u32(type);
+    w.pointer(codeOf(program, importThunkKey(type)));
+    w.pointer(codeOf(program, linkThunkKey(type)));
+    w.out.u32(numberOf(type));
     w.out.u32(layout.descriptors.get(f.index)! >>> 0);
   }
   return at;
@@ -205,9 +233,18 @@ function writeMemories(w: DescriptorWriter, module: WasmModule): number {
   return at;
 }
 
+export function sortedExports(module: WasmModule): WasmExport[] {
+  return module.exports.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+}
+
 /** struct yaos_export, in the order of the names' bytes. */
-function writeExports(w: DescriptorWriter, module: WasmModule, layout: ContextLayout): number {
-  const sorted = module.exports.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+function writeExports(
+  w: DescriptorWriter,
+  module: WasmModule,
+  layout: ContextLayout,
+  numberOf: NumberOf,
+): number {
+  const sorted = sortedExports(module);
   const names = sorted.map((e) => w.name(e.name));
   const at = w.align();
   sorted.forEach((e, n) => {
@@ -215,7 +252,7 @@ function writeExports(w: DescriptorWriter, module: WasmModule, layout: ContextLa
     names[n]();
     w.out.u32(KIND_CODE[e.kind]);
     w.out.u32(e.index);
-    w.out.u32(func ? module.canonicalTypes[func.typeIndex] : 0);
+    w.out.u32(func ? numberOf(func.typeIndex) : 0);
     w.out.u32(func ? layout.descriptors.get(e.index)! >>> 0 : 0);
   });
   return at;

@@ -11,7 +11,8 @@ export const FIXED_FIELDS = {
   memoryBase: -16,
   /** The runtime's own pointer. */
   runtime: -24,
-  reserved: -32,
+  /** The function of another instance that is about to be called. */
+  foreign: -32,
 } as const;
 
 /** struct yaos_memory */
@@ -34,17 +35,20 @@ export interface ContextLayout {
   /** Element segments; only a passive one has items (the others are dropped by the end of instantiation). */
   elems: { lengthOffset: number; itemsOffset: number }[];
   datas: { lengthOffset: number }[];
+  /** The code field of a yaos_func by which such a function is called; register model only. */
+  crossing?: number;
 }
 
 /** Offsets are 32-bit displacements in machine code. */
 const SIZE_MAX = 2 ** 30;
 
 export function layOutContext(module: WasmModule, model: 'fixed' | 'register' = 'register'): ContextLayout {
-  let used = -FIXED_FIELDS.reserved;
+  let used = -FIXED_FIELDS.foreign;
   const take = (bytes: number): number => {
     used += bytes;
     return -used;
   };
+  const crossing = model === 'register' ? take(8) : undefined;
   const globals = module.globals.map((g) => ({ offset: take(8), imported: g.import !== undefined }));
   const tables = module.tables.map((t) => ({
     offset: take(t.import ? 8 : TABLE_FIELDS.bytes),
@@ -63,5 +67,5 @@ export function layOutContext(module: WasmModule, model: 'fixed' | 'register' = 
   const datas = module.datas.map(() => ({ lengthOffset: take(8) }));
   if (used > SIZE_MAX)
     throw new WasmError(`its functions and element segments need a context of ${used} bytes`);
-  return { size: (used + 15) & ~15, globals, tables, descriptors, elems, datas };
+  return { size: (used + 15) & ~15, globals, tables, descriptors, elems, datas, crossing };
 }

@@ -4,7 +4,7 @@
 
 import { TrapKind, type TrapName } from '../ir/ir.ts';
 import { ByteWriter, StringTable } from './bytes.ts';
-import type { ElfObject } from './elf.ts';
+import type { ElfObject, ElfSymbol, SymbolOptions } from './elf.ts';
 
 export interface CodeTables {
   functions: FunctionEntry[];
@@ -35,8 +35,13 @@ const LINE_BITS = 20;
 const NO_FILE = 0xfff;
 const NO_LINE = (NO_FILE << LINE_BITS) >>> 0;
 
-/** Adds the sections .yaos.X with the symbols yaos_X and yaos_X_end. */
-export function writeTables(elf: ElfObject, tables: CodeTables, visibility: 'default' | 'hidden'): void {
+/** Adds the sections .yaos.X with the symbols yaos_X and yaos_X_end, which it returns by name. */
+export function writeTables(
+  elf: ElfObject,
+  tables: CodeTables,
+  binding: 'global' | 'local',
+): Map<string, ElfSymbol> {
+  const symbols = new Map<string, ElfSymbol>();
   const strings = new StringTable();
   const files: number[] = [];
   const contents: Record<string, Uint8Array> = {
@@ -49,10 +54,11 @@ export function writeTables(elf: ElfObject, tables: CodeTables, visibility: 'def
   for (const [name, bytes] of Object.entries(contents)) {
     const align = name === 'strings' ? 1 : 4;
     const section = elf.section(`.yaos.${name}`, { type: 'progbits', flags: 'a', align, bytes });
-    const common = { binding: 'global', visibility, section } as const;
-    elf.symbol({ ...common, name: `yaos_${name}`, type: 'object', size: bytes.length });
-    elf.symbol({ ...common, name: `yaos_${name}_end`, value: bytes.length });
+    const add = (s: SymbolOptions) => symbols.set(s.name, elf.symbol(s));
+    add({ binding, section, name: `yaos_${name}`, type: 'object', size: bytes.length });
+    add({ binding, section, name: `yaos_${name}_end`, value: bytes.length });
   }
+  return symbols;
 }
 
 function trapWords(traps: CodeTables['traps']): number[] {

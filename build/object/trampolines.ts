@@ -8,7 +8,7 @@ import { type ArgLoc, assign, isFloat } from '../x64/abi.ts';
 import { Assembler, type Mem } from '../x64/asm.ts';
 import type { EmittedFunction } from '../x64/emit.ts';
 import { R11, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP } from '../x64/mir.ts';
-import { type ContextLayout, FUNC_FIELDS } from './layout.ts';
+import { type ContextLayout, FIXED_FIELDS, FUNC_FIELDS } from './layout.ts';
 import type { Program } from './program.ts';
 
 /** struct yaos_host of runtime/yaosrt.h */
@@ -21,9 +21,30 @@ const CALLEE_SAVED_PUSHED = [RBP, RBX, R12, R13, R14, R15];
 export const INVOKE_INIT = 'yaos_invoke_init';
 export const invokeKey = (type: number): string => `yaos_invoke_${type}`;
 export const importThunkKey = (type: number): string => `yaos_import_${type}`;
+export const linkThunkKey = (type: number): string => `yaos_link_${type}`;
+export const crossingKey = (type: number): string => `yaos_crossing_${type}`;
 
-/** Adds what the module's imports, and the functions that the host may come to call, need. */
-export function addTrampolines(program: Program, module: WasmModule, layout: ContextLayout): void {
+/** Whether a function of another instance can come into a table or a global of this one: by an import or export that
+ * holds references or passes them. */
+export function admitsForeign(module: WasmModule): boolean {
+  const outside = [...module.imports, ...module.exports];
+  return outside.some(({ kind, index }) => {
+    if (kind === 'table') return module.tables[index].element === 'funcref';
+    if (kind === 'global') return module.globals[index].type === 'funcref';
+    if (kind !== 'func') return false;
+    const { params, results } = module.funcs[index].type;
+    return params.includes('funcref') || results.includes('funcref');
+  });
+}
+
+/** Adds what the module's imports, and the functions that the host may come to call, need. `crossings`: the types of
+ * call_indirect that may reach another instance; `alone`: there is no other instance. */
+export function addTrampolines(
+  program: Program,
+  module: WasmModule,
+  layout: ContextLayout,
+  { crossings, alone }: { crossings: ReadonlySet<number>; alone: boolean },
+): void {
   const typeOf = (index: number): number => module.canonicalTypes[module.funcs[index].typeIndex];
   program.add(INVOKE_INIT, emitInvoke(INVOKE_INIT, { params: [], results: [] }));
   for (const type of new Set([...layout.descriptors.keys()].map(typeOf))) {
@@ -31,7 +52,9 @@ export function addTrampolines(program: Program, module: WasmModule, layout: Con
   }
   for (const type of new Set(module.funcs.filter((f) => f.import).map((f) => typeOf(f.index)))) {
     program.add(importThunkKey(type), emitImportThunk(importThunkKey(type), sigOf(module.types[type])));
+    if (!alone) program.add(linkThunkKey(type), emitCrossing(linkThunkKey(type), type, module, 'link'));
   }
+  for (const type of crossings) program.add(crossingKey(type), emitCrossing(crossingKey(type), type, module));
 }
 
 function sigOf(type: FuncType): Sig {
@@ -73,6 +96,27 @@ export function emitImportThunk(name: string, sig: Sig): EmittedFunction {
   a.aluImm('add', 8, RSP, frame);
   a.ret(stackBytes);
   return finished(name, a, frame, stackBytes);
+}
+
+/**
+ * Calls a function in its own context and comes back to the caller's. The function is the one that an import's
+ * descriptor (in rax) is linked to, or the one that call_indirect has left in the context. Registers pass through.
+ */
+export function emitCrossing(name: string, type: number, module: WasmModule, link?: 'link'): EmittedFunction {
+  const a = new Assembler();
+  const sig = sigOf(module.types[type]);
+  const { params, stackBytes } = assign(sig);
+  a.load(RAX, link ? at(RAX, FUNC_FIELDS.host) : at(R15, FIXED_FIELDS.foreign), 8, false, 8);
+  a.push(R15);
+  if (stackBytes > 0) a.aluImm('sub', 8, RSP, stackBytes);
+  params.forEach((loc) => {
+    if (loc.kind === 'stack') copy(a, at(RSP, loc.offset), at(RSP, stackBytes + 16 + loc.offset), 'i64');
+  });
+  a.load(R15, at(RAX, FUNC_FIELDS.context), 8, false, 8);
+  a.callRm(at(RAX, FUNC_FIELDS.code));
+  a.pop(R15);
+  a.ret(stackBytes);
+  return finished(name, a, stackBytes + 8, stackBytes);
 }
 
 /** `void invoke(struct yaos_func *f, void *context, uint64_t *values)` in, Wasm convention out. */

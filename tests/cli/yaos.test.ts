@@ -55,7 +55,7 @@ test('translates with both memory models', () => {
       stderr: '',
     });
     const symbols = spawnSync('nm', [object], { encoding: 'utf8' }).stdout;
-    expect(symbols).toMatch(memory === 'fixed' ? /^\S+ T f$/m : /^\S+ D yaos_module$/m);
+    expect(symbols).toMatch(memory === 'fixed' ? /^\S+ T f$/m : /^\S+ D yaos_module_good$/m);
   }
 });
 
@@ -129,6 +129,16 @@ describe('refuses in one line', () => {
       'a source map that is none',
       ['compile', 'good.wasm', '-o', 'x.o', '--source-map', 'text.wasm'],
       /^yaos: text\.wasm: not a source map: /,
+    ],
+    [
+      'a name that C has not',
+      ['header', 'good.wasm', '-o', 'x.o', '--name', 'int'],
+      /^yaos header: --name int: not a name for C/,
+    ],
+    [
+      'a header of a bad module',
+      ['header', 'type.wasm', '-o', 'x.o'],
+      /^yaos: type\.wasm: at byte offset 0x2/,
     ],
     ['a file that is not there', ['compile', 'no.wasm', '-o', 'x.o'], /^yaos: no\.wasm: no such file/],
     ['a folder', ['compile', '.', '-o', 'x.o'], /^yaos: \.: it is a directory/],

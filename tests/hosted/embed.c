@@ -59,7 +59,7 @@ static void crash(void *env, uint64_t *values)
 
 static struct yaos_instance *instance_new(struct yaos_memory *memory, yaos_host_fn fn, void *env)
 {
-	const char *error;
+	struct yaos_error error;
 	const struct yaos_extern imports[] = {
 		{ .kind = YAOS_FUNC, .func = { fn, env } },
 		{ .kind = YAOS_FUNC, .func = { reverse, NULL } },
@@ -67,7 +67,7 @@ static struct yaos_instance *instance_new(struct yaos_memory *memory, yaos_host_
 	};
 	struct yaos_instance *instance = yaos_instance_new(&yaos_module, imports, &error);
 	if (instance == NULL) {
-		printf("no instance: %s\n", error);
+		printf("no instance: %s\n", error.message);
 		return NULL;
 	}
 	if (yaos_instance_init(instance) != YAOS_OK)

@@ -76,7 +76,7 @@ it('runs instances side by side', () => {
     'a thread that was notified: 0',
     'a trap in that thread: trap: out of bounds memory access',
     'after c was freed: 13',
-    "no instance: an imported memory's limits do not match",
+    'no instance: import "env" "memory" is a memory that is not shared',
     '',
   ]);
   expect(status).toBe(0);

@@ -12,7 +12,7 @@ const NONE = 0xfff00000;
 /** The words of each table, and its strings by their offset. */
 function written(tables: Partial<CodeTables>) {
   const elf = new ElfObject();
-  writeTables(elf, { functions: [], traps: [], lines: [], ...tables }, 'default');
+  writeTables(elf, { functions: [], traps: [], lines: [], ...tables }, 'global');
   const contents = Object.fromEntries(
     readElf(elf.toBytes()).sections.map((s) => [s.name, Buffer.from(s.contents)]),
   );
@@ -27,11 +27,11 @@ function written(tables: Partial<CodeTables>) {
 }
 
 describe('the tables', () => {
-  it('have symbols at both ends, hidden on request', () => {
-    for (const visibility of ['default', 'hidden'] as const) {
+  it('have symbols at both ends, local on request', () => {
+    for (const binding of ['global', 'local'] as const) {
       const elf = new ElfObject();
       const traps: CodeTables['traps'] = [{ offset: 5, kind: 'memory' }];
-      writeTables(elf, { functions: [], traps, lines: [] }, visibility);
+      writeTables(elf, { functions: [], traps, lines: [] }, binding);
       const listing = inFolder(({ write, run }) => {
         write('a.o', elf.toBytes());
         return run('readelf', '-sSW', 'a.o');
@@ -40,8 +40,8 @@ describe('the tables', () => {
         expect(listing).toMatch(
           new RegExp(`\\.yaos\\.${name} +PROGBITS .* A +0 +0 +${name === 'strings' ? 1 : 4}`),
         );
-        expect(listing).toMatch(new RegExp(`GLOBAL ${visibility.toUpperCase()} +\\d+ yaos_${name}\\n`));
-        expect(listing).toMatch(new RegExp(`GLOBAL ${visibility.toUpperCase()} +\\d+ yaos_${name}_end\\n`));
+        expect(listing).toMatch(new RegExp(`${binding.toUpperCase()} +DEFAULT +\\d+ yaos_${name}\\n`));
+        expect(listing).toMatch(new RegExp(`${binding.toUpperCase()} +DEFAULT +\\d+ yaos_${name}_end\\n`));
       }
       expect(listing).toMatch(/0+8 +0 NOTYPE .* yaos_traps_end\n/);
     }
