@@ -18,7 +18,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel gdb test check bench clean FORCE
+.PHONY: all help qemu qemu-kernel gdb test fuzz check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -55,6 +55,7 @@ help:
 	@echo '                  BLK=prop=value,... APPEND="word=value ..." QEMUEXTRA="..."'
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make test         run every test; check: only type-check and lint'
+	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
 	@echo 'make bench        start-up time, size and translation time'
 	@echo 'make clean        remove out/'
 
@@ -109,6 +110,14 @@ check: $(NODE_MODULES)
 
 test: all check
 	node_modules/.bin/vitest run
+
+# Another seed each time, which is printed.
+N ?= 10000
+SEED ?= $(shell date +%s)
+fuzz: export N := $(N)
+fuzz: export SEED := $(SEED)
+fuzz: all
+	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/fuzz/fuzz.test.ts
 
 bench: all
 	@node out/build/bench/main.js

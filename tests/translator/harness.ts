@@ -46,13 +46,18 @@ export function callLine(call: Call, signature: Signature): string {
 }
 
 /** Sends lines to a program; the answers, one for each line. */
-export function ask(program: Program, lines: string[], environment: Record<string, string> = {}): string[] {
+export function ask(
+  program: Program,
+  lines: string[],
+  environment: Record<string, string> = {},
+  timeout_ms = PROGRAM_TIMEOUT_MS,
+): string[] {
   if (lines.length === 0) return [];
   const run = spawnSync(program.path, ['-'], {
     input: `${lines.join('\n')}\n`,
     encoding: 'utf8',
     maxBuffer: 1 << 30,
-    timeout: PROGRAM_TIMEOUT_MS,
+    timeout: timeout_ms,
     env: { ...process.env, ...environment },
   });
   const answers = run.stdout.split('\n').slice(0, -1);
