@@ -1,7 +1,7 @@
 // The last step: inserts the moves into the instruction lists, and drops copies that became nothing, block parameters
 // and edge arguments. Requires the moves of each gap by phase (moves.ts) and the final register file.
 
-import { type Loc, MInst, Operand, SLOT0 } from '../mir.ts';
+import { type Loc, type MBlock, MInst, Operand, SLOT0 } from '../mir.ts';
 import { Holdings } from './holdings.ts';
 import { type Move, sequence } from './parallel-move.ts';
 import { type Program, terminatorOf } from './program.ts';
@@ -35,13 +35,15 @@ export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void 
   for (let b = 0; b < p.func.blocks.length; b++) {
     const block = p.func.blocks[b];
     const out: MInst[] = [];
-    holdings.clear();
+    holdings.enter(b, p.preds[b]);
     for (let i = p.blockFirst[b]; i < p.blockFirst[b + 1]; i++) {
       const inst = p.insts[i];
       const gap = gaps[i];
       if (gap) insertMoves(out, gap, inst.loc, holdings, () => scratch(p, registers, gap, i));
       if (inst.isMove) {
-        if (!holdings.copy(inst.ops[0].loc, inst.ops[1].loc)) continue;
+        const [to, from] = inst.ops;
+        from.loc = holdings.source(from.loc);
+        if (!holdings.copy(to.loc, from.loc)) continue;
         inst.op = 'mov';
       } else holdings.run(inst);
       out.push(inst);
@@ -51,10 +53,18 @@ export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void 
       for (let k = 0; k < ops.length; k++) if (ops[k].loc < SLOT0) used |= 1 << ops[k].loc;
     }
     block.insts = out;
-    for (const t of terminatorOf(block).targets) t.args = [];
+    const { targets } = terminatorOf(block);
+    if (targets.some((t) => entersElsewhere(p, b, t.block))) holdings.leave(b);
+    for (const t of targets) t.args = [];
   }
   for (const block of p.func.blocks) block.params = [];
   p.func.usedRegs = used >>> 0;
+}
+
+/** Whether control passes forward from block b to one that does not simply continue it. */
+function entersElsewhere(p: Program, b: number, target: MBlock): boolean {
+  const to = p.blockIndex.get(target)!;
+  return to > b + 1 || (to === b + 1 && p.preds[to].length > 1);
 }
 
 /** Puts the moves of a gap in sequence, phase by phase. */
