@@ -5,7 +5,7 @@ import { INTRINSICS } from './intrinsics.ts';
 import { type MEdge, type MInst, Operand, type RegSet } from './mir.ts';
 import { lowerCall } from './select-call.ts';
 import { condition } from './select-integer.ts';
-import { isConst, type Selector } from './selector.ts';
+import type { Selector } from './selector.ts';
 
 export { lowerEntry } from './select-call.ts';
 
@@ -51,9 +51,9 @@ function lowerBranch(s: Selector, inst: Inst): boolean {
 function lowerSwitch(s: Selector, inst: Inst): boolean {
   const targets: MEdge[] = inst.targets.map((t) => s.edge(t));
   const index = inst.args[0];
-  if (targets.length === 1 || isConst(index)) {
-    const n = targets.length === 1 ? 0 : Math.min(Number(index.imm) >>> 0, targets.length - 1);
-    s.emit('jmp', []).targets = [targets[n]];
+  // One with a constant index keeps its targets: a block that nothing leads to has no place in machine IR.
+  if (targets.length === 1) {
+    s.emit('jmp', []).targets = targets;
     return true;
   }
   if (targets.length - 1 <= CHAIN_CASES_MAX) {
