@@ -57,16 +57,20 @@ const COMMANDS: Record<string, Command> = {
     help: 'translate a WebAssembly module to an x86-64 ELF object',
     argument: 'IN.wasm',
     options: {
-      output: OUTPUT('the object to make'),
+      output: { ...OUTPUT('the object to make; with -S the listing (standard output)'), required: false },
+      assembly: {
+        short: 'S',
+        help: 'list the assembly: with Wasm offset, source line and the stage that made it',
+      },
       memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
       name: NAME,
       ...TRANSLATOR_OPTIONS,
     },
     run: async (input, values) => {
       const { compileFile } = await import('./compile.ts');
-      const memory = String(values.memory ?? 'register');
-      const name = values.name as string | undefined;
-      compileFile(input, String(values.output), memory, { name, ...translatorFlags(values) });
+      const [output, name] = [values.output, values.name] as (string | undefined)[];
+      const flags = { name, assembly: values.assembly === true, ...translatorFlags(values) };
+      compileFile(input, output, String(values.memory ?? 'register'), flags);
       return 0;
     },
   },

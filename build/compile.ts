@@ -8,7 +8,7 @@ import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
 import { readSourceMap } from './object/sourcemap.ts';
 import { PASSES } from './opt/passes.ts';
-import { type TranslateOptions, translate } from './translate.ts';
+import { type TranslateOptions, type Translation, translate } from './translate.ts';
 import { WasmError } from './wasm/module.ts';
 import { BLOCK_PASSES } from './x64/arrange.ts';
 
@@ -36,14 +36,30 @@ export interface TranslatorFlags {
 export interface CompileFlags extends TranslatorFlags {
   /** What the module is called in C. */
   name?: string;
+  /** Write assembly instead of an object; without an output to standard output. */
+  assembly?: boolean;
 }
 
-export function compileFile(input: string, output: string, memory: string, flags: CompileFlags = {}): void {
+export function compileFile(
+  input: string,
+  output: string | undefined,
+  memory: string,
+  flags: CompileFlags = {},
+): void {
   if (memory !== 'fixed' && memory !== 'register') {
     throw new UserError(`yaos compile: --memory ${memory}: choose fixed or register`);
   }
   const name = moduleSymbol(moduleName('compile', input, flags.name));
-  replaceFile(output, translateFile(input, { memory, name, ...translatorOptions('compile', input, flags) }));
+  const options = { memory, name, ...translatorOptions('compile', input, flags) } as const;
+  if (flags.assembly) {
+    const text = translateInput(input, { ...options, listing: true }).listing!;
+    if (output === undefined) process.stdout.write(text);
+    else replaceFile(output, Buffer.from(text));
+  } else {
+    if (output === undefined)
+      throw new UserError('yaos compile: --output is missing (yaos compile --help tells the options)');
+    replaceFile(output, translateFile(input, options));
+  }
 }
 
 /** The module's name in C: the one asked for, or the file's with underscores for what C has not. */
@@ -94,10 +110,14 @@ function findSourceMap(input: string, path: string | undefined): TranslateOption
 
 /** The object of the module in a file; what is wrong with the module is said with the file's name. */
 export function translateFile(input: string, options: TranslateOptions): Uint8Array {
+  return translateInput(input, options).object;
+}
+
+function translateInput(input: string, options: TranslateOptions): Translation {
   const bytes = readInput(input);
   tuneForModule(bytes.length);
   try {
-    return translate(bytes, options).object;
+    return translate(bytes, options);
   } catch (error) {
     if (error instanceof WasmError) throw new UserError(`yaos: ${input}: ${error.message}`);
     throw error;

@@ -4,6 +4,9 @@ import { buildFunction } from './ir/build.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
+import { listing } from './listing/listing.ts';
+import { Origins } from './listing/origins.ts';
+import type { Trace } from './listing/trace.ts';
 import { writeDescriptor } from './object/descriptor.ts';
 import { ElfObject, type ElfSection, type ElfSymbol } from './object/elf.ts';
 import { writeFixedContext } from './object/fixed-context.ts';
@@ -38,11 +41,17 @@ export interface TranslateOptions {
   name?: string;
   /** There will be no other module's instance in the process to share functions with. */
   alone?: boolean;
+  /** Watches each function on its way. */
+  trace?: Trace;
+  /** Make a listing too; `trace` is not used then. */
+  listing?: boolean;
 }
 
 export interface Translation {
   object: Uint8Array;
   module: WasmModule;
+  /** The assembly, if asked for. */
+  listing?: string;
 }
 
 const XMM15: RegSet = (1 << 31) >>> 0;
@@ -50,10 +59,11 @@ const XMM15: RegSet = (1 << 31) >>> 0;
 /** Throws WasmError for a module that is invalid or uses what is not supported. */
 export function translate(bytes: Uint8Array, options: TranslateOptions): Translation {
   const module = readModule(bytes);
-  const unit = new Unit(module, options);
+  const origins = options.listing ? new Origins() : undefined;
+  const unit = new Unit(module, origins ? { ...options, trace: origins } : options);
   for (const func of module.funcs) if (func.body) unit.addFunction(func);
   unit.addInit();
-  return { object: unit.finish(), module };
+  return { object: unit.finish(), module, listing: origins && unit.listing(origins) };
 }
 
 /** The symbol that code of this unit calls function `index` by. */
@@ -93,6 +103,7 @@ class Unit {
       ownsMemory: memory === undefined || memory.import === undefined,
       callSymbol: (index) => this.callSymbol(index),
       constant: (bits, size) => this.program.constant(bits, size),
+      trace: options.trace?.selected?.bind(options.trace),
     };
     const pinned = options.memory === 'register' ? 1 << R15 : 0;
     this.registers = { allocatable: ~((1 << RSP) | XMM15 | pinned) >>> 0, calleeSaved: CALLEE_SAVED };
@@ -132,18 +143,25 @@ class Unit {
     // Hosted programs check the processor when they start (runtime/main.c); a kernel boots on whatever there is.
     const native = this.options.memory === 'register';
     const features = { popcnt: native, sse41: native };
-    optimise(ir, { features, disabled: this.options.disabledPasses, verify: this.options.verify });
+    const { disabledPasses: disabled, verify, trace } = this.options;
+    trace?.ir?.(ir, 'builder');
+    optimise(ir, { features, disabled, verify, trace: trace?.ir?.bind(trace) });
     const selected = select(ir, this.target);
-    const before = this.options.verify ? copyForCheck(selected.func) : undefined;
+    trace?.mir?.(selected.func, 'select');
+    const before = verify ? copyForCheck(selected.func) : undefined;
     allocate(selected.func, this.registers);
     if (before) checkAllocation(before, selected.func);
-    arrange(selected.func, this.options.disabledPasses);
+    trace?.mir?.(selected.func, 'regalloc');
+    arrange(selected.func, disabled);
+    trace?.mir?.(selected.func, 'layout');
     const code = emit(selected, {
       model: this.options.memory,
       popped: assign(ir.sig).stackBytes,
       constant: this.target.constant,
       tableSymbol: (n) => `${key}.table${n}`,
+      trace: trace?.code !== undefined,
     });
+    trace?.code?.(key, code.insts!);
     this.program.add(key, code, bodyStart);
   }
 
@@ -152,6 +170,11 @@ class Unit {
     const { import: from } = this.module.funcs[index];
     if (!from) return keyOf(index);
     return this.options.memory === 'fixed' ? `${from.module}.${from.name}` : undefined;
+  }
+
+  /** Behind finish(). */
+  listing(origins: Origins): string {
+    return listing(this.program, origins, this.options.sourceMap);
   }
 
   finish(): Uint8Array {

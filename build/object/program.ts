@@ -75,6 +75,24 @@ export class Program {
     }
   }
 
+  /** All code; final once it has been written to an object. */
+  code(): Uint8Array {
+    return this.text.written();
+  }
+
+  /** What the code refers to by symbol or by a function's name, by the field's offset. */
+  references(): Map<number, string> {
+    const names = new Map(this.functions.map((f) => [f.key, f.name]));
+    return new Map(this.relocs.map((r) => [r.offset, names.get(r.sym) ?? r.sym]));
+  }
+
+  /** Where the jump tables of a function lead to. */
+  tableTargets(f: PlacedFunction): number[] {
+    return this.tables
+      .filter((t) => t.function === f.start)
+      .flatMap((t) => t.offsets.map((o) => f.start + o));
+  }
+
   get textSize(): number {
     return this.text.length;
   }

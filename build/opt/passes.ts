@@ -43,6 +43,8 @@ export interface OptimiseOptions {
   disabled?: ReadonlySet<string>;
   /** Check the IR before the first pass and after each. */
   verify?: boolean;
+  /** Called after each pass, for listings. */
+  trace?: (func: Func, pass: string) => void;
 }
 
 export function optimise(func: Func, options: OptimiseOptions = {}): void {
@@ -50,6 +52,7 @@ export function optimise(func: Func, options: OptimiseOptions = {}): void {
   for (const pass of PASSES) {
     if (!pass.required && options.disabled?.has(pass.name)) continue;
     pass.run(func, options.features ?? BASELINE);
+    options.trace?.(func, pass.name);
     if (options.verify) verify(func, `after ${pass.name}`);
   }
 }

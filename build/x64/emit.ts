@@ -27,6 +27,8 @@ export interface EmittedFunction {
   frame: number;
   popped: number;
   usesFloat: boolean;
+  /** Where each machine instruction begins, if that was asked for; without one: what stands behind the blocks. */
+  insts?: { offset: number; inst: MInst | undefined }[];
 }
 
 /** How each machine instruction is encoded. `next` is the block that follows in the code. */
@@ -49,6 +51,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
   const order = e.func.blocks;
   emitPrologue(e);
   for (let i = 0; i < order.length; i++) emitBlock(e, order[i], order[i + 1]);
+  if (options.trace) e.insts.push({ mark: e.asm.mark(), inst: undefined });
   e.emitCold();
   const done = e.asm.finish();
   return {
@@ -63,6 +66,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     })),
     frame: e.frame,
     popped: options.popped,
+    insts: options.trace ? e.insts.map((i) => ({ offset: done.offsetOf(i.mark), inst: i.inst })) : undefined,
     usesFloat: e.func.usedRegs >>> 16 !== 0,
   };
 }
@@ -70,6 +74,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
 function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {
   e.asm.bind(e.label(block));
   for (const m of block.insts) {
+    if (e.options.trace) e.insts.push({ mark: e.asm.mark(), inst: m });
     e.at(m.loc);
     const rule = RULES[m.op];
     if (!rule) throw new Error(`emit: no rule for ${m.op}`);

@@ -25,6 +25,8 @@ export interface EmitOptions {
   constant(bits: bigint, bytes: 4 | 8 | 16): string;
   /** A fresh symbol for a jump table of this function. */
   tableSymbol(n: number): string;
+  /** Remember where each instruction's code begins, for listings. */
+  trace?: boolean;
 }
 
 /** A jump table for the read-only data: entry i is the distance from the table to `labels[i]`. */
@@ -42,6 +44,7 @@ export class Emitter {
   readonly options: EmitOptions;
   readonly traps: { mark: Mark; kind: TrapName }[] = [];
   readonly lines: { mark: Mark; loc: number }[] = [];
+  readonly insts: { mark: Mark; inst: MInst | undefined }[] = [];
   readonly tables: JumpTable[] = [];
   /** Callee-saved registers in the order they are pushed. */
   readonly saved: number[] = [];

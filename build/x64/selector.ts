@@ -26,6 +26,8 @@ export interface Target {
   callSymbol(index: number): string | undefined;
   /** The symbol of a read-only constant of 4, 8 or 16 bytes. */
   constant(bits: bigint, bytes: 4 | 8 | 16): string;
+  /** Told what is made for what, for listings. */
+  trace?: (to: MInst, from: Inst) => void;
 }
 
 export function classOf(type: Type): RegClass {
@@ -188,6 +190,7 @@ export class Selector {
   emit(op: string, ops: Operand[], data: MData = NO_DATA): MInst {
     const inst = new MInst(op, ops, data, this.root.loc);
     this.pending.push(inst);
+    this.target.trace?.(inst, this.root);
     return inst;
   }
 
