@@ -56,7 +56,7 @@ help:
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make test         run every test; check: only type-check and lint'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
-	@echo 'make bench        start-up time, size and translation time'
+	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT)'
 	@echo 'make clean        remove out/'
 
 $(NODE_MODULES): package-lock.json | $(SETUP)
@@ -106,6 +106,7 @@ check: $(NODE_MODULES)
 	node_modules/.bin/tsc -p build --noEmit
 	node_modules/.bin/tsc -p tests
 	node_modules/.bin/tsc -p kernel
+	node_modules/.bin/tsc -p bench
 	node_modules/.bin/biome check --error-on-warnings .
 
 test: all check
