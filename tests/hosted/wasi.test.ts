@@ -319,6 +319,8 @@ describe('descriptors and memory', () => {
   it('answers ENOSYS for sockets and signals', () => {
     const s = new Script();
     s.call('sock_shutdown', [3, 0], guest.ENOSYS).call('proc_raise', [1], guest.ENOSYS);
+    s.call('sock_accept', [3, 0, 0], guest.ENOSYS).call('sock_recv', [3, 0, 0, 0, 0, 0], guest.ENOSYS);
+    s.call('sock_send', [3, 0, 0, 0, 0], guest.ENOSYS);
     runIn(s.line('initialized', 'i32:0x00000001'));
   });
 });
