@@ -3,6 +3,7 @@
 export type Node = string | readonly Node[];
 
 const TOKEN = /\s+|;;[^\n]*|([()])|("(?:[^"\\]|\\.)*"|[^\s()";]+)/y;
+const CONSTANT = /\.const$/;
 const LINE_CHARACTERS_MAX = 100;
 
 /** The one list in a text. */
@@ -35,9 +36,10 @@ export function pretty(node: Node, indent = ''): string {
   return `(${head}${rest.join('')})`;
 }
 
-/** The number of words. */
+/** The number of words; a constant is one, so that it is simpler than a variable. */
 export function size(node: Node): number {
-  return typeof node === 'string' ? 1 : node.reduce((sum, n) => sum + size(n), 1);
+  if (typeof node === 'string' || CONSTANT.test(String(node[0]))) return 1;
+  return node.reduce((sum, n) => sum + size(n), 1);
 }
 
 /** The node at a path of positions. */
