@@ -95,6 +95,7 @@ function tieHomes(x: Home, y: Home, weight: number): void {
 /** The wishes, most frequent first. */
 function collectTies(p: Program): Tie[] {
   const ties: Tie[] = [];
+  const passed = new Uint32Array(p.func.classes.length);
   for (let b = 0; b < p.func.blocks.length; b++) {
     const frequency = p.frequency[b];
     for (let i = p.blockFirst[b]; i < p.blockFirst[b + 1]; i++) {
@@ -102,19 +103,22 @@ function collectTies(p: Program): Tie[] {
       if (isMove) ties.push({ a: ops[0].vreg, b: ops[1].vreg, weight: frequency, inst: -1 });
       else if (p.special[i] === 1) tieReuse(ops, frequency, i, ties);
     }
-    for (const t of terminatorOf(p.func.blocks[b]).targets) tieArguments(t, frequency, ties);
+    for (const t of terminatorOf(p.func.blocks[b]).targets) tieArguments(t, frequency, passed, ties);
   }
   return ties.length > 1 ? ties.sort((x, y) => y.weight - x.weight) : ties;
 }
 
-function tieArguments(edge: MEdge, frequency: number, ties: Tie[]): void {
+/** `passed` is room to count how often each vreg is an argument, all zeros before and afterwards. */
+function tieArguments(edge: MEdge, frequency: number, passed: Uint32Array, ties: Tie[]): void {
   const { args, block } = edge;
   const weight = Math.min(frequency, block.frequency) * EDGE_FIRST;
+  for (const a of args) passed[a]++;
   for (let k = 0; k < args.length; k++) {
     // Of two parameters with one argument only one can be in its place: those without a rival come first.
-    const rival = args.indexOf(args[k]) !== k || args.indexOf(args[k], k + 1) > 0;
+    const rival = passed[args[k]] > 1;
     ties.push({ a: block.params[k], b: args[k], weight: rival ? weight * RIVAL : weight, inst: -1 });
   }
+  for (const a of args) passed[a] = 0;
 }
 
 function tieReuse(ops: Operand[], weight: number, inst: number, ties: Tie[]): void {

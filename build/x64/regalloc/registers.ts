@@ -1,10 +1,11 @@
-// Who is in each register when: the bundles placed so far as one sorted list of ranges for each register, and the
+// Who is in each register when: the ranges of the bundles placed so far, a timeline for each register, and the
 // reservations of fixed operands and clobbers. Guarantees that a register never holds two ranges at one point.
 
 import type { VReg } from '../mir.ts';
 import type { Bundle } from './bundles.ts';
-import { firstEndingAfter, type Range } from './liveness.ts';
+import type { Range } from './liveness.ts';
 import type { Program } from './program.ts';
+import { Timeline } from './timeline.ts';
 
 const NEVER = 0x7fffffff;
 
@@ -16,7 +17,7 @@ export interface Taken {
 
 export class RegisterFile {
   private readonly p: Program;
-  private readonly placed: Range[][] = [];
+  private readonly placed: Timeline[] = [];
   /** Results of `findTaken`. */
   takenFrom = 0;
   takenTo = 0;
@@ -24,7 +25,7 @@ export class RegisterFile {
 
   constructor(p: Program) {
     this.p = p;
-    for (let r = 0; r < 32; r++) this.placed.push([]);
+    for (let r = 0; r < 32; r++) this.placed.push(new Timeline());
   }
 
   /** Whether the bundle can have the register as things stand. */
@@ -32,14 +33,13 @@ export class RegisterFile {
     if (bundle.crossesCall && this.diesInCalls(reg)) return false;
     const placed = this.placed[reg];
     const reserved = this.p.reserved[reg];
-    const last = placed.length > 0 ? placed[placed.length - 1].to : 0;
+    const last = placed.end;
     const lastReserved = reserved.length > 0 ? reserved[reserved.length - 2] : 0;
     const { ranges } = bundle;
     for (let k = 0; k < ranges.length; k++) {
       const r = ranges[k];
       if (r.from < last) {
-        const i = firstEndingAfter(placed, r.from);
-        if (placed[i].from < r.to) return false;
+        if (placed.seek(r.from)!.from < r.to) return false;
       }
       if (r.from < lastReserved && this.isReserved(r, reg)) return false;
     }
@@ -53,8 +53,8 @@ export class RegisterFile {
     let weight = 0;
     for (const r of bundle.ranges) {
       if (this.isReserved(r, reg)) return Number.POSITIVE_INFINITY;
-      for (let i = firstEndingAfter(placed, r.from); i < placed.length && placed[i].from < r.to; i++) {
-        weight = Math.max(weight, placed[i].bundle!.weight);
+      for (let other = placed.seek(r.from); other && other.from < r.to; other = placed.next()) {
+        weight = Math.max(weight, other.bundle!.weight);
         if (weight >= limit) return weight;
       }
     }
@@ -67,8 +67,8 @@ export class RegisterFile {
     const stamp = ++this.stamp;
     const found: Bundle[] = [];
     for (const r of bundle.ranges) {
-      for (let i = firstEndingAfter(placed, r.from); i < placed.length && placed[i].from < r.to; i++) {
-        const other = placed[i].bundle!;
+      for (let at = placed.seek(r.from); at && at.from < r.to; at = placed.next()) {
+        const other = at.bundle!;
         if (other.stamp !== stamp) found.push(other);
         other.stamp = stamp;
       }
@@ -95,11 +95,15 @@ export class RegisterFile {
         last = Math.max(last, calls[firstFrom(calls, to) - 1] + 1);
       }
     }
+    // Of many ranges only the outermost matter.
     const placed = this.placed[reg];
-    for (let i = firstEndingAfter(placed, from); i < placed.length && placed[i].from < to; i++) {
-      if (placed[i].bundle!.weight < weight) continue;
-      if (placed[i].from < first) first = placed[i].from;
-      if (placed[i].to > last) last = placed[i].to;
+    let at = placed.seek(from);
+    while (at && at.from < to && at.bundle!.weight < weight) at = placed.next();
+    if (at && at.from < to) {
+      first = Math.min(first, at.from);
+      at = at.to >= to ? at : placed.seek(to);
+      while (!at || at.from >= to || at.bundle!.weight < weight) at = placed.previous();
+      last = Math.max(last, at.to);
     }
     this.takenFrom = Math.max(first, from);
     this.takenTo = Math.min(last, to);
@@ -107,9 +111,8 @@ export class RegisterFile {
 
   /** How many bundles, reservations and calls there are from the bundle's start to its end. */
   crowd(bundle: Bundle, reg: number): number {
-    const placed = this.placed[reg];
     const { from, to } = bundle;
-    const bundles = firstEndingAfter(placed, to) - firstEndingAfter(placed, from);
+    const bundles = this.placed[reg].count(from, to);
     const reservations = (this.reservationsFrom(reg, to) - this.reservationsFrom(reg, from)) / 3;
     const { calls } = this.p;
     return (
@@ -131,8 +134,8 @@ export class RegisterFile {
       }
     }
     const placed = this.placed[reg];
-    for (let i = firstEndingAfter(placed, range.from); i < placed.length && placed[i].from < range.to; i++) {
-      if (placed[i].bundle!.weight >= weight) found.push({ from: placed[i].from, to: placed[i].to });
+    for (let at = placed.seek(range.from); at && at.from < range.to; at = placed.next()) {
+      if (at.bundle!.weight >= weight) found.push({ from: at.from, to: at.to });
     }
     return found.sort((a, b) => a.from - b.from);
   }
@@ -146,13 +149,15 @@ export class RegisterFile {
 
   place(bundle: Bundle, reg: number): void {
     bundle.reg = reg;
-    for (const r of bundle.ranges) r.bundle = bundle;
-    insertSorted(this.placed[reg], bundle.ranges);
+    for (const r of bundle.ranges) {
+      r.bundle = bundle;
+      this.placed[reg].add(r);
+    }
     bundle.homeIndex = bundle.home.placed.push(bundle) - 1;
   }
 
   remove(bundle: Bundle): void {
-    removeSorted(this.placed[bundle.reg], bundle.ranges);
+    for (const r of bundle.ranges) this.placed[bundle.reg].remove(r);
     bundle.reg = -1;
     const siblings = bundle.home.placed;
     const last = siblings.pop()!;
@@ -163,14 +168,13 @@ export class RegisterFile {
 
   /** Whether no value is in the register anywhere in [from, to). */
   isVacant(reg: number, from: number, to: number): boolean {
-    const placed = this.placed[reg];
-    const i = firstEndingAfter(placed, from);
-    return i === placed.length || placed[i].from >= to;
+    const at = this.placed[reg].seek(from);
+    return !at || at.from >= to;
   }
 
   /** All ranges that have a register. */
   ranges(): Range[] {
-    return this.placed.flat();
+    return this.placed.flatMap((timeline) => timeline.all());
   }
 
   private diesInCalls(reg: number): boolean {
@@ -198,42 +202,6 @@ export class RegisterFile {
     }
     return lo * 3;
   }
-}
-
-/** Up to this many ranges are put in and taken out one by one, which moves memory faster than a loop does. */
-const FEW = 8;
-
-function insertSorted(list: Range[], ranges: Range[]): void {
-  if (ranges.length <= FEW) {
-    for (const r of ranges) {
-      const at = firstEndingAfter(list, r.from);
-      if (at === list.length) list.push(r);
-      else list.splice(at, 0, r);
-    }
-    return;
-  }
-  let from = list.length - 1;
-  let to = from + ranges.length;
-  for (const r of ranges) list.push(r);
-  for (let k = ranges.length - 1; k >= 0; k--) {
-    const r = ranges[k];
-    while (from >= 0 && list[from].from > r.from) list[to--] = list[from--];
-    list[to--] = r;
-  }
-}
-
-function removeSorted(list: Range[], ranges: Range[]): void {
-  if (ranges.length <= FEW) {
-    for (const r of ranges) list.splice(firstEndingAfter(list, r.from), 1);
-    return;
-  }
-  let to = firstEndingAfter(list, ranges[0].from);
-  let k = 0;
-  for (let i = to; i < list.length; i++) {
-    if (k < ranges.length && list[i] === ranges[k]) k++;
-    else list[to++] = list[i];
-  }
-  list.length = to;
 }
 
 /** Index of the first of the ascending numbers that is at least `point`. */

@@ -132,8 +132,10 @@ export function splitLocal(
     const taken = bundle.ranges.flatMap((r) => registers.takenWithin(r, reg, bundle.weight));
     taken.push({ from: bundle.to, to: bundle.to });
     let start = bundle.from;
+    let first = 0;
     for (const t of taken) {
-      const run = gainOf(all, start, t.from);
+      while (first < all.length && all[first].from < start) first++;
+      const run = gainOf(all, first, t.from);
       if (run && run.gain > best.gain) best = { ...run, reg };
       start = Math.max(start, t.to);
     }
@@ -151,14 +153,12 @@ export function splitLocal(
   return { ...split, main, reg: best.reg };
 }
 
-/** What it saves to have the stretches that lie within [from, to) in a register. */
+/** What it saves to have the stretches from the first on that are over at `to` in a register. */
 function gainOf(
   all: Stretch[],
-  from: number,
+  first: number,
   to: number,
 ): { gain: number; first: number; last: number } | undefined {
-  let first = 0;
-  while (first < all.length && all[first].from < from) first++;
   let last = first;
   let gain = 0;
   while (last < all.length && all[last].to <= to) gain += all[last++].cost;
