@@ -276,3 +276,20 @@ test('control: bodies of many thousand operators', async () => {
 function testBit(bit: number): Bytes {
   return [...i32(1 << bit), ...op('i32.and')];
 }
+
+test('control: thousands of values live at once, across a loop too', async () => {
+  const module = new ModuleBuilder();
+  const count = 1500;
+  const locals: ValType[] = new Array(count).fill('i32');
+  const body: Bytes = [];
+  for (let i = 1; i <= count; i++) body.push(...get(0), ...i32(i * 977), ...op('i32.xor'), ...set(i));
+  body.push(...op('loop'), 0x40);
+  for (let i = 1; i <= count; i++)
+    body.push(...get(i), ...get(((i * 7) % count) + 1), ...op('i32.add'), ...set(i));
+  body.push(...get(0), ...i32(1), ...op('i32.sub'), ...set(0), ...get(0), ...op('br_if', 0), ...op('end'));
+  body.push(...get(0));
+  for (let i = 1; i <= count; i++) body.push(...get(i), ...i32(5), ...op('i32.rotl'), ...op('i32.xor'));
+  module.export('live', ['i32'], ['i32'], body, locals);
+  const calls = [1n, 2n, 9n].map((n) => ({ name: 'live', args: [n] }));
+  await expectSame('control-live', module, calls);
+});
