@@ -99,10 +99,10 @@ function literal(text: string): string {
     .join('');
 }
 
-/** MODULE_NAME for each import, in order. */
+/** MODULE_NAME for each import, in order; not with an underscore first, as C has keywords of that kind. */
 function importMembers(module: WasmModule): string[] {
   const names = new Names(['context']);
-  return module.imports.map((i) => names.of(`_${i.module}_${i.name}`).replace(/^_(?=[A-Za-z])/, ''));
+  return module.imports.map((i) => names.of(`${i.module}_${i.name}`.replace(/^(?![A-Za-z])/, 'import_')));
 }
 
 function importsStruct(module: WasmModule, prefix: string, members: string[]): string[] {
