@@ -16,6 +16,7 @@ import type { SourceMap } from './object/sourcemap.ts';
 import { writeTables } from './object/tables.ts';
 import { addTrampolines, admitsForeign, crossingKey } from './object/trampolines.ts';
 import { typeIds } from './object/type-ids.ts';
+import type { Inlining } from './opt/inline.ts';
 import { optimise } from './opt/passes.ts';
 import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
@@ -73,6 +74,9 @@ function keyOf(index: number): string {
 
 const INIT_KEY = 'yaos_init';
 
+/** Wasm bodies that are looked at for inlining. */
+const INLINED_BYTES_MAX = 40;
+
 /** One translation: what its stages share. */
 class Unit {
   private readonly module: WasmModule;
@@ -84,6 +88,8 @@ class Unit {
   private readonly env: ModuleEnv;
   /** Types of call_indirect that may reach another instance. */
   private readonly crossings = new Set<number>();
+  /** What has been asked for by calls, see inline.ts. */
+  private readonly small = new Map<number, Func>();
 
   constructor(module: WasmModule, options: TranslateOptions) {
     this.module = module;
@@ -130,6 +136,18 @@ class Unit {
     this.compile(keyOf(func.index), buildFunction(this.env, func.index), func.body!.start);
   }
 
+  /** The IR of a function whose body may be small enough to be inlined. */
+  private smallFunction(index: number): Func | undefined {
+    const body = this.module.funcs[index].body;
+    if (!body || body.end - body.start > INLINED_BYTES_MAX) return undefined;
+    let func = this.small.get(index);
+    if (!func) {
+      func = buildFunction(this.env, index);
+      this.small.set(index, func);
+    }
+    return func;
+  }
+
   addInit(): void {
     const { func, blobs } = buildInit(this.env, keyOf);
     for (const b of blobs) this.program.blob(b.symbol, b.bytes, 16);
@@ -145,7 +163,8 @@ class Unit {
     const features = { popcnt: native, sse41: native };
     const { disabledPasses: disabled, verify, trace } = this.options;
     trace?.ir?.(ir, 'builder');
-    optimise(ir, { features, disabled, verify, trace: trace?.ir?.bind(trace) });
+    const inlining: Inlining = { callee: (index) => this.smallFunction(index), recursion: native };
+    optimise(ir, { features, inlining, disabled, verify, trace: trace?.ir?.bind(trace) });
     const selected = select(ir, this.target);
     trace?.mir?.(selected.func, 'select');
     const before = verify ? copyForCheck(selected.func) : undefined;

@@ -8,6 +8,7 @@ import { simplifyCfg } from './cfg.ts';
 import { removeDeadCode } from './dce.ts';
 import { fold } from './fold.ts';
 import { numberValues } from './gvn.ts';
+import { type Inlining, inlineCalls } from './inline.ts';
 import { legalise } from './legalise.ts';
 import { eliminateLoads } from './loads.ts';
 
@@ -24,10 +25,11 @@ export interface Pass {
   name: string;
   /** Without it the IR cannot be selected. */
   required?: boolean;
-  run(func: Func, features: Features): void;
+  run(func: Func, features: Features, inlining: Inlining | undefined): void;
 }
 
 export const PASSES: readonly Pass[] = [
+  { name: 'inline', run: (func, _, inlining) => inlining && inlineCalls(func, inlining) },
   { name: 'fold', run: fold },
   { name: 'cfg', run: simplifyCfg },
   { name: 'gvn', run: numberValues },
@@ -39,6 +41,8 @@ export const PASSES: readonly Pass[] = [
 
 export interface OptimiseOptions {
   features?: Features;
+  /** Without it nothing is inlined. */
+  inlining?: Inlining;
   /** Names of passes to leave out. */
   disabled?: ReadonlySet<string>;
   /** Check the IR before the first pass and after each. */
@@ -51,7 +55,7 @@ export function optimise(func: Func, options: OptimiseOptions = {}): void {
   if (options.verify) verify(func, 'before the passes');
   for (const pass of PASSES) {
     if (!pass.required && options.disabled?.has(pass.name)) continue;
-    pass.run(func, options.features ?? BASELINE);
+    pass.run(func, options.features ?? BASELINE, options.inlining);
     options.trace?.(func, pass.name);
     if (options.verify) verify(func, `after ${pass.name}`);
   }
