@@ -18,7 +18,7 @@ export class Body extends Expressions {
 
   constructor(random: Random, self: Signature, callees: readonly Signature[], table: string) {
     super(random, self, callees, table);
-    const count = random.chance(0.1) ? 24 : 1 + random.below(5);
+    const count = this.large || random.chance(0.1) ? 24 : 1 + random.below(5);
     for (let i = 0; i < count; i++) this.addLocal(random.pick(TYPES));
     for (let i = 0; i < POINTERS; i++) this.pointers.push(this.addLocal('i32', false));
   }
@@ -30,7 +30,12 @@ export class Body extends Expressions {
     const stop = `(if (i32.le_s (global.get $fuel) (i32.const 0)) (then (return ${zeros})))
     (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))`;
     const pointers = this.pointers.map((p) => `(local.set ${p} ${this.masked(1)})`);
-    const statements = [stop, ...pointers, ...this.statements(0, 2 + this.random.below(6)), this.ending()];
+    const statements = [
+      stop,
+      ...pointers,
+      ...this.statements(0, (this.large ? 8 : 2) + this.random.below(6)),
+      this.ending(),
+    ];
     const locals = this.locals.map(({ name, type }) => `(local ${name} ${type})`).join(' ');
     const params = self.params.map((t, i) => `(param $x${i} ${t})`).join(' ');
     const results = self.results.length > 0 ? `(result ${self.results.join(' ')})` : '';
@@ -73,7 +78,7 @@ export class Body extends Expressions {
       this.carried,
     ];
     const list =
-      depth < DEPTH_MAX && !this.spent()
+      depth < DEPTH_MAX + Number(this.large) && !this.spent()
         ? [...plain, ...plain, ...rare, ...deep, ...deep]
         : [...plain, ...rare];
     return this.random.pick(list).call(this, depth);

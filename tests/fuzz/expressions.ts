@@ -52,6 +52,8 @@ export class Expressions {
   protected readonly pointers: string[] = [];
   /** Counters of the loops around. */
   protected readonly counters: string[] = [];
+  /** Few functions are, or fuzzing would be slow; register allocation is bored by the others. */
+  protected readonly large: boolean;
   private budget: number;
 
   constructor(random: Random, self: Signature, callees: readonly Signature[], table: string) {
@@ -59,7 +61,8 @@ export class Expressions {
     this.self = self;
     this.callees = callees;
     this.table = table;
-    this.budget = random.chance(0.1) ? 200 : 20 + random.below(60);
+    this.large = random.chance(0.04);
+    this.budget = this.large ? 600 : random.chance(0.1) ? 200 : 20 + random.below(60);
   }
 
   protected addLocal(type: NumType, writable = true): string {
