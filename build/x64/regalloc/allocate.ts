@@ -69,6 +69,11 @@ export class Allocator {
 
   private allocate(bundle: Bundle): void {
     const { hints, registers } = this;
+    const favourite = hints.favourite(bundle);
+    if (favourite >= 0 && !this.isFresh(favourite) && registers.isFree(bundle, favourite)) {
+      this.place(bundle, favourite);
+      return;
+    }
     const candidates = hints.order(bundle);
     const hinted = hints.count;
     let unused = -1;
@@ -113,6 +118,7 @@ export class Allocator {
     const places: number[] = [];
     let left = gain;
     for (const other of others) {
+      hints.collect(other);
       const candidates = hints.order(other);
       const to = candidates.find((r) => r !== reg && !this.isFresh(r) && registers.isFree(other, r));
       if (to === undefined) return undefined;

@@ -30,11 +30,18 @@ export class Hints {
     }
   }
 
-  /** The registers, those first that save moves. */
-  order(bundle: Bundle): number[] {
+  /** The register that saves most, -1 if none does: all that most bundles need. Asks about the bundle. */
+  favourite(bundle: Bundle): number {
     this.collect(bundle);
+    let best = -1;
+    for (const r of this.hinted) if (best < 0 || this.weight[r] > this.weight[best]) best = r;
+    return best;
+  }
+
+  /** The registers for a bundle, the last one that was asked about: first those that save moves. */
+  order({ cls }: Bundle): number[] {
     const { hinted, weight } = this;
-    const plain = this.plain[bundle.cls];
+    const plain = this.plain[cls];
     this.count = hinted.length;
     if (hinted.length === 0) return plain;
     if (hinted.length > 1) hinted.sort((a, b) => weight[b] - weight[a]);
