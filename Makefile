@@ -56,7 +56,7 @@ help:
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make test         run every test; check: only type-check and lint'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
-	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT)'
+	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT, ABLATE=1)'
 	@echo 'make clean        remove out/'
 
 $(NODE_MODULES): package-lock.json | $(SETUP)

@@ -22,13 +22,19 @@ export interface Native extends Build {
   command: string[];
 }
 
-/** Makes our program, and compiles with `yaos compile` for the time and the size. */
+/** The object alone, by `yaos compile`: its size and the time of the whole command. */
+export async function compileOurs(module: string, object: string, disabled: string[] = []): Promise<Build> {
+  const flags = disabled.flatMap((name) => ['--disable-pass', name]);
+  const command = [process.execPath, join(out, 'yaos'), 'compile', module, '-o', object, ...flags];
+  const compile_s = await runTimed(command);
+  return { text_bytes: textBytes(object), compile_s };
+}
+
 export async function buildOurs(module: string, directory: string): Promise<Native> {
   const program = join(directory, 'yaos');
-  const object = join(directory, 'yaos.o');
-  const compile_s = await runTimed([process.execPath, join(out, 'yaos'), 'compile', module, '-o', object]);
+  const build = await compileOurs(module, join(directory, 'yaos.o'));
   await makeExe(module, program, { wasi: true });
-  return { command: [program, '-'], text_bytes: textBytes(object), compile_s };
+  return { ...build, command: [program, '-'] };
 }
 
 /** No interpreter, no baseline compiler, and everything compiled before the first call. */

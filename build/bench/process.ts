@@ -3,6 +3,7 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../error.ts';
 
 const COMMAND_MS_MAX = 600_000;
@@ -72,10 +73,10 @@ export class Session {
   /** The time is the processor's while the call runs, where the system tells it to the microsecond. */
   async run(count: number): Promise<Answer> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), CALL_MS_MAX);
-    const before = this.clock_ms();
+    const before = await this.clock_ms();
     this.child.stdin.write(`run ${count}\n`);
     const { value, done } = await this.lines.next();
-    const time_ms = this.clock_ms() - before;
+    const time_ms = (await this.clock_ms()) - before;
     clearTimeout(timer);
     if (done) throw new UserError(firstError(this.stderr) ?? 'ended without an answer');
     const answer = /^i64:(0x[0-9a-f]+)$/.exec(value);
@@ -88,9 +89,10 @@ export class Session {
     this.child.kill();
   }
 
-  private clock_ms(): number {
+  /** The system brings its account up to date when the process goes to sleep. */
+  private async clock_ms(): Promise<number> {
     try {
-      while (readFileSync(`/proc/${this.child.pid}/stat`, 'latin1').includes(') R ')); // it accounts when it sleeps
+      while (readFileSync(`/proc/${this.child.pid}/stat`, 'latin1').includes(') R ')) await pause(1);
       return Number(readFileSync(`/proc/${this.child.pid}/schedstat`, 'latin1').split(' ')[0]) / 1e6;
     } catch {
       return performance.now();

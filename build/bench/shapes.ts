@@ -1,0 +1,90 @@
+// Modules of a given size for measuring how the translation grows. A shape's text is one step, repeated; each function is
+// f(i32) -> i32 with four locals and a memory.
+
+interface Shape {
+  /** Bytes of one step, which leaves the operand stack as it was, and the instructions in it. */
+  step: number[];
+  instructions: number;
+  /** Around the steps, where blocks stay open to the end. */
+  close?: number[];
+}
+
+const get = (local: number): number[] => [0x20, local];
+const set = (local: number): number[] => [0x21, local];
+const constant = (value: number): number[] => [0x41, value];
+const ADD = 0x6a;
+const MUL = 0x6c;
+const XOR = 0x73;
+const LT = 0x48;
+const BR_IF = [0x0d, 0];
+const BLOCK = [0x02, 0x40];
+const LOOP = [0x03, 0x40];
+const IF = [0x04, 0x40];
+const ELSE = 0x05;
+const END = 0x0b;
+
+export const SHAPES: Record<string, Shape> = {
+  /** One long block of arithmetic on four variables. */
+  expressions: {
+    step: [...get(1), ...get(2), ADD, ...constant(7), MUL, ...set(3), ...get(3), ...get(0), XOR, ...set(1)],
+    instructions: 10,
+  },
+  memory: {
+    step: [...get(0), ...get(0), 0x28, 2, 8, ...get(1), ADD, 0x36, 2, 4, ...get(0), 0x2d, 0, 3, ...set(1)],
+    instructions: 9,
+  },
+  branches: {
+    step: [...get(0), ...IF, ...get(1), ...constant(1), ADD, ...set(1), ELSE, ...get(2), ...set(1), END],
+    instructions: 10,
+  },
+  /** Loops, one behind the other, with two variables live through all of them. */
+  loops: {
+    step: [
+      ...[...LOOP, ...get(1), ...get(2), ADD, ...set(1), ...get(3), ...constant(1), ADD, ...set(3)],
+      ...[...get(3), ...get(0), LT, ...BR_IF, END],
+    ],
+    instructions: 14,
+  },
+  /** Each block in the one before. */
+  nesting: {
+    step: [...BLOCK, ...get(0), ...BR_IF, ...get(1), ...constant(3), ADD, ...set(1)],
+    instructions: 7,
+    close: [END],
+  },
+  calls: {
+    step: [...get(1), 0x10, 0, ...get(2), ADD, ...set(1)],
+    instructions: 5,
+  },
+};
+
+/** `count` functions of about `instructions` each. */
+export function moduleOf(name: string, instructions: number, count: number): Uint8Array {
+  const shape = SHAPES[name];
+  const steps = Math.ceil(instructions / shape.instructions);
+  const body = [
+    ...[1, 3, 0x7f], // three locals of i32
+    ...repeat(shape.step, steps),
+    ...repeat(shape.close ?? [], steps),
+    ...get(1),
+    END,
+  ];
+  const code = [...unsigned(body.length), ...body];
+  const sections: [number, number[]][] = [
+    [1, [1, 0x60, 1, 0x7f, 1, 0x7f]],
+    [3, [...unsigned(count), ...repeat([0], count)]],
+    [5, [1, 0, 1]],
+    [7, [1, 1, 0x66, 0, 0]],
+    [10, [...unsigned(count), ...repeat(code, count)]],
+  ];
+  const bytes = sections.map(([id, content]) => Buffer.from([id, ...unsigned(content.length), ...content]));
+  return Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]), ...bytes]);
+}
+
+function repeat(bytes: number[], count: number): number[] {
+  return Array.from({ length: count }, () => bytes).flat();
+}
+
+/** LEB128 */
+function unsigned(value: number): number[] {
+  return value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)];
+}
