@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../error.ts';
 
-const COMMAND_MS_MAX = 600_000;
+const COMMAND_MS_MAX = 1_800_000;
 const CALL_MS_MAX = 60_000;
 
 export function isInstalled(program: string): boolean {

@@ -41,11 +41,17 @@ export async function measureSuite(programs: readonly BenchProgram[]): Promise<v
   for (const [i, program] of programs.entries()) {
     progress(`${i + 1}/${programs.length} ${program.name}`);
     const outcome = await attempt(program.name, () => measure(program, compilers));
-    if ('failure' in outcome) progress(`${program.name} failed: ${outcome.failure}`);
+    progress(`${i + 1}/${programs.length} ${program.name}: ${summary(outcome)}`);
     outcomes.push(outcome);
   }
   progress('');
   printOutcomes(outcomes, compilers);
+}
+
+/** For who looks on: a run takes minutes, and the table comes at the end. */
+function summary(outcome: Outcome): string {
+  if ('failure' in outcome) return `failed: ${outcome.failure}`;
+  return [...outcome.times_ms].map(([runner, time_ms]) => `${runner} ${time_ms.toFixed(0)} ms`).join(', ');
 }
 
 async function attempt(name: string, work: () => Promise<Measured>): Promise<Outcome> {
