@@ -1,7 +1,7 @@
 // Encoding of jumps, calls, returns, tail calls, jump tables, traps and machine intrinsics.
 
 import type { TrapName } from '../ir/ir.ts';
-import type { Cond as AsmCond, Label, Mem } from './asm.ts';
+import type { Cond as AsmCond, Mem } from './asm.ts';
 import type { Rule } from './emit.ts';
 import type { Emitter } from './emitter.ts';
 import { INTRINSICS } from './intrinsics.ts';
@@ -111,10 +111,7 @@ function emitJumpTable(e: Emitter, m: MInst): void {
   const a = e.asm;
   const [index, base, entry] = [e.reg(m, 0), e.reg(m, 1), e.reg(m, 2)];
   const last = m.targets.length - 1;
-  const symbol = e.options.tableSymbol(e.tables.length);
-  const labels: Label[] = [];
-  for (let i = 0; i < last; i++) labels.push(e.label(m.targets[i].block));
-  e.tables.push({ symbol, labels });
+  const symbol = e.jumpTable(m);
   a.aluImm('cmp', 4, index, last);
   a.jcc('ae' as AsmCond, e.label(m.targets[last].block));
   a.lea(8, base, { base: -1, index: -1, scale: 1, disp: 0, sym: symbol });

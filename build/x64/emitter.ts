@@ -7,6 +7,7 @@ import {
   CALLEE_SAVED,
   type Loc,
   type MBlock,
+  type MData,
   type MFunc,
   type MInst,
   type MMem,
@@ -55,6 +56,7 @@ export class Emitter {
   /** Where the memory results of calls, and the spill slots, begin above rsp. */
   readonly resultBase: number;
   private readonly slotBase: number;
+  private readonly tableOf = new Map<MData, JumpTable>();
   private readonly labels = new Map<MBlock, Label>();
   /** Code that is rarely run, put behind the function's hot part. */
   private readonly cold: (() => void)[] = [];
@@ -139,6 +141,18 @@ export class Emitter {
       this.labels.set(block, l);
     }
     return l;
+  }
+
+  /** The symbol of the table for a `switchtable`. Copies of one instruction share its `data`, and their table. */
+  jumpTable(m: MInst): string {
+    let table = this.tableOf.get(m.data);
+    if (!table) {
+      const labels = m.targets.slice(0, -1).map((t) => this.label(t.block));
+      table = { symbol: this.options.tableSymbol(this.tables.length), labels };
+      this.tables.push(table);
+      this.tableOf.set(m.data, table);
+    }
+    return table.symbol;
   }
 
   trapSite(kind: TrapName): void {

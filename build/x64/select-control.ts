@@ -60,7 +60,7 @@ function lowerSwitch(s: Selector, inst: Inst): boolean {
     s.emit('switchchain', [s.use(index)]).targets = targets;
     return true;
   }
-  s.emit('switchtable', [s.use(index), s.temp(), s.temp()]).targets = targets;
+  s.emit('switchtable', [s.use(index), s.temp(), s.temp()], {}).targets = targets;
   return true;
 }
 

@@ -293,3 +293,33 @@ test('control: thousands of values live at once, across a loop too', async () =>
   const calls = [1n, 2n, 9n].map((n) => ({ name: 'live', args: [n] }));
   await expectSame('control-live', module, calls);
 });
+
+/** fetch, decode, execute: bits 4k…4k+3 of the program choose the k-th operator on the accumulator. */
+function interpreter(): Bytes {
+  const [program, steps, acc] = [0, 1, 2];
+  const cases: Bytes[] = ['add', 'sub', 'mul', 'xor', 'and', 'or', 'rotl', 'shr_u', 'shl', 'shr_s'].map(
+    (name, i) => [...get(acc), ...constant('i64', BigInt(3 * i + 5)), ...op(`i64.${name}`), ...set(acc)],
+  );
+  const body: Bytes = [...op('loop'), 0x40];
+  for (let i = 0; i <= cases.length; i++) body.push(...op('block'), 0x40);
+  // Out of the loop when the steps are used up.
+  body.push(...get(steps), ...op('i32.eqz'), ...op('if'), 0x40, ...get(acc), ...op('return'), ...op('end'));
+  body.push(...get(steps), ...i32(1), ...op('i32.sub'), ...set(steps));
+  body.push(...get(program), ...constant('i64', 4n), ...op('i64.rotr'), ...set(program));
+  body.push(...get(program), ...op('i32.wrap_i64'), ...i32(15), ...op('i32.and'));
+  body.push(...op('br_table', cases.length, ...cases.map((_, i) => i), cases.length));
+  cases.forEach((code, i) => {
+    body.push(...op('end'), ...code, ...op('br', cases.length - i));
+  });
+  return [...body, ...op('end'), ...op('br', 0), ...op('end'), ...op('unreachable')];
+}
+
+test('control: the loop of an interpreter', async () => {
+  const module = new ModuleBuilder();
+  module.export('run', ['i64', 'i32'], ['i64'], interpreter(), ['i64']);
+  const random = new Random(17);
+  const calls: Call[] = [];
+  for (let i = 0; i < 200; i++)
+    calls.push({ name: 'run', args: [random.bits('i64'), BigInt(random.below(100))] });
+  await expectSame('interpreter', module, calls);
+});

@@ -1,10 +1,10 @@
-// The order of blocks: loops tested at their bottom, likely ways straight on, cold blocks behind everything. The
+// What is done to blocks after register allocation. The order: loops tested at their bottom, likely ways straight on, cold blocks behind everything. The
 // expected orders were written by hand.
 
 import { describe, expect, it } from 'vitest';
 import { parseFunc } from '../../build/ir/parse.ts';
 import { arrange } from '../../build/x64/arrange.ts';
-import { CALLEE_SAVED, type MFunc, RSP } from '../../build/x64/mir.ts';
+import { CALLEE_SAVED, type MFunc, type MInst, RSP } from '../../build/x64/mir.ts';
 import { allocate } from '../../build/x64/regalloc/index.ts';
 import { select } from '../../build/x64/select.ts';
 
@@ -83,5 +83,41 @@ describe('the layout', () => {
       b1 depth=1 ():
         jump b1()`;
     expect(order(arranged(text))).toBe('0 1');
+  });
+});
+
+describe('the dispatch of an interpreter', () => {
+  const cases = Array.from({ length: 10 }, (_, i) => i + 3);
+  const interpreter = `func "f" index=0 (i32) -> (i32)
+    b0 depth=0 (v0: i32):
+      jump b1(v0)
+    b1 depth=1 (v1: i32):
+      v2 = load.i32 v1 width=1
+      switch v2 ${cases.map((b) => `b${b}()`).join(' ')} b2()
+    b2 depth=0 ():
+      return v1
+    ${cases
+      .map(
+        (b) => `b${b} depth=1 ():
+          v${b} = load.i32 v1 width=4 offset=${4 * b}
+          jump b1(v${b})`,
+      )
+      .join('\n')}`;
+  const tables = (func: MFunc): MInst[] =>
+    func.blocks.flatMap((b) => b.insts).filter((m) => m.op === 'switchtable');
+
+  it('is copied to the end of every case, and all share one table', () => {
+    const copies = tables(arranged(interpreter));
+    expect(copies).toHaveLength(1 + cases.length);
+    expect(new Set(copies.map((m) => m.data)).size).toBe(1);
+  });
+
+  it('is left alone where that is asked for', () => {
+    expect(tables(arranged(interpreter, 'tail-duplication'))).toHaveLength(1);
+  });
+
+  it('is not copied if it is large', () => {
+    const large = interpreter.replace('width=1', `width=1${'\nstore v1 v2 width=4'.repeat(40)}`);
+    expect(tables(arranged(large))).toHaveLength(1);
   });
 });
