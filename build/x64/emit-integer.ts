@@ -38,6 +38,7 @@ export const integerRules: Record<string, Rule> = {
     const alu = m.data.alu as 'add';
     if (m.data.imm !== undefined) e.asm.aluImm(alu, sizeOf(m), e.reg(m, 0), m.data.imm as number);
     else e.asm.alu(alu, sizeOf(m), e.reg(m, 0), e.source(m, 2));
+    e.claimFlags(e.reg(m, 0), sizeOf(m));
   },
   unary(e, m) {
     e.asm.unary(m.data.unary as 'not', sizeOf(m), e.reg(m, 0));
@@ -73,8 +74,7 @@ export const integerRules: Record<string, Rule> = {
     e.asm.popcnt(sizeOf(m), e.reg(m, 0), e.rm(m, 1));
   },
   setcc(e, m) {
-    e.setFlags(m);
-    setCondition(e, m.data.cond as Cond, e.reg(m, 0));
+    setCondition(e, m, m.data.cond as Cond);
   },
   cmov(e, m) {
     e.setFlags(m);
@@ -137,12 +137,15 @@ function emitLea(e: Emitter, m: MInst): void {
   const to = e.reg(m, 0);
   const sum = mem.sym === undefined && mem.scale === 1;
   if (sum && mem.index < 0 && mem.base === to) {
-    if (mem.disp !== 0) e.asm.aluImm('add', size, to, mem.disp);
-    else if (size === 4) e.asm.mov(4, to, to);
+    if (mem.disp !== 0) {
+      e.asm.aluImm('add', size, to, mem.disp);
+      e.claimFlags(to, size);
+    } else if (size === 4) e.asm.mov(4, to, to);
   } else if (sum && mem.index < 0 && mem.disp === 0) {
     e.asm.mov(size, to, mem.base);
   } else if (sum && mem.disp === 0 && (mem.base === to || mem.index === to)) {
     e.asm.alu('add', size, to, mem.base === to ? mem.index : mem.base);
+    e.claimFlags(to, size);
   } else {
     e.asm.lea(size, to, mem);
   }
@@ -173,10 +176,13 @@ function emitDivision(e: Emitter, m: MInst): void {
   a.bind(done);
 }
 
-function setCondition(e: Emitter, cond: Cond, to: number): void {
+/** 0 or 1. The register is cleared before the comparison where that does not read it. */
+function setCondition(e: Emitter, m: MInst, cond: Cond): void {
   const a = e.asm;
+  const to = e.reg(m, 0);
   if (cond === 'e_np' || cond === 'ne_p') {
     // Of the unordered result's flags ZF and PF are both set: turn them into 0 or 1 by a move under parity.
+    e.setFlags(m);
     const even = cond === 'e_np';
     const skip = a.newLabel();
     a.movImm(to, even ? 0 : 1, 4);
@@ -185,6 +191,9 @@ function setCondition(e: Emitter, cond: Cond, to: number): void {
     a.bind(skip);
     return;
   }
+  const free = !e.flagsAreKnown(m) && m.ops.every((o, i) => i === 0 || o.loc !== to);
+  if (free) a.alu('xor', 4, to, to);
+  e.setFlags(m);
   a.setcc(cond as AsmCond, to);
-  a.movzx(to, to, 1);
+  if (!free) a.movzx(to, to, 1);
 }

@@ -73,12 +73,14 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
 
 function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {
   e.asm.bind(e.label(block));
+  e.forgetFlags();
   for (const m of block.insts) {
     if (e.options.trace) e.insts.push({ mark: e.asm.mark(), inst: m });
     e.at(m.loc);
     const rule = RULES[m.op];
     if (!rule) throw new Error(`emit: no rule for ${m.op}`);
     rule(e, m, next);
+    e.afterInstruction(m);
   }
 }
 

@@ -39,6 +39,9 @@ export interface JumpTable {
 export const XMM_SCRATCH = 31;
 export const CONTEXT_SYMBOL = 'yaos_context';
 
+/** Conditions on the zero and the sign flag alone. */
+const TOLD_BY_RESULT: ReadonlySet<Cond> = new Set<Cond>(['e', 'ne', 's', 'ns']);
+
 export class Emitter {
   readonly asm = new Assembler();
   readonly func: MFunc;
@@ -190,14 +193,43 @@ export class Emitter {
 
   // --- flags ---
 
+  /** The register, and the bytes of it, that the zero and sign flags tell of; -1: none. */
+  private flagsOf = { reg: -1, size: 0 };
+  private claimed = false;
+
+  /** Called by an instruction that leaves these flags as its result's in `reg`. */
+  claimFlags(reg: number, size: number): void {
+    this.flagsOf = { reg, size };
+    this.claimed = true;
+  }
+
+  /** Between instructions: moves leave the flags alone, others do what they said. */
+  afterInstruction(m: MInst): void {
+    if (!this.claimed && !(m.op === 'mov' && m.ops[0].loc !== this.flagsOf.reg)) this.forgetFlags();
+    this.claimed = false;
+  }
+
+  forgetFlags(): void {
+    this.flagsOf.reg = -1;
+  }
+
+  /** Whether the flags say already what the test of a register against itself would. */
+  flagsAreKnown(m: MInst): boolean {
+    const f = m.data.flags as FlagsSpec;
+    if (f.kind !== 'test' || f.a < 0 || f.a !== f.b || !TOLD_BY_RESULT.has(m.data.cond as Cond)) return false;
+    return this.flagsOf.reg === this.reg(m, f.a) && this.flagsOf.size === f.size;
+  }
+
   /** Emits the comparison of a flags consumer. */
   setFlags(m: MInst): void {
     const f = m.data.flags as FlagsSpec;
     const a = this.asm;
+    if (this.flagsAreKnown(m)) return;
     if (f.kind === 'ucomis') {
       a.sse(f.size === 4 ? 'ucomiss' : 'ucomisd', this.reg(m, f.a), this.reg(m, f.b));
     } else if (f.kind === 'test') {
-      if (f.b >= 0) a.test(f.size, this.reg(m, f.a), this.reg(m, f.b));
+      if (f.mem) a.testImm(f.size, this.flagsMemory(m, f), f.imm!);
+      else if (f.b >= 0) a.test(f.size, this.reg(m, f.a), this.reg(m, f.b));
       else a.testImm(f.size, this.reg(m, f.a), f.imm!);
     } else {
       this.compare(m, f);
@@ -206,14 +238,15 @@ export class Emitter {
 
   private compare(m: MInst, f: FlagsSpec): void {
     const a = this.asm;
-    const memory = (): Mem => {
-      if (f.mem!.linear) this.trapSite('memory');
-      return this.address(m, f.mem!);
-    };
-    if (f.a < 0) a.aluImm('cmp', f.size, memory(), f.imm!);
-    else if (f.mem) a.alu('cmp', f.size, this.reg(m, f.a), memory());
+    if (f.a < 0) a.aluImm('cmp', f.size, this.flagsMemory(m, f), f.imm!);
+    else if (f.mem) a.alu('cmp', f.size, this.reg(m, f.a), this.flagsMemory(m, f));
     else if (f.b < 0) a.aluImm('cmp', f.size, this.rm(m, f.a), f.imm!);
     else a.alu('cmp', f.size, this.reg(m, f.a), this.rm(m, f.b));
+  }
+
+  private flagsMemory(m: MInst, f: FlagsSpec): Mem {
+    if (f.mem!.linear) this.trapSite('memory');
+    return this.address(m, f.mem!);
   }
 
   /** Jumps to `label` if the condition holds, else goes on. */

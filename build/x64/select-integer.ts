@@ -9,7 +9,7 @@ import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './select
 /** A comparison that sets the flags for its consumer; operand positions refer to the consumer's `ops`. */
 export interface FlagsSpec {
   kind: 'cmp' | 'test' | 'ucomis';
-  size: 4 | 8;
+  size: 1 | 2 | 4 | 8;
   /** Position of the left operand, or -1 when `mem` stands in its place. */
   a: number;
   /** Position of the right operand, or -1: an immediate (`imm`) or `mem`. */
@@ -129,18 +129,59 @@ function testZero(s: Selector, x: Inst, ops: Operand[]): FlagsSpec {
   if (x.op === 'and' && s.foldable(x)) {
     const [a, b] = constantRight(x.args[0], x.args[1]);
     const imm = immediate(b);
+    if (imm !== undefined && testsMemory(s, a, imm)) {
+      const narrow = a.width as 1 | 4 | 8;
+      return { kind: 'test', size: narrow, a: -1, b: -1, imm, mem: memOperand(s, a, ops) };
+    }
     ops.push(s.use(a));
     const first = ops.length - 1;
     if (imm !== undefined) return { kind: 'test', size, a: first, b: -1, imm };
     ops.push(s.use(b));
     return { kind: 'test', size, a: first, b: first + 1 };
   }
-  if (s.foldableLoad(x, size)) {
-    return { kind: 'cmp', size, a: -1, b: -1, imm: 0, mem: memOperand(s, x, ops) };
+  const width = x.width as 1 | 2 | 4 | 8;
+  if (s.foldableLoad(x, width)) {
+    return { kind: 'cmp', size: width, a: -1, b: -1, imm: 0, mem: memOperand(s, x, ops) };
   }
   ops.push(s.use(x));
   return { kind: 'test', size, a: ops.length - 1, b: ops.length - 1 };
 }
+
+/** Whether `load & mask` can be tested in memory: no bit of the mask lies beyond what is loaded. */
+function testsMemory(s: Selector, load: Inst, mask: number): boolean {
+  if (!s.foldableLoad(load, load.width)) return false;
+  if (load.width === 1) return mask >= 0 && mask <= 0xff;
+  return load.width === sizeOf(load.type);
+}
+
+/** As `compare` with a constant, for a byte or halfword in memory: what extends it must not change the outcome. */
+function compareNarrow(s: Selector, cond: Cond, x: Inst, imm: number, ops: Operand[]) {
+  const width = x.width as 1 | 2;
+  if (width > 2 || !s.foldableLoad(x, width)) return undefined;
+  const bits = 8 * width;
+  const fits = x.signed ? Math.abs(2 * imm + 1) < 2 ** bits : imm >= 0 && imm < 2 ** bits;
+  // A 16-bit immediate changes the instruction's length for the decoder, which stalls (Intel's Optimization
+  // Manual, 3.4.2.3).
+  if (!fits || (width === 2 && (imm << 24) >> 24 !== imm)) return undefined;
+  const unsigned = UNSIGNED[cond];
+  if (x.signed ? unsigned === cond && cond !== 'e' && cond !== 'ne' : !unsigned) return undefined;
+  const flags: FlagsSpec = { kind: 'cmp', size: width, a: -1, b: -1, imm, mem: memOperand(s, x, ops) };
+  return { cond: x.signed ? cond : unsigned!, flags };
+}
+
+/** Of values that are not negative, the signed conditions are the unsigned ones. */
+const UNSIGNED: Partial<Record<Cond, Cond>> = {
+  e: 'e',
+  ne: 'ne',
+  b: 'b',
+  ae: 'ae',
+  be: 'be',
+  a: 'a',
+  l: 'b',
+  ge: 'ae',
+  le: 'be',
+  g: 'a',
+};
 
 function compare(
   s: Selector,
@@ -153,6 +194,8 @@ function compare(
   const size = sizeOf(x.type);
   const imm = immediate(y);
   if (imm === 0 && (cond === 'e' || cond === 'ne')) return { cond, flags: testZero(s, x, ops) };
+  const narrow = imm === undefined ? undefined : compareNarrow(s, cond, x, imm, ops);
+  if (narrow) return narrow;
   if (imm === 0 && (cond === 'l' || cond === 'ge')) {
     ops.push(s.use(x));
     const at = ops.length - 1;
@@ -234,8 +277,10 @@ function addImmediate(s: Selector, inst: Inst, a: Inst, imm: number): boolean {
   const size = sizeOf(inst.type);
   if (a.op === 'add' && s.foldable(a) && !isConst(a.args[0]) && !isConst(a.args[1])) {
     const ops = [s.def(inst)];
-    const scaled = scaledIndex(s, a.args[1]);
-    ops.push(s.use(a.args[0]), s.use(scaled ? scaled.index : a.args[1]));
+    const right = scaledIndex(s, a.args[1]);
+    const scaled = right ?? scaledIndex(s, a.args[0]);
+    const base = scaled && !right ? a.args[1] : a.args[0];
+    ops.push(s.use(base), s.use(scaled ? scaled.index : a.args[1]));
     s.emit('lea', ops, { size, mem: { base: 1, index: 2, scale: scaled?.scale ?? 1, disp: imm } });
     return true;
   }

@@ -6,11 +6,13 @@
 
 import type { Inst } from '../ir/ir.ts';
 import { FIXED_FIELDS } from '../object/layout.ts';
+import { unsignedMax } from './bounds.ts';
 import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
 import { emitLibcall } from './select-call.ts';
 import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
 
 const MAX_DISP = 0x7fffffff;
+const MAX_INDEX = 0xffffffff;
 
 /** The address of load or store `inst`; what it needs is appended to `ops`. Marks a folded load as done. */
 export function memOperand(s: Selector, inst: Inst, ops: Operand[]): MMem {
@@ -31,7 +33,8 @@ export function contextField(offset: number): MMem {
   return { base: -1, index: -1, scale: 1, disp: offset, context: true };
 }
 
-function linearAddress(s: Selector, index: Inst, offset: number, ops: Operand[]): MMem {
+function linearAddress(s: Selector, address: Inst, constant: number, ops: Operand[]): MMem {
+  const { index, scale, offset } = withoutWrapping(s, address, constant);
   const fixed = s.target.model === 'fixed';
   let base = -1;
   if (!fixed && !s.target.ownsMemory) {
@@ -45,8 +48,31 @@ function linearAddress(s: Selector, index: Inst, offset: number, ops: Operand[])
     return { base, index: ops.push(new Operand(sum, 'use')) - 1, scale: 1, disp: 0, pinned, linear: true };
   }
   const at = ops.push(s.use(index)) - 1;
-  if (base < 0 && !pinned) return { base: at, index: -1, scale: 1, disp: offset, linear: true };
-  return { base, index: at, scale: 1, disp: offset, pinned, linear: true };
+  if (base < 0 && !pinned && scale === 1) {
+    return { base: at, index: -1, scale, disp: offset, linear: true };
+  }
+  return { base, index: at, scale, disp: offset, pinned, linear: true };
+}
+
+/** An i32 address as index * scale + offset, where computing that in 64 bits cannot differ. What has a bound below 2^32
+ * has zero upper bits in its register: no `wrap` is left out there. */
+function withoutWrapping(
+  s: Selector,
+  address: Inst,
+  constant: number,
+): { index: Inst; scale: 1 | 2 | 4 | 8; offset: number } {
+  let index = address;
+  let offset = constant;
+  if (index.op === 'add' && s.foldable(index) && isConst(index.args[1])) {
+    const more = Number(index.args[1].imm) >>> 0;
+    if (more > 0 && unsignedMax(index.args[0]) + more <= MAX_INDEX && offset + more <= MAX_DISP) {
+      index = index.args[0];
+      offset += more;
+    }
+  }
+  const scaled = offset <= MAX_DISP ? scaledIndex(s, index) : undefined;
+  if (!scaled || unsignedMax(scaled.index) * scaled.scale > MAX_INDEX) return { index, scale: 1, offset };
+  return { ...scaled, offset };
 }
 
 function constantIndex(

@@ -86,6 +86,55 @@ describe('comparisons', () => {
   });
 });
 
+describe('comparisons of narrow loads', () => {
+  const flags = (load: string, compare: string, constant: number) =>
+    find(
+      selected(i32Body(`v2 = load.i32 v0 ${load}`, `v3 = const.i32 ${constant}`, compare, 'return v4')),
+      'setcc',
+    ).data;
+
+  it('compare in memory where the constant fits', () => {
+    expect(flags('width=1', 'v4 = eq.i32 v2 v3', 200)).toMatchObject({
+      cond: 'e',
+      flags: { size: 1, imm: 200 },
+    });
+    expect(flags('width=1', 'v4 = eqz.i32 v2', 0)).toMatchObject({ cond: 'e', flags: { size: 1, imm: 0 } });
+    expect(flags('width=2', 'v4 = ltu.i32 v2 v3', 100)).toMatchObject({ cond: 'b', flags: { size: 2 } });
+    expect(flags('width=1 signed', 'v4 = gts.i32 v2 v3', -100)).toMatchObject({
+      cond: 'g',
+      flags: { size: 1 },
+    });
+  });
+
+  it('of a byte without sign take the unsigned condition', () => {
+    expect(flags('width=1', 'v4 = lts.i32 v2 v3', 200)).toMatchObject({ cond: 'b', flags: { size: 1 } });
+  });
+
+  it('load where extending it would change the outcome', () => {
+    expect(flags('width=1', 'v4 = eq.i32 v2 v3', -1).flags).toMatchObject({ size: 4 });
+    expect(flags('width=1 signed', 'v4 = ltu.i32 v2 v3', 5).flags).toMatchObject({ size: 4 });
+    expect(flags('width=1 signed', 'v4 = lts.i32 v2 v3', 128).flags).toMatchObject({ size: 4 });
+  });
+});
+
+describe('addresses', () => {
+  const address = (...lines: string[]) =>
+    find(selected(i32Body(...lines, 'v9 = load.i32 v8 width=4 offset=8', 'return v9')), 'load').data.mem;
+
+  it('scale an index and add a constant where neither can wrap', () => {
+    const lines = ['v2 = const.i32 255', 'v3 = and.i32 v0 v2', 'v4 = const.i32 2', 'v5 = shl.i32 v3 v4'];
+    const mem = address(...lines, 'v6 = const.i32 4096', 'v8 = add.i32 v5 v6');
+    expect(mem).toMatchObject({ scale: 4, disp: 4104, linear: true });
+  });
+
+  it('leave the 32-bit sum where it may wrap', () => {
+    const mem = address('v6 = const.i32 4096', 'v8 = add.i32 v0 v6');
+    expect(mem).toMatchObject({ scale: 1, disp: 8 });
+    const shifted = address('v4 = const.i32 2', 'v8 = shl.i32 v0 v4');
+    expect(shifted).toMatchObject({ scale: 1, disp: 8 });
+  });
+});
+
 describe('loads', () => {
   const sum = (between: string): string =>
     i32Body('v2 = load.i32 v0 width=4 offset=8', between, 'v3 = add.i32 v1 v2', 'return v3');
