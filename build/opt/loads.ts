@@ -6,9 +6,9 @@
 // nothing in it may write.
 
 import type { Func, Inst, Op } from '../ir/ir.ts';
-import { effectsOf } from '../ir/ir.ts';
-import { type LoopNode, type LoopTree, loopTree } from '../ir/loop-tree.ts';
+import { loopTree } from '../ir/loop-tree.ts';
 import { Replacements } from '../ir/params.ts';
+import { loopWrites } from './loop-writes.ts';
 import { isStore, MemoryState, memoryOf } from './memory-state.ts';
 
 export function eliminateLoads(func: Func): void {
@@ -46,11 +46,17 @@ function visit(func: Func, insts: Inst[], state: MemoryState, replaced: Replacem
         replaced.set(inst, value);
         continue;
       }
-    } else state.kill(inst);
+    } else if (plain && isStoredAlready(inst, state.find(inst))) continue;
+    else state.kill(inst);
     if (plain) state.add(inst);
     out.push(inst);
   }
   return out;
+}
+
+/** Whether the place has what `store` writes from another store. (A load is not enough: writing it might trap.) */
+function isStoredAlready(store: Inst, earlier: Inst | undefined): boolean {
+  return earlier !== undefined && isStore(earlier) && earlier.args.at(-1) === store.args.at(-1);
 }
 
 /** What `load` reads, given an access to the same bytes. Conversions are appended to `out`. */
@@ -78,56 +84,4 @@ function valueFor(func: Func, load: Inst, earlier: Inst, out: Inst[]): Inst | un
 
 function bytesOf({ type }: Inst): number {
   return type === 'i32' || type === 'f32' ? 4 : 8;
-}
-
-// --- loops ---
-
-/** Stores that are told apart in a loop; with more of them the whole memory counts as written. */
-const STORES_MAX = 16;
-
-/** What the instructions of a loop may write. */
-class Writes {
-  private readonly stores: (Inst[] | 'any')[] = [[], [], []];
-  private everything = false;
-
-  add(inst: Inst): void {
-    if (isStore(inst)) this.addStore(memoryOf(inst)!, inst);
-    else if (effectsOf(inst).writes) this.everything = true;
-  }
-
-  private addStore(memory: number, inst: Inst): void {
-    const list = this.stores[memory];
-    if (list === 'any') return;
-    if (list.length < STORES_MAX) list.push(inst);
-    else this.stores[memory] = 'any';
-  }
-
-  addAll(other: Writes): void {
-    this.everything ||= other.everything;
-    other.stores.forEach((list, m) => {
-      if (list === 'any') this.stores[m] = 'any';
-      else for (const inst of list) this.addStore(m, inst);
-    });
-  }
-
-  killIn(state: MemoryState): void {
-    if (this.everything) state.clear();
-    this.stores.forEach((list, m) => {
-      if (list === 'any') state.clearMemory(m as 0 | 1 | 2);
-      else for (const inst of list) state.kill(inst);
-    });
-  }
-}
-
-function loopWrites(func: Func, tree: LoopTree): Map<LoopNode, Writes> {
-  const found = new Map(tree.loops.map((loop) => [loop, new Writes()]));
-  func.blocks.forEach((block, i) => {
-    const writes = found.get(tree.inner[i]!);
-    if (writes) for (const inst of block.insts) writes.add(inst);
-  });
-  for (let k = tree.loops.length - 1; k >= 0; k--) {
-    const { parent } = tree.loops[k];
-    if (parent) found.get(parent)!.addAll(found.get(tree.loops[k])!);
-  }
-  return found;
 }

@@ -10,6 +10,7 @@ import { fold } from './fold.ts';
 import { numberValues } from './gvn.ts';
 import { type Inlining, inlineCalls } from './inline.ts';
 import { legalise } from './legalise.ts';
+import { hoistInvariants } from './licm.ts';
 import { eliminateLoads } from './loads.ts';
 
 /** What the processor can do. */
@@ -34,6 +35,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'cfg', run: simplifyCfg },
   { name: 'gvn', run: numberValues },
   { name: 'loads', run: eliminateLoads },
+  { name: 'licm', run: hoistInvariants },
   { name: 'fold-again', run: fold },
   { name: 'dce', run: removeDeadCode },
   { name: 'legalise', required: true, run: legalise },

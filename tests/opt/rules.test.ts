@@ -9,6 +9,7 @@ import { simplifyCfg } from '../../build/opt/cfg.ts';
 import { removeDeadCode } from '../../build/opt/dce.ts';
 import { fold } from '../../build/opt/fold.ts';
 import { numberValues } from '../../build/opt/gvn.ts';
+import { hoistInvariants } from '../../build/opt/licm.ts';
 import { eliminateLoads } from '../../build/opt/loads.ts';
 
 /** The lines of the function after the passes, without its head. */
@@ -341,6 +342,16 @@ describe('loads', () => {
     ]);
   });
 
+  it('does not store again what a store has left', () => {
+    const twice = (between: string, second: string) =>
+      lines('store v0 v1 width=4', between, second, 'return v1').filter((l) => l.startsWith('store v0'));
+    expect(twice('ctxstore v0 offset=-8 width=4', 'store v0 v1 width=4')).toHaveLength(1);
+    expect(twice('ctxstore v0 offset=-8 width=4', 'store v0 v0 width=4')).toHaveLength(2);
+    expect(twice('store v1 v0 width=4', 'store v0 v1 width=4')).toHaveLength(2);
+    const afterLoad = ['v2 = load.i32 v0 width=4', 'store v0 v2 width=4', 'return v2'];
+    expect(lines(...afterLoad)).toEqual(afterLoad);
+  });
+
   it('tells the context from linear memory', () => {
     expect(
       lines(
@@ -383,5 +394,51 @@ describe('loads', () => {
     ];
     expect(lines(...join('fence'))).toContain('return v3');
     expect(lines(...join('store v0 v1 offset=4 width=4'))).toContain('return v2');
+  });
+});
+
+describe('licm', () => {
+  /** A loop from b1 to b2 that nothing but `head` and `body` are in; what is then before it. */
+  function before(head: string[], body: string[] = []): string[] {
+    const text = [
+      'func "f" index=0 (i32, i32, i64) -> ()',
+      'b0 depth=0 (v0: i32, v1: i32, v2: i64):',
+      'jump b1()',
+      'b1 depth=1 ():',
+      ...head,
+      'br v1 b2() b3()',
+      'b2 depth=1 ():',
+      ...body,
+      'jump b1()',
+      'b3 depth=0 ():',
+      'return',
+    ];
+    const lines = after(text.join('\n'), hoistInvariants);
+    return lines.slice(1, lines.indexOf('jump b1()'));
+  }
+  const LOAD = 'v3 = load.i32 v0 width=4';
+  const NATIVE = 'v3 = nload.i64 v2 width=8';
+  const FIELD = 'v3 = ctxload.i32 offset=-8 width=4';
+
+  it('moves what depends on nothing in the loop', () => {
+    const code = ['v3 = mul.i32 v0 v0', 'v4 = add.i32 v3 v1'];
+    expect(before([], code)).toEqual(code);
+    expect(before(['v3 = load.i32 v1 width=4', 'fence'], ['v4 = mul.i32 v3 v3'])).toEqual([]);
+  });
+
+  it('moves a load only from where it is the first thing to happen', () => {
+    expect(before([LOAD])).toEqual([LOAD]);
+    expect(before([], [LOAD])).toEqual([]);
+    expect(before(['trapif v1 trap=unreachable', LOAD])).toEqual([]);
+    expect(before(['trapif v1 trap=unreachable', NATIVE])).toEqual([]);
+    expect(before([], [FIELD])).toEqual([FIELD]);
+  });
+
+  it('leaves what the loop may write, and what may trap', () => {
+    expect(before([LOAD], ['store v1 v1 width=4'])).toEqual([]);
+    expect(before([LOAD], ['store v0 v1 offset=4 width=4'])).toEqual([LOAD]);
+    expect(before([FIELD], ['ctxstore v1 offset=-8 width=4'])).toEqual([]);
+    expect(before([FIELD], ['x86 intrinsic=pause'])).toEqual([]);
+    expect(before(['v3 = divu.i32 v0 v1'])).toEqual([]);
   });
 });
