@@ -91,7 +91,7 @@ export async function buildWasm2c(module: string, directory: string, compiler: C
 function importsHeader(header: string): string {
   const imports = header.matchAll(/^(\w+) (Z_wasi_snapshot_preview1Z_\w+\(.*\));$/gm);
   const bodies = [...imports].map(([, type, rest]) => {
-    const body = type === 'void' ? '_exit(1)' : 'return 52'; // ENOSYS
+    const body = type === 'void' ? '_exit(1)' : 'return 8'; // EBADF, which ends wasi-libc's search for folders
     return `${type} ${rest} { ${body}; }\n`;
   });
   const [, parameters] = /^void Z_m_instantiate\((.*)\);$/m.exec(header) ?? [];
