@@ -39,4 +39,5 @@ table:	.quad yaos_traps, yaos_traps_end
 	.quad stacks + (slot + 1) * STACK_STRIDE
 	.set slot, slot + 1
 	.endr
+	.quad yaos_inlined, yaos_inlined_end
 table_end:

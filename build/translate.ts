@@ -1,6 +1,6 @@
 // The translator: a WebAssembly module in, an ELF64 x86-64 relocatable object out. This file is the list of its stages.
 
-import { buildFunction } from './ir/build.ts';
+import { Functions } from './functions.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
@@ -11,14 +11,14 @@ import { writeDescriptor } from './object/descriptor.ts';
 import { ElfObject, type ElfSection, type ElfSymbol } from './object/elf.ts';
 import { writeFixedContext } from './object/fixed-context.ts';
 import { type ContextLayout, layOutContext } from './object/layout.ts';
+import { Places } from './object/places.ts';
 import { Program } from './object/program.ts';
 import type { SourceMap } from './object/sourcemap.ts';
 import { writeTables } from './object/tables.ts';
 import { addTrampolines, admitsForeign, crossingKey } from './object/trampolines.ts';
 import { typeIds } from './object/type-ids.ts';
-import type { Inlining } from './opt/inline.ts';
-import { optimise } from './opt/passes.ts';
-import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
+import { improve, lower, type OptimiseOptions } from './opt/passes.ts';
+import { WasmError, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
 import { arrange } from './x64/arrange.ts';
@@ -62,7 +62,7 @@ export function translate(bytes: Uint8Array, options: TranslateOptions): Transla
   const module = readModule(bytes);
   const origins = options.listing ? new Origins() : undefined;
   const unit = new Unit(module, origins ? { ...options, trace: origins } : options);
-  for (const func of module.funcs) if (func.body) unit.addFunction(func);
+  unit.addFunctions();
   unit.addInit();
   return { object: unit.finish(), module, listing: origins && unit.listing(origins) };
 }
@@ -73,9 +73,6 @@ function keyOf(index: number): string {
 }
 
 const INIT_KEY = 'yaos_init';
-
-/** Wasm bodies that are looked at for inlining. */
-const INLINED_BYTES_MAX = 40;
 
 /** One translation: what its stages share. */
 class Unit {
@@ -88,8 +85,11 @@ class Unit {
   private readonly env: ModuleEnv;
   /** Types of call_indirect that may reach another instance. */
   private readonly crossings = new Set<number>();
-  /** What has been asked for by calls, see inline.ts. */
-  private readonly small = new Map<number, Func>();
+  private readonly optimisation: OptimiseOptions;
+  private readonly functions: Functions;
+  private readonly places: Places;
+  /** Functions that something refers to. */
+  private readonly called = new Set<number>();
 
   constructor(module: WasmModule, options: TranslateOptions) {
     this.module = module;
@@ -102,6 +102,13 @@ class Unit {
       isIntrinsic: options.memory === 'fixed' ? isIntrinsic : () => false,
       ...(options.memory === 'register' ? this.linking() : {}),
     };
+    // Hosted programs check the processor when they start (runtime/main.c); a kernel boots on whatever there is.
+    const native = options.memory === 'register';
+    const features = { popcnt: native, sse41: native };
+    const { disabledPasses: disabled, verify, trace } = options;
+    this.optimisation = { features, disabled, verify, trace: trace?.ir?.bind(trace) };
+    this.functions = new Functions(this.env, this.optimisation);
+    this.places = new Places(module, this.functions.locations, options.sourceMap);
     const memory = module.memories[0];
     this.target = {
       model: options.memory,
@@ -132,25 +139,41 @@ class Unit {
     };
   }
 
-  addFunction(func: WasmFunc): void {
-    this.compile(keyOf(func.index), buildFunction(this.env, func.index), func.body!.start);
+  /**
+   * By index; behind those, of the functions that may have been inlined, what is referred to or never was. So
+   * none is left out but for having become part of others.
+   */
+  addFunctions(): void {
+    const { exports, funcs, referencedFuncs, start } = this.module;
+    for (const { kind, index } of exports) if (kind === 'func') this.called.add(index);
+    for (const index of referencedFuncs) this.called.add(index);
+    if (start !== undefined) this.called.add(start);
+    const small: number[] = [];
+    for (const { index, body } of funcs) {
+      if (!body) continue;
+      if (this.functions.isSmall(index) && !this.called.has(index)) small.push(index);
+      else this.addFunction(index);
+    }
+    this.addCalled();
+    for (const index of small) if (!this.functions.locations.isInlined(index)) this.called.add(index);
+    this.addCalled();
   }
 
-  /** The IR of a function whose body may be small enough to be inlined. */
-  private smallFunction(index: number): Func | undefined {
-    const body = this.module.funcs[index].body;
-    if (!body || body.end - body.start > INLINED_BYTES_MAX) return undefined;
-    let func = this.small.get(index);
-    if (!func) {
-      func = buildFunction(this.env, index);
-      this.small.set(index, func);
-    }
-    return func;
+  private addCalled(): void {
+    for (const index of this.called) this.addFunction(index); // a set visits what is added on the way
+  }
+
+  private addFunction(index: number): void {
+    const { body } = this.module.funcs[index];
+    if (!body || this.program.offsetOf(keyOf(index)) !== undefined) return;
+    this.compile(keyOf(index), this.functions.take(index), body.start);
   }
 
   addInit(): void {
     const { func, blobs } = buildInit(this.env, keyOf);
     for (const b of blobs) this.program.blob(b.symbol, b.bytes, 16);
+    this.options.trace?.ir?.(func, 'builder');
+    improve(func, this.optimisation);
     this.compile(INIT_KEY, func);
     if (this.options.memory === 'fixed') return;
     const { crossings } = this;
@@ -158,13 +181,8 @@ class Unit {
   }
 
   private compile(key: string, ir: Func, bodyStart = 0): void {
-    // Hosted programs check the processor when they start (runtime/main.c); a kernel boots on whatever there is.
-    const native = this.options.memory === 'register';
-    const features = { popcnt: native, sse41: native };
     const { disabledPasses: disabled, verify, trace } = this.options;
-    trace?.ir?.(ir, 'builder');
-    const inlining: Inlining = { callee: (index) => this.smallFunction(index), recursion: native };
-    optimise(ir, { features, inlining, disabled, verify, trace: trace?.ir?.bind(trace) });
+    lower(ir, this.optimisation);
     const selected = select(ir, this.target);
     trace?.mir?.(selected.func, 'select');
     const before = verify ? copyForCheck(selected.func) : undefined;
@@ -186,6 +204,7 @@ class Unit {
 
   /** Functions of the module by their key; imported ones by symbol in the fixed model, else by descriptor. */
   private callSymbol(index: number): string | undefined {
+    this.called.add(index);
     const { import: from } = this.module.funcs[index];
     if (!from) return keyOf(index);
     return this.options.memory === 'fixed' ? `${from.module}.${from.name}` : undefined;
@@ -193,7 +212,7 @@ class Unit {
 
   /** Behind finish(). */
   listing(origins: Origins): string {
-    return listing(this.program, origins, this.options.sourceMap);
+    return listing(this.program, origins, this.places);
   }
 
   finish(): Uint8Array {
@@ -252,10 +271,8 @@ class Unit {
   }
 
   private addTables(elf: ElfObject, binding: 'global' | 'local'): Map<string, ElfSymbol> {
-    const map = this.options.sourceMap;
-    const lines = map
-      ? this.program.lines.map((l) => ({ offset: l.offset, ...map.positionAt(l.loc, l.bodyStart) }))
-      : [];
+    const stops = this.program.lines.filter((l) => l.stops);
+    const lines = stops.map((l) => ({ offset: l.offset, ...this.places.placeOf(l.loc, l.bodyStart) }));
     const { functions, traps } = this.program;
     return writeTables(elf, { functions, traps, lines }, binding);
   }

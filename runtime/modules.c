@@ -96,7 +96,7 @@ static const uint32_t *entry_at(const uint32_t *entries, size_t count, size_t wo
 	return low > 0 ? entries + words * (low - 1) : NULL;
 }
 
-enum { FUNC_WORDS = 5, LINE_WORDS = 2, LINE_BITS = 20, NO_FILE = 0xfff };
+enum { FUNC_WORDS = 5, LINE_WORDS = 2, INLINED_WORDS = 3, LINE_BITS = 20, NO_FILE = 0xfff, INLINED = 0xffe };
 
 static void place(const struct yaos_module *m, uint32_t at, struct yaos_error *error)
 {
@@ -104,9 +104,15 @@ static void place(const struct yaos_module *m, uint32_t at, struct yaos_error *e
 	if (func != NULL && at - func[0] < func[1])
 		error->function = m->strings + func[4];
 	const uint32_t *line = entry_at(m->lines, (m->lines_end - m->lines) / LINE_WORDS, LINE_WORDS, at);
-	if (line != NULL && line[1] >> LINE_BITS != NO_FILE) {
-		error->file = m->strings + m->files[line[1] >> LINE_BITS];
-		error->line = line[1] & ((1u << LINE_BITS) - 1);
+	uint32_t where = line != NULL ? line[1] : (uint32_t)NO_FILE << LINE_BITS;
+	if (where >> LINE_BITS == INLINED) {
+		const uint32_t *inlined = m->inlined + INLINED_WORDS * (where & ((1u << LINE_BITS) - 1));
+		error->function = m->strings + inlined[0];
+		where = inlined[1];
+	}
+	if (where >> LINE_BITS != NO_FILE) {
+		error->file = m->strings + m->files[where >> LINE_BITS];
+		error->line = where & ((1u << LINE_BITS) - 1);
 	}
 }
 

@@ -179,6 +179,7 @@ struct yaos_module {
 	const uint32_t *funcs, *funcs_end;
 	const uint32_t *lines, *lines_end;
 	const uint32_t *files, *files_end;
+	const uint32_t *inlined, *inlined_end;
 	const char *strings, *strings_end;
 };
 

@@ -1,8 +1,9 @@
 // `yaos compile -S`: the code as assembly, each instruction with its bytes as the object has them, and in the margin the
 // offset in the Wasm file, the source line, and the stage that made it. Addresses are offsets in .text.
 
+import type { Places } from '../object/places.ts';
 import type { PlacedFunction, Program } from '../object/program.ts';
-import type { SourceMap } from '../object/sourcemap.ts';
+
 import { disassemble, type Instruction } from './disassemble.ts';
 import type { Origins } from './origins.ts';
 
@@ -15,13 +16,14 @@ interface Position {
 }
 
 /** `program` has been written to an object, so that what its code refers to inside is in place. */
-export function listing(program: Program, origins: Origins, map?: SourceMap): string {
+export function listing(program: Program, origins: Origins, places: Places): string {
   const code = program.code();
   const names = new Map(program.functions.map((f) => [f.start, f.name]));
   const symbols = program.references();
   const positions = program.lines.map(({ offset, loc, bodyStart }): Position => {
-    const at = map?.positionAt(loc, bodyStart);
-    return { offset, text: `@0x${loc.toString(16)}${at ? ` ${at.file}:${at.line}` : ''}` };
+    const { file, line } = places.placeOf(loc, bodyStart);
+    const source = file === undefined ? '' : ` ${file}:${line}`;
+    return { offset, text: `@0x${places.offsetOf(loc).toString(16)}${source}` };
   });
   positions.sort((a, b) => a.offset - b.offset);
   const lines = ['.intel_syntax noprefix', '.text'];

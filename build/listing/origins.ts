@@ -14,14 +14,10 @@ export interface Origin {
 export class Origins implements Trace {
   /** By function key, in order of offsets. */
   readonly byFunction = new Map<string, Origin[]>();
-  private values = new Map<Inst, { text: string; stage: string }>();
-  private insts = new Map<MInst, string>();
+  private readonly values = new WeakMap<Inst, { text: string; stage: string }>();
+  private readonly insts = new WeakMap<MInst, string>();
 
   ir(func: Func, stage: string): void {
-    if (stage === 'builder') {
-      this.values = new Map();
-      this.insts = new Map();
-    }
     for (const block of func.blocks) {
       for (const inst of block.insts) {
         const text = printInst(func, inst);

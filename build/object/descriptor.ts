@@ -23,7 +23,7 @@ export const TYPE_CODE: Record<ValType, number> = {
 };
 export const KIND_CODE = { func: 0, table: 1, memory: 2, global: 3 } as const;
 
-const TABLES = ['traps', 'funcs', 'lines', 'files', 'strings'] as const;
+const TABLES = ['traps', 'funcs', 'lines', 'files', 'inlined', 'strings'] as const;
 
 export interface DescriptorOptions {
   /** The descriptor's symbol. */

@@ -27,8 +27,8 @@ const FUNCTION_ALIGN = 16;
 export class Program {
   readonly functions: PlacedFunction[] = [];
   readonly traps: { offset: number; kind: TrapName }[] = [];
-  /** Offset in the Wasm file of the code at a text offset, and of the beginning of the function body it is in. */
-  readonly lines: { offset: number; loc: number; bodyStart: number }[] = [];
+  /** Location of the code at a text offset, and offset in the Wasm file of the function body that it is in. */
+  readonly lines: { offset: number; loc: number; stops: boolean; bodyStart: number }[] = [];
   /** Some function uses a float register. */
   usesFloat = false;
   /** Text offset of each function's key. */
@@ -67,7 +67,7 @@ export class Program {
     this.functions.push({ key, name: f.name, start, size: f.code.length, frame: f.frame, pop: f.popped });
     this.usesFloat ||= f.usesFloat;
     for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
-    for (const l of f.lines) this.lines.push({ offset: start + l.offset, loc: l.loc, bodyStart });
+    for (const l of f.lines) this.lines.push({ ...l, offset: start + l.offset, bodyStart });
     for (const r of f.relocs) this.relocs.push({ ...r, offset: start + r.offset });
     for (const t of f.tables) {
       this.blob(t.symbol, new Uint8Array(4 * t.offsets.length), 4);

@@ -23,16 +23,22 @@ export interface FunctionEntry {
   name: string;
 }
 
-export interface LineEntry {
-  offset: number;
-  /** Left out: from here on no line is known. */
+/** A place in the source; without a file and a line, one that is not known. */
+export interface Place {
   file?: string;
   line?: number;
+  /** In a function that was inlined: its name, and the place of the call. */
+  inlined?: { name: string; call: Place };
 }
 
-/** A line entry is file << 20 | line. */
+export interface LineEntry extends Place {
+  offset: number;
+}
+
+/** A place is file << 20 | line, or, for code that was inlined, INLINED << 20 | number in the table for it. */
 const LINE_BITS = 20;
 const NO_FILE = 0xfff;
+const INLINED = 0xffe;
 const NO_LINE = (NO_FILE << LINE_BITS) >>> 0;
 
 /** Adds the sections .yaos.X with the symbols yaos_X and yaos_X_end, which it returns by name. */
@@ -43,12 +49,13 @@ export function writeTables(
 ): Map<string, ElfSymbol> {
   const symbols = new Map<string, ElfSymbol>();
   const strings = new StringTable();
-  const files: number[] = [];
+  const places = new Places(strings);
   const contents: Record<string, Uint8Array> = {
     traps: words(trapWords(tables.traps)),
     funcs: words(functionWords(tables.functions, strings)),
-    lines: words(lineWords(tables, files, strings)),
-    files: words(files),
+    lines: words(lineWords(tables, places)),
+    files: words(places.files),
+    inlined: words(places.inlined),
     strings: strings.bytes(),
   };
   for (const [name, bytes] of Object.entries(contents)) {
@@ -80,29 +87,56 @@ function functionWords(functions: FunctionEntry[], strings: StringTable): number
   return sorted.flatMap((f) => [f.start, f.size, f.frame, f.pop, strings.add(f.name)]);
 }
 
-/** Fills `files`, whose index is the file's number. */
-function lineWords({ functions, lines }: CodeTables, files: number[], strings: StringTable): number[] {
-  const numbers = new Map<string, number>();
-  const place = (entry: LineEntry): number => {
-    if (entry.file === undefined || entry.line === undefined || entry.line >= 1 << LINE_BITS) return NO_LINE;
-    let file = numbers.get(entry.file);
-    if (file === undefined) {
-      if (files.length === NO_FILE) return NO_LINE;
-      file = files.push(strings.add(entry.file)) - 1;
-      numbers.set(entry.file, file);
-    }
-    return ((file << LINE_BITS) | entry.line) >>> 0;
-  };
+/** Numbers the files, and the places in inlined code. */
+class Places {
+  /** Names of files, by number. */
+  readonly files: number[] = [];
+  /** By number: the inlined function's name, the place in it, the place of the call. */
+  readonly inlined: number[] = [];
+  private readonly strings: StringTable;
+  private readonly fileNumbers = new Map<string, number>();
+  private readonly inlinedNumbers = new Map<string, number>();
 
+  constructor(strings: StringTable) {
+    this.strings = strings;
+  }
+
+  word({ file, line, inlined }: Place): number {
+    const own = this.lineWord(file, line);
+    if (!inlined) return own;
+    const entry = [this.strings.add(inlined.name), own, this.word(inlined.call)];
+    const key = entry.join();
+    let number = this.inlinedNumbers.get(key);
+    if (number === undefined) {
+      number = this.inlinedNumbers.size;
+      if (number === 1 << LINE_BITS) return entry[2];
+      this.inlinedNumbers.set(key, number);
+      this.inlined.push(...entry);
+    }
+    return ((INLINED << LINE_BITS) | number) >>> 0;
+  }
+
+  private lineWord(file: string | undefined, line: number | undefined): number {
+    if (file === undefined || line === undefined || line >= 1 << LINE_BITS) return NO_LINE;
+    let number = this.fileNumbers.get(file);
+    if (number === undefined) {
+      if (this.files.length === INLINED) return NO_LINE;
+      number = this.files.push(this.strings.add(file)) - 1;
+      this.fileNumbers.set(file, number);
+    }
+    return ((number << LINE_BITS) | line) >>> 0;
+  }
+}
+
+function lineWords({ functions, lines }: CodeTables, places: Places): number[] {
   const out: number[] = [];
   let current = NO_LINE;
-  const sorted = [...functions.map((f) => ({ offset: f.start })), ...lines].toSorted(
-    (a, b) => a.offset - b.offset,
-  );
+  const starts: LineEntry[] = functions.map((f) => ({ offset: f.start }));
+  const sorted = [...starts, ...lines].toSorted((a, b) => a.offset - b.offset);
   for (const [i, entry] of sorted.entries()) {
     // Of several entries at one offset the last holds; the others cover no code.
     if (sorted[i + 1]?.offset === entry.offset) continue;
-    const value = place(entry);
+    const value = places.word(entry);
     if (value !== current) out.push(entry.offset, value);
     current = value;
   }

@@ -8,10 +8,11 @@ import { simplifyCfg } from './cfg.ts';
 import { removeDeadCode } from './dce.ts';
 import { fold } from './fold.ts';
 import { numberValues } from './gvn.ts';
-import { type Inlining, inlineCalls } from './inline.ts';
+import { type Inliner, inlineCalls } from './inline.ts';
 import { legalise } from './legalise.ts';
 import { hoistInvariants } from './licm.ts';
 import { eliminateLoads } from './loads.ts';
+import { unrollRecursion } from './recursion.ts';
 
 /** What the processor can do. */
 export interface Features {
@@ -26,11 +27,12 @@ export interface Pass {
   name: string;
   /** Without it the IR cannot be selected. */
   required?: boolean;
-  run(func: Func, features: Features, inlining: Inlining | undefined): void;
+  run(func: Func, features: Features, inliner: Inliner | undefined): void;
 }
 
 export const PASSES: readonly Pass[] = [
-  { name: 'inline', run: (func, _, inlining) => inlining && inlineCalls(func, inlining) },
+  { name: 'inline', run: (func, _, inliner) => inliner && inlineCalls(func, inliner) },
+  { name: 'recursion', run: (func, _, inliner) => inliner && unrollRecursion(func, inliner) },
   { name: 'fold', run: fold },
   { name: 'cfg', run: simplifyCfg },
   { name: 'gvn', run: numberValues },
@@ -44,7 +46,7 @@ export const PASSES: readonly Pass[] = [
 export interface OptimiseOptions {
   features?: Features;
   /** Without it nothing is inlined. */
-  inlining?: Inlining;
+  inliner?: Inliner;
   /** Names of passes to leave out. */
   disabled?: ReadonlySet<string>;
   /** Check the IR before the first pass and after each. */
@@ -54,11 +56,25 @@ export interface OptimiseOptions {
 }
 
 export function optimise(func: Func, options: OptimiseOptions = {}): void {
+  improve(func, options);
+  lower(func, options);
+}
+
+/** The passes that can be left out: what they leave can be inlined elsewhere. */
+export function improve(func: Func, options: OptimiseOptions): void {
   if (options.verify) verify(func, 'before the passes');
   for (const pass of PASSES) {
-    if (!pass.required && options.disabled?.has(pass.name)) continue;
-    pass.run(func, options.features ?? BASELINE, options.inlining);
-    options.trace?.(func, pass.name);
-    if (options.verify) verify(func, `after ${pass.name}`);
+    if (!pass.required && !options.disabled?.has(pass.name)) perform(pass, func, options);
   }
+}
+
+/** The passes that the selector needs. */
+export function lower(func: Func, options: OptimiseOptions): void {
+  for (const pass of PASSES) if (pass.required) perform(pass, func, options);
+}
+
+function perform(pass: Pass, func: Func, options: OptimiseOptions): void {
+  pass.run(func, options.features ?? BASELINE, options.inliner);
+  options.trace?.(func, pass.name);
+  if (options.verify) verify(func, `after ${pass.name}`);
 }

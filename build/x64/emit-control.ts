@@ -30,6 +30,7 @@ export const controlRules: Record<string, Rule> = {
   call(e, m) {
     if (m.data.sym !== undefined) e.asm.callSym(m.data.sym);
     else e.asm.callRm(descriptorCode());
+    e.stop();
     // The callee popped its stack arguments: put rsp back where the frame's offsets count from.
     const popped = (m.data.popped as number | undefined) ?? 0;
     if (popped > 0) e.asm.aluImm('sub', 8, RSP, popped);
@@ -63,6 +64,7 @@ export const controlRules: Record<string, Rule> = {
     e.jumpIf(m.data.cond as Cond, e.trapLabel(m, m.data.trap as TrapName));
   },
   x86(e, m) {
+    e.stop();
     const name = m.data.x86 as string;
     // The volatile accesses are ordinary linear-memory accesses to the trap handler.
     if (name.startsWith('load') || name.startsWith('store')) e.trapSite('memory');

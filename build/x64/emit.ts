@@ -21,7 +21,8 @@ export interface EmittedFunction {
   /** Byte offsets within the function. */
   traps: { offset: number; kind: TrapName }[];
   /** Code offset → offset in the Wasm file. */
-  lines: { offset: number; loc: number }[];
+  /** `stops`: something in it may be met in a back trace. */
+  lines: { offset: number; loc: number; stops: boolean }[];
   /** Entry i of a table is its label's offset within the function. */
   tables: { symbol: string; offsets: number[] }[];
   frame: number;
@@ -59,7 +60,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     code: done.code,
     relocs: done.relocs,
     traps: e.traps.map((t) => ({ offset: done.offsetOf(t.mark), kind: t.kind })),
-    lines: e.lines.map((l) => ({ offset: done.offsetOf(l.mark), loc: l.loc })),
+    lines: e.lines.map(({ mark, loc, stops }) => ({ offset: done.offsetOf(mark), loc, stops })),
     tables: e.tables.map((t: JumpTable) => ({
       symbol: t.symbol,
       offsets: t.labels.map((l) => done.offsetOf(l)),

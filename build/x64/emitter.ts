@@ -2,6 +2,7 @@
 // assembler wants them. The instructions themselves are in emit-*.ts, the driver is emit.ts.
 
 import type { TrapName } from '../ir/ir.ts';
+import { NOWHERE } from '../ir/locations.ts';
 import { type Cond as AsmCond, Assembler, type Label, type Mark, type Mem, type RM } from './asm.ts';
 import {
   CALLEE_SAVED,
@@ -47,7 +48,7 @@ export class Emitter {
   readonly func: MFunc;
   readonly options: EmitOptions;
   readonly traps: { mark: Mark; kind: TrapName }[] = [];
-  readonly lines: { mark: Mark; loc: number }[] = [];
+  readonly lines: { mark: Mark; loc: number; stops: boolean }[] = [];
   readonly insts: { mark: Mark; inst: MInst | undefined }[] = [];
   readonly tables: JumpTable[] = [];
   /** Callee-saved registers in the order they are pushed. */
@@ -160,13 +161,20 @@ export class Emitter {
 
   trapSite(kind: TrapName): void {
     this.traps.push({ mark: this.asm.mark(), kind });
+    this.stop();
+  }
+
+  /** The instruction that follows, or the one before, may be met in a back trace: its place must be known. */
+  stop(): void {
+    const line = this.lines.at(-1);
+    if (line) line.stops = true;
   }
 
   /** Source position of what follows. */
   at(loc: number): void {
-    if (loc < 0 || loc === this.currentLoc) return;
+    if (loc === NOWHERE || loc === this.currentLoc) return;
     this.currentLoc = loc;
-    this.lines.push({ mark: this.asm.mark(), loc });
+    this.lines.push({ mark: this.asm.mark(), loc, stops: false });
   }
 
   /** A label for code that `emit` puts behind the hot part. */

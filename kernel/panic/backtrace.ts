@@ -1,8 +1,9 @@
 // The calls that led to an address, by the tables' frame sizes: no frame pointers are needed (docs/abi.md §2).
 
+import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
-import { Symbol, stackBottom, stackTop } from './symbols.ts';
+import { Place, Symbol, stackBottom, stackTop } from './symbols.ts';
 
 const CALLS_MAX: u32 = 24;
 
@@ -23,19 +24,17 @@ export function backtrace(pc: u64, rsp: u64, slot: u32): void {
   const symbol = new Symbol();
   const bottom = stackBottom(slot);
   const top = stackTop(slot);
-  for (let depth: u32 = 0; depth < CALLS_MAX; depth++) {
+  let number: u32 = 0;
+  for (let depth: u32 = 0; number < CALLS_MAX; depth++) {
     // A return address lies behind its call, which may be a function's last instruction.
     const at = depth === 0 ? pc : pc - 1;
-    const line = log('panic').decimal('#', depth).text(' ');
     const translated = symbol.find(at);
     if (translated) {
-      symbol.appendName(line);
-      symbol.appendSource(line, at);
+      number = logPlaces(symbol.place(at), number);
       rsp += depth === 0 ? depthAt(symbol, pc) : symbol.frame;
     } else {
-      line.hex('assembly at ', pc, 16);
+      call(number++).hex('assembly at ', pc, 16).end();
     }
-    line.end();
     // Assembly that faults is a leaf without a frame (asm/memory.S); assembly that called is where a stack begins.
     if (!translated && depth > 0) return;
     if (rsp < bottom || rsp + 8 > top) return;
@@ -44,6 +43,26 @@ export function backtrace(pc: u64, rsp: u64, slot: u32): void {
     if (translated) rsp += (symbol.pop as i32) - poppedAt(pc);
   }
   log('panic').text('and so on').end();
+}
+
+/** One line for a function and for each that was inlined in it there; returns the next line's number. */
+function logPlaces(place: Place, number: u32): u32 {
+  logPlace(place, number++);
+  while (place.inlined) {
+    place = place.around;
+    logPlace(place, number++);
+  }
+  return number;
+}
+
+function logPlace(place: Place, number: u32): void {
+  const line = call(number);
+  place.append(line);
+  line.end();
+}
+
+function call(number: u32): Line {
+  return log('panic').decimal('#', number).text(' ');
 }
 
 /**

@@ -13,11 +13,18 @@ const STRINGS: u32 = 8;
 const TEXT: u32 = 10;
 const STACK_BOTTOM: u32 = 12;
 const STACK_TOP: u32 = 28;
+const INLINED: u32 = 44;
 
 const TRAP_BYTES: u32 = 8; // code offset, kind
 const FUNCTION_BYTES: u32 = 20; // start, size, frame, pop, name
-const LINE_BYTES: u32 = 8; // code offset, file << 20 | line
+const LINE_BYTES: u32 = 8; // code offset, place
+const INLINED_BYTES: u32 = 12; // name, place, place of the call
+
+// A place is file << 20 | line, with these for files:
+const LINE_BITS: u32 = 20;
+const LINE_MASK: u32 = 0xf_ffff;
 const NO_FILE: u32 = 0xfff;
+const INLINED_FILE: u32 = 0xffe; // the line is an entry's number in the table of inlined places
 const NAME_BYTES_MAX: u32 = 120;
 
 /** Kinds of trap: `TrapKind` in build/ir/ir.ts. */
@@ -46,27 +53,52 @@ export class Symbol {
     return true;
   }
 
-  appendName(line: Line): void {
-    appendString(line, this.name);
-  }
-
-  /** Appends `file:line` of an address in the function, if it is known; else that of the code before it. */
-  appendSource(line: Line, pc: u64): void {
+  /** The place of an address in the function; where it is not known, that of the code before it. */
+  place(pc: u64): Place {
     const text = x86.table(TEXT);
     let entry = lastUpTo(LINES, LINE_BYTES, (pc - text) as u32);
     while (
       entry > x86.table(LINES) &&
       text + x86.peek32(entry) > this.start &&
-      x86.peek32(entry + 4) >> 20 === NO_FILE
+      x86.peek32(entry + 4) >> LINE_BITS === NO_FILE
     ) {
       entry -= LINE_BYTES;
     }
-    if (entry === 0) return;
-    const place = x86.peek32(entry + 4);
-    const file = x86.table(FILES) + (place >> 20) * 4;
+    return new Place(this.name, entry === 0 ? NO_FILE << LINE_BITS : x86.peek32(entry + 4));
+  }
+}
+
+/** A function and a line of it; what was inlined has another around it. */
+export class Place {
+  /** Entry in the table of inlined places, 0 if it is not inlined. */
+  private entry: u64 = 0;
+  private name: u32;
+  private word: u32;
+
+  constructor(name: u32, word: u32) {
+    this.name = name;
+    this.word = word;
+    if (word >> LINE_BITS === INLINED_FILE)
+      this.entry = x86.table(INLINED) + (word & LINE_MASK) * INLINED_BYTES;
+  }
+
+  get inlined(): bool {
+    return this.entry !== 0;
+  }
+
+  /** Where it was called. */
+  get around(): Place {
+    return new Place(this.name, x86.peek32(this.entry + 8));
+  }
+
+  /** Appends the function's name and, as far as it is known, `file:line`. */
+  append(line: Line): void {
+    appendString(line, this.inlined ? x86.peek32(this.entry) : this.name);
+    const word = this.inlined ? x86.peek32(this.entry + 4) : this.word;
+    const file = x86.table(FILES) + (word >> LINE_BITS) * 4;
     if (file >= x86.table(FILES + 1)) return;
     appendString(line.text(' ('), x86.peek32(file));
-    line.decimal(':', place & 0xf_ffff).text(')');
+    line.decimal(':', word & LINE_MASK).text(')');
   }
 }
 

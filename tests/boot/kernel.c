@@ -22,6 +22,7 @@ TABLE(yaos_funcs);
 TABLE(yaos_lines);
 TABLE(yaos_files);
 TABLE(yaos_strings);
+TABLE(yaos_inlined);
 extern const char text_start[];
 
 uint32_t x86_map(uint32_t virt, uint64_t phys, uint32_t bytes, uint32_t flags) __asm__("x86.map");

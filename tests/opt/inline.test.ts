@@ -3,19 +3,22 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Func } from '../../build/ir/ir.ts';
+import { Locations } from '../../build/ir/locations.ts';
 import { parseFunc } from '../../build/ir/parse.ts';
 import { printFunc } from '../../build/ir/print.ts';
 import { verify } from '../../build/ir/verify.ts';
 import { inlineCalls } from '../../build/opt/inline.ts';
+import { unrollRecursion } from '../../build/opt/recursion.ts';
+import { makeTemplate } from '../../build/opt/template.ts';
 
-/** The lines of the caller, function 0, when function 1 has the code `callee`: (i32) -> (i32) both. */
-function inlined(caller: string[], callee: string[] | undefined, recursion = false): string[] {
-  const parse = (index: number, code: string[]): Func => {
-    const head = `func "f${index}" index=${index} (i32) -> (i32)\nb0 depth=0 (v0: i32):`;
-    return parseFunc([head, ...code].join('\n'));
-  };
-  const func = parse(0, caller);
-  inlineCalls(func, { recursion, callee: () => callee && parse(1, callee) });
+const COST_MAX = 20;
+
+function parse(index: number, code: string[]): Func {
+  const head = `func "f${index}" index=${index} (i32) -> (i32)\nb0 depth=0 (v0: i32):`;
+  return parseFunc([head, ...code].join('\n'));
+}
+
+function lines(func: Func): string[] {
   verify(func, 'after inlining');
   return printFunc(func)
     .trim()
@@ -24,18 +27,30 @@ function inlined(caller: string[], callee: string[] | undefined, recursion = fal
     .map((line) => line.trim());
 }
 
+/** The caller, function 0, when function 1 has the code `callee`: (i32) -> (i32) both; and the locations. */
+function inlined(caller: string[], callee: string[] | undefined) {
+  const func = parse(0, caller);
+  const locations = new Locations();
+  const template = (index: number) =>
+    index === 1 && callee ? makeTemplate(parse(1, callee), COST_MAX) : undefined;
+  inlineCalls(func, { recursion: false, template, locations });
+  return { lines: lines(func), locations, func };
+}
+
 const CALL = 'v1 = call.i32 v0 index=1 sig=(i32)->(i32) @7';
 const CALLER = [CALL, 'v2 = add.i32 v1 v0', 'return v2'];
 
-describe('leaves', () => {
-  it('take the place of the call, and its place in the Wasm file', () => {
-    expect(inlined(CALLER, ['v1 = xor.i32 v0 v0 @90', 'return v1'])).toEqual([
-      'v5 = xor.i32 v0 v0 @7',
-      'jump b1() @7',
-      'b1 depth=0 ():',
-      'v2 = add.i32 v5 v0',
+describe('small functions', () => {
+  it('take the place of the call; where they come from is known', () => {
+    const { func, locations, lines } = inlined(CALLER, ['v1 = xor.i32 v0 v0 @90', 'return v1']);
+    expect(lines.map((l) => l.replace(/ @.*/, ''))).toEqual([
+      'v4 = xor.i32 v0 v0',
+      'v2 = add.i32 v4 v0',
       'return v2',
     ]);
+    const [xor] = func.blocks[0].insts;
+    expect(locations.get(xor.loc)).toEqual({ offset: 90, func: 1, call: 7 });
+    expect(locations.isInlined(1)).toBe(true);
   });
 
   it('may branch', () => {
@@ -47,22 +62,34 @@ describe('leaves', () => {
       'v1 = clz.i32 v0',
       'return v1',
     ];
-    const lines = inlined(CALLER, callee);
-    expect(lines.filter((l) => l.startsWith('b'))).toHaveLength(4);
+    const { lines } = inlined(CALLER, callee);
+    expect(lines.filter((l) => l.startsWith('b')).length).toBe(4);
     expect(lines.join()).not.toContain('call');
   });
 
+  it('are called after all where they would trap, if they have written nothing', () => {
+    const check = ['br v0 b1() b2()', 'b1 depth=0 ():', 'return v0', 'b2 depth=0 ():', 'v1 = const.i32 5'];
+    const trap = ['v2 = call.i32 v1 index=9 sig=(i32)->(i32) @91', 'trap trap=unreachable'];
+    const { lines } = inlined(CALLER, [...check, ...trap]);
+    expect(lines.filter((l) => l.includes('call')).map((l) => l.replace(/^v\d+/, 'v'))).toEqual([
+      'v = call.i32 v0 index=1 sig=(i32)->(i32) @7',
+    ]);
+    const store = 'store v0 v0 width=4';
+    const other = inlined(CALLER, [store, ...check, ...trap]);
+    expect(other.lines.some((l) => l.includes('index=9'))).toBe(true);
+    expect(other.lines.some((l) => l.includes('index=1'))).toBe(false);
+  });
+
   it.each([
-    ['may trap', ['v1 = load.i32 v0 width=4', 'return v1']],
-    ['call', ['v1 = call.i32 v0 index=2 sig=(i32)->(i32)', 'return v1']],
-    ['loop', ['jump b1()', 'b1 depth=1 ():', 'br v0 b1() b2()', 'b2 depth=0 ():', 'return v0']],
+    ['never return', ['trap trap=unreachable']],
+    ['make tail calls', ['tailcall v0 index=3 sig=(i32)->(i32)']],
     ['do a lot', [...Array.from({ length: 13 }, (_, i) => `v${i + 1} = clz.i32 v${i}`), 'return v13']],
   ])('stay calls if they %s', (_, callee) => {
-    expect(inlined(CALLER, callee)).toEqual(CALLER);
+    expect(inlined(CALLER, callee).lines).toEqual(CALLER);
   });
 
   it('stay calls if they are not known', () => {
-    expect(inlined(CALLER, undefined)).toEqual(CALLER);
+    expect(inlined(CALLER, undefined).lines).toEqual(CALLER);
   });
 });
 
@@ -75,22 +102,25 @@ describe('recursion', () => {
     'b2 depth=0 ():',
     'return v0',
   ];
-  const calls = (lines: string[]) => lines.filter((l) => l.includes('call.i32')).length;
+  const unrolled = (code: string[], recursion = true) => {
+    const func = parse(0, code);
+    unrollRecursion(func, { recursion, template: () => undefined, locations: new Locations() });
+    return lines(func);
+  };
+  const calls = (of: string[]) => of.filter((l) => l.includes('call.i32')).length;
 
   it('is unrolled within a bound', () => {
-    expect(calls(inlined(self(1), undefined, true))).toBe(1);
-    expect(calls(inlined(self(2), undefined, true))).toBe(64);
-    expect(calls(inlined(self(4), undefined, true))).toBe(64);
-    const places = inlined(self(2), undefined, true).filter((l) => l.includes('call'));
-    expect(new Set(places.map((l) => l.split('@')[1]))).toEqual(new Set(['1', '2']));
+    expect(calls(unrolled(self(1)))).toBe(1);
+    expect(calls(unrolled(self(2)))).toBeGreaterThan(30);
+    expect(calls(unrolled(self(2)))).toBeLessThan(200);
   });
 
-  it('is left alone where frames are to be seen', () => {
-    expect(inlined(self(2), undefined, false)).toEqual(self(2));
+  it('is left alone where the space is wanted for something else', () => {
+    expect(unrolled(self(2), false)).toEqual(self(2));
   });
 
   it('is left alone if it makes tail calls', () => {
     const code = ['v1 = call.i32 v0 sig=(i32)->(i32)', 'tailcall v1 sig=(i32)->(i32)'];
-    expect(inlined(code, undefined, true)).toEqual(code);
+    expect(unrolled(code)).toEqual(code);
   });
 });

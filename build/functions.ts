@@ -1,0 +1,59 @@
+// The IR of a module's functions, optimised. Small ones are made when they are first called from another, which may
+// want a copy, and kept until their own turn; the others when it is their turn.
+
+import { buildFunction } from './ir/build.ts';
+import type { ModuleEnv } from './ir/emitter.ts';
+import type { Func } from './ir/ir.ts';
+import { Locations } from './ir/locations.ts';
+import { COST_MAX, type Inliner } from './opt/inline.ts';
+import { improve, type OptimiseOptions } from './opt/passes.ts';
+import { makeTemplate, type Template } from './opt/template.ts';
+
+/** Bytes of a body that may come to so few instructions that it can be inlined; an accessor has about 60. */
+const SMALL_BYTES = 128;
+
+export class Functions implements Inliner {
+  readonly locations = new Locations();
+  readonly recursion: boolean;
+  private readonly env: ModuleEnv;
+  private readonly options: OptimiseOptions;
+  private readonly improved = new Map<number, Func>();
+  private readonly templates = new Map<number, Template | undefined>();
+
+  constructor(env: ModuleEnv, options: OptimiseOptions) {
+    this.env = env;
+    this.recursion = env.model === 'register'; // a kernel has other uses for the space
+    this.options = { ...options, inliner: this };
+  }
+
+  /** For the caller to keep. */
+  take(index: number): Func {
+    const func = this.improved.get(index);
+    this.improved.delete(index);
+    return func ?? this.make(index);
+  }
+
+  /** Whether it may be inlined. */
+  isSmall(index: number): boolean {
+    const { body } = this.env.module.funcs[index];
+    return body !== undefined && body.end - body.start <= SMALL_BYTES;
+  }
+
+  template(index: number): Template | undefined {
+    if (!this.isSmall(index)) return undefined;
+    if (!this.templates.has(index)) {
+      this.templates.set(index, undefined); // while it is made, so that a circle of calls has an end
+      const func = this.make(index);
+      this.improved.set(index, func);
+      this.templates.set(index, makeTemplate(func, COST_MAX));
+    }
+    return this.templates.get(index);
+  }
+
+  private make(index: number): Func {
+    const func = buildFunction(this.env, index);
+    this.options.trace?.(func, 'builder');
+    improve(func, this.options);
+    return func;
+  }
+}

@@ -1,0 +1,44 @@
+// Copies of a function's blocks in another, for inlining.
+
+import { type Block, type Func, Inst } from './ir.ts';
+
+/**
+ * Copies all blocks of `from` into `into`, whose layout they do not join. The copy of the entry block has no parameters:
+ * `args` stand for the function's.
+ */
+export function copyBlocks(
+  from: Func,
+  into: Func,
+  args: Inst[],
+  locate: (location: number) => number,
+): Block[] {
+  const values: Inst[] = new Array(from.nextValue);
+  const blocks: Block[] = new Array(from.nextBlock);
+  const [entry] = from.blocks;
+  entry.params.forEach((p, i) => {
+    values[p.id] = args[i];
+  });
+  for (const block of from.blocks) {
+    const copy = into.newBlock();
+    copy.loopDepth = block.loopDepth;
+    blocks[block.id] = copy;
+    if (block !== entry) for (const p of block.params) values[p.id] = into.addParam(copy, p.type);
+  }
+  // A block comes after those that dominate it, so what an instruction uses has been copied before it.
+  for (const block of from.blocks) {
+    const copy = blocks[block.id];
+    for (const inst of block.insts) {
+      const made = Object.assign(new Inst(0, inst.op, inst.type, []), inst, { id: into.nextValue++ });
+      made.block = copy;
+      made.args = inst.args.map((v) => values[v.id]);
+      made.targets = inst.targets.map((e) => ({
+        block: blocks[e.block.id],
+        args: e.args.map((v) => values[v.id]),
+      }));
+      made.loc = locate(inst.loc);
+      values[inst.id] = made;
+      copy.insts.push(made);
+    }
+  }
+  return from.blocks.map((b) => blocks[b.id]);
+}

@@ -1,0 +1,40 @@
+// From locations of code (ir/locations.ts) to offsets in the Wasm file and to places in the source.
+
+import type { Locations } from '../ir/locations.ts';
+import type { WasmModule } from '../wasm/module.ts';
+import type { SourceMap } from './sourcemap.ts';
+import type { Place } from './tables.ts';
+
+export class Places {
+  private readonly module: WasmModule;
+  private readonly locations: Locations;
+  private readonly map: SourceMap | undefined;
+
+  constructor(module: WasmModule, locations: Locations, map: SourceMap | undefined) {
+    this.module = module;
+    this.locations = locations;
+    this.map = map;
+  }
+
+  offsetOf(location: number): number {
+    return this.locations.get(location)?.offset ?? location;
+  }
+
+  /** Of code in the function whose body starts at `bodyStart`. */
+  placeOf(location: number, bodyStart: number): Place {
+    const from = this.locations.get(location);
+    if (!from) return { ...this.map?.positionAt(location, bodyStart) };
+    const { name, body } = this.module.funcs[from.func];
+    const { file, line } = this.before(from.offset, body!.start);
+    return { file, line, inlined: { name, call: this.placeOf(from.call, bodyStart) } };
+  }
+
+  /** Where the map says nothing, the code before counts, as it does for a reader of the line table. */
+  private before(offset: number, start: number): Place {
+    for (let at = offset; this.map && at >= start; at--) {
+      const place = this.map.positionAt(at, start);
+      if (place) return place;
+    }
+    return {};
+  }
+}

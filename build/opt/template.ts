@@ -1,0 +1,99 @@
+// What is copied where a small function is called: its optimised body without the parts that only lead to a trap. Where
+// one of those would be entered, the function itself is called, and does it all again, trap included: so a copy
+// of an accessor is its check and its access, and a back trace still shows the accessor.
+
+import { copyBlocks } from '../ir/copy.ts';
+import { type Block, computePreds, effectsOf, Func, type Inst } from '../ir/ir.ts';
+
+export interface Template {
+  func: Func;
+  /** Instructions that a copy adds. */
+  cost: number;
+}
+
+/** Undefined if the function cannot be inlined: tail calls, no way back, or more than `cost_max` instructions. */
+export function makeTemplate(func: Func, cost_max: number, keepsTraps = false): Template | undefined {
+  if (func.blocks.length > cost_max || func.blocks.some(endsInTailCall)) return undefined;
+  const copy = new Func(func.name, func.index, func.sig);
+  const params = func.blocks[0].params.map((p) => copy.newInst('param', p.type, []));
+  copy.blocks = copyBlocks(func, copy, params, (location) => location);
+  const [entry] = copy.blocks;
+  entry.params = params;
+  params.forEach((p, i) => {
+    p.index = i;
+    p.block = entry;
+  });
+  if (!keepsTraps) leaveOutTraps(copy);
+  if (!copy.blocks.some((b) => b.terminator.op === 'return')) return undefined;
+  const cost = costOf(copy);
+  return cost <= cost_max ? { func: copy, cost } : undefined;
+}
+
+export function costOf(func: Func): number {
+  let cost = 0;
+  for (const { insts } of func.blocks)
+    for (const { op } of insts) if (op !== 'const' && op !== 'jump') cost++;
+  return cost - 1; // a return, at least, becomes nothing
+}
+
+function endsInTailCall(block: Block): boolean {
+  const { op } = block.terminator;
+  return op === 'tailcall' || op === 'tailcallref';
+}
+
+/** Replaces the ways into a trap by a call of the whole function. Only where nothing has been written before. */
+function leaveOutTraps(func: Func): void {
+  const doomed = new Set<Block>();
+  for (const block of func.blocks.toReversed()) {
+    const { op, targets } = block.terminator;
+    if (op === 'trap' || (targets.length > 0 && targets.every((e) => doomed.has(e.block)))) doomed.add(block);
+  }
+  if (doomed.size === 0 || doomed.has(func.blocks[0])) return;
+  computePreds(func);
+  const written = new Set<Block>();
+  let again: Block | undefined;
+  for (const block of func.blocks) {
+    if (block.preds.some((p) => written.has(p)) || block.insts.some(hasEffect)) written.add(block);
+    if (doomed.has(block) || written.has(block)) continue;
+    for (const edge of block.terminator.targets) {
+      if (!doomed.has(edge.block)) continue;
+      again ??= callItself(func);
+      edge.block = again;
+      edge.args = [];
+    }
+  }
+  if (again) removeUnreachable(func, again);
+}
+
+function hasEffect(inst: Inst): boolean {
+  const effects = effectsOf(inst);
+  return (
+    effects.writes !== undefined ||
+    (effects.pinned === true && inst.op !== 'trapif' && inst.targets.length === 0)
+  );
+}
+
+/** Evaluates anew what has been seen to trap. The trap behind it is for a memory that has changed meanwhile. */
+function callItself(func: Func): Block {
+  const block = func.newBlock();
+  const { results } = func.sig;
+  const call = func.newInst('call', results.length === 1 ? results[0] : 'none', func.blocks[0].params);
+  call.index = func.index;
+  call.sig = func.sig;
+  const trap = func.newInst('trap', 'none', []);
+  trap.trap = 'unreachable';
+  for (const inst of [call, trap]) {
+    inst.block = block;
+    block.insts.push(inst);
+  }
+  return block;
+}
+
+function removeUnreachable(func: Func, last: Block): void {
+  const reachable = new Set([func.blocks[0]]);
+  for (const block of func.blocks) {
+    if (reachable.has(block)) for (const e of block.terminator.targets) reachable.add(e.block);
+  }
+  func.blocks = func.blocks.filter((b) => reachable.has(b));
+  func.blocks.push(last);
+}
