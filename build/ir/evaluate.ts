@@ -131,6 +131,8 @@ const INT64: Partial<Record<Op, Int64>> = {
   divu: (_, b, u) => (b === 0n ? undefined : u / BigInt.asUintN(64, b)),
   rems: (a, b) => (b === 0n ? undefined : a % b),
   remu: (_, b, u) => (b === 0n ? undefined : u % BigInt.asUintN(64, b)),
+  mulhis: (a, b) => (a * b) >> 64n,
+  mulhiu: (_, b, u) => (u * BigInt.asUintN(64, b)) >> 64n,
   clz: (_a, _b, u) => BigInt(64 - (u === 0n ? 0 : u.toString(2).length)),
   ctz: (_a, _b, u) => (u === 0n ? 64n : BigInt((u & -u).toString(2).length - 1)),
   popcnt: (_a, _b, u) => BigInt(bitCount(u)),

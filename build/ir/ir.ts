@@ -61,6 +61,8 @@ export type Op =
   | 'const' // `imm`
   | IntBinary
   | IntDivision
+  | 'mulhis'
+  | 'mulhiu' // i64: the upper half of the 128-bit product
   | IntUnary
   | IntCompare
   | 'eqz'

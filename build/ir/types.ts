@@ -11,6 +11,7 @@ function define(ops: string, signature: string): void {
 
 define('const', ':v');
 define('add sub mul and or xor shl shrs shru rotl rotr divs divu rems remu', 'tt:n');
+define('mulhis mulhiu', 'll:l');
 define('clz ctz popcnt extend8s extend16s', 't:n');
 define('extend32s', 'l:l');
 define('eqz', 'n:i');

@@ -1,8 +1,9 @@
 // Replaces operations that the processor lacks by sequences of others. Required before selection.
 
-import type { Func, Inst, Op, Type } from '../ir/ir.ts';
+import type { Func, Inst, Op } from '../ir/ir.ts';
 import { Replacements } from '../ir/params.ts';
 import type { Features } from './passes.ts';
+import { Sequence } from './sequence.ts';
 
 const ROUNDING: ReadonlySet<Op> = new Set(['fceil', 'ffloor', 'ftrunc', 'fnearest']);
 
@@ -13,7 +14,7 @@ export function legalise(func: Func, features: Features): void {
     const out: Inst[] = [];
     for (const inst of block.insts) {
       const expand = expander(inst, features);
-      if (expand) replaced.set(inst, expand(new Builder(func, out, inst), inst));
+      if (expand) replaced.set(inst, expand(new Sequence(func, out, inst), inst));
       else out.push(inst);
     }
     block.insts = out;
@@ -21,52 +22,23 @@ export function legalise(func: Func, features: Features): void {
   if (replaced.count > 0) replaced.rewrite(func);
 }
 
-type Expander = (b: Builder, inst: Inst) => Inst;
+type Expander = (b: Sequence, inst: Inst) => Inst;
 
 function expander(inst: Inst, features: Features): Expander | undefined {
   if (inst.op === 'popcnt' && !features.popcnt) return countBits;
   return ROUNDING.has(inst.op) && !features.sse41 ? round : undefined;
 }
 
-/** Appends instructions in the place of `of`. */
-class Builder {
-  private readonly func: Func;
-  private readonly out: Inst[];
-  private readonly of: Inst;
-
-  constructor(func: Func, out: Inst[], of: Inst) {
-    this.func = func;
-    this.out = out;
-    this.of = of;
-  }
-
-  emit(op: Op, type: Type, ...args: Inst[]): Inst {
-    const inst = this.func.newInst(op, type, args);
-    inst.loc = this.of.loc;
-    inst.block = this.of.block;
-    this.out.push(inst);
-    return inst;
-  }
-
-  const(type: Type, imm: number | bigint): Inst {
-    const inst = this.emit('const', type);
-    inst.imm = imm;
-    return inst;
-  }
-}
-
 /** Sums of neighbouring 1, 2, then 4 bits in place; a multiplication adds up the bytes. */
-function countBits(b: Builder, { type, args: [x] }: Inst): Inst {
+function countBits(b: Sequence, { type, args: [x] }: Inst): Inst {
   const bits = type === 'i32' ? 32 : 64;
-  const int = (n: bigint) =>
-    b.const(type, type === 'i32' ? Number(BigInt.asIntN(32, n)) : BigInt.asIntN(64, n));
-  const masked = (v: Inst, mask: bigint) => b.emit('and', type, v, int(mask));
-  const shifted = (v: Inst, n: bigint) => b.emit('shru', type, v, int(n));
-  const pairs = b.emit('sub', type, x, masked(shifted(x, 1n), 0x5555555555555555n));
+  const masked = (v: Inst, mask: bigint) => b.emit('and', type, v, b.int(type, mask));
+  const shifted = (v: Inst, n: number) => b.shift('shru', v, n);
+  const pairs = b.emit('sub', type, x, masked(shifted(x, 1), 0x5555555555555555n));
   const low = masked(pairs, 0x3333333333333333n);
-  const nibbles = b.emit('add', type, low, masked(shifted(pairs, 2n), 0x3333333333333333n));
-  const bytes = masked(b.emit('add', type, nibbles, shifted(nibbles, 4n)), 0x0f0f0f0f0f0f0f0fn);
-  return shifted(b.emit('mul', type, bytes, int(0x0101010101010101n)), BigInt(bits - 8));
+  const nibbles = b.emit('add', type, low, masked(shifted(pairs, 2), 0x3333333333333333n));
+  const bytes = masked(b.emit('add', type, nibbles, shifted(nibbles, 4)), 0x0f0f0f0f0f0f0f0fn);
+  return shifted(b.emit('mul', type, bytes, b.int(type, 0x0101010101010101n)), bits - 8);
 }
 
 /**
@@ -74,7 +46,7 @@ function countBits(b: Builder, { type, args: [x] }: Inst): Inst {
  * exact. From there one step in the wanted direction may be missing. Larger values are integers already, and
  * a multiplication by one leaves them alone but makes a signalling NaN quiet (WebAssembly core 4.3.3).
  */
-function round(b: Builder, { op, type, args: [x] }: Inst): Inst {
+function round(b: Sequence, { op, type, args: [x] }: Inst): Inst {
   const limit = type === 'f32' ? b.const(type, 0x4b000000) : b.const(type, 0x4330000000000000n);
   const one = type === 'f32' ? b.const(type, 0x3f800000) : b.const(type, 0x3ff0000000000000n);
   const magnitude = b.emit('fabs', type, x);
@@ -85,7 +57,7 @@ function round(b: Builder, { op, type, args: [x] }: Inst): Inst {
 }
 
 /** The value whose magnitude is the result's, and its sign too unless that is zero. */
-function corrected(b: Builder, op: Op, x: Inst, magnitude: Inst, nearest: Inst, one: Inst): Inst {
+function corrected(b: Sequence, op: Op, x: Inst, magnitude: Inst, nearest: Inst, one: Inst): Inst {
   const { type } = x;
   if (op === 'fnearest') return nearest;
   if (op === 'ftrunc') {

@@ -6,6 +6,7 @@ import type { Func } from '../ir/ir.ts';
 import { verify } from '../ir/verify.ts';
 import { simplifyCfg } from './cfg.ts';
 import { removeDeadCode } from './dce.ts';
+import { expandDivisions } from './divide.ts';
 import { fold } from './fold.ts';
 import { numberValues } from './gvn.ts';
 import { type Inliner, inlineCalls } from './inline.ts';
@@ -35,6 +36,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'recursion', run: (func, _, inliner) => inliner && unrollRecursion(func, inliner) },
   { name: 'fold', run: fold },
   { name: 'cfg', run: simplifyCfg },
+  { name: 'divide', run: expandDivisions },
   { name: 'gvn', run: numberValues },
   { name: 'loads', run: eliminateLoads },
   { name: 'licm', run: hoistInvariants },

@@ -49,6 +49,9 @@ export const integerRules: Record<string, Rule> = {
   imulimm(e, m) {
     e.asm.imulImm(sizeOf(m), e.reg(m, 0), e.rm(m, 1), m.data.imm as number);
   },
+  mulhigh(e, m) {
+    e.asm.unary(m.data.signed ? 'imul' : 'mul', sizeOf(m), e.rm(m, 2));
+  },
   shift(e, m) {
     const count = m.data.imm === undefined ? 'cl' : (m.data.imm as number);
     if (count !== 0) e.asm.shift(m.data.shift as 'shl', sizeOf(m), e.reg(m, 0), count);

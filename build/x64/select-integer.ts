@@ -246,6 +246,7 @@ export function lowerInteger(s: Selector, inst: Inst): boolean {
   if (op === 'mul') return lowerMul(s, inst);
   if (SHIFT[op]) return lowerShift(s, inst, SHIFT[op]);
   if (op === 'divs' || op === 'divu' || op === 'rems' || op === 'remu') return lowerDivision(s, inst);
+  if (op === 'mulhis' || op === 'mulhiu') return lowerMulHigh(s, inst);
   if (op in INT_COND || op === 'eqz' || FLOAT_COMPARE[op]) return lowerSetcc(s, inst);
   if (op === 'select') return lowerSelect(s, inst);
   return lowerIntUnary(s, inst);
@@ -363,6 +364,14 @@ function lowerDivision(s: Selector, inst: Inst): boolean {
   const checkMinusOne = inst.op === 'rems' && (divisor === undefined || divisor === -1);
   const m = s.emit('div', ops, { size, signed, checkMinusOne, trap: 'division' });
   m.clobbers = (1 << (wantsRemainder ? RAX : RDX)) >>> 0;
+  return true;
+}
+
+/** mul and imul: rax by a register or slot, the upper half of the product in rdx. */
+function lowerMulHigh(s: Selector, inst: Inst): boolean {
+  const [a, b] = inst.args;
+  const ops = [s.def(inst, 'fixed', RDX), s.use(a, 'fixed', RAX), s.use(b, 'any')];
+  s.emit('mulhigh', ops, { size: 8, signed: inst.op === 'mulhis' }).clobbers = (1 << RAX) >>> 0;
   return true;
 }
 

@@ -7,6 +7,7 @@ import { printFunc } from '../../build/ir/print.ts';
 import { verify } from '../../build/ir/verify.ts';
 import { simplifyCfg } from '../../build/opt/cfg.ts';
 import { removeDeadCode } from '../../build/opt/dce.ts';
+import { expandDivisions } from '../../build/opt/divide.ts';
 import { fold } from '../../build/opt/fold.ts';
 import { numberValues } from '../../build/opt/gvn.ts';
 import { hoistInvariants } from '../../build/opt/licm.ts';
@@ -167,6 +168,45 @@ describe('cfg', () => {
       simplifyCfg,
     );
     expect(lines).toContain('jump b1(v1)');
+  });
+});
+
+describe('divide', () => {
+  const divided = (...code: string[]) =>
+    after(
+      ['func "f" index=0 (i32, i32) -> (i32)\nb0 depth=0 (v0: i32, v1: i32):', ...code].join('\n'),
+      expandDivisions,
+      removeDeadCode,
+    ).slice(1);
+
+  it('multiplies by the reciprocal of a constant', () => {
+    expect(divided('v2 = const.i32 10', 'v3 = divu.i32 v0 v2', 'return v3')).toEqual([
+      'v5 = zext.i64 v0',
+      'v6 = const.i64 3435973837',
+      'v7 = mul.i64 v5 v6',
+      'v8 = const.i64 35',
+      'v9 = shru.i64 v7 v8',
+      'v10 = wrap.i32 v9',
+      'return v10',
+    ]);
+  });
+
+  it('keeps a quotient that traps', () => {
+    const code = ['v2 = const.i32 -1', 'v3 = divs.i32 v0 v2', 'return v3'];
+    expect(divided(...code)).toEqual(code);
+    expect(divided('v2 = const.i32 -1', 'v3 = rems.i32 v0 v2', 'return v3').at(-2)).toMatch(/= const.i32 0$/);
+  });
+
+  it('takes a remainder from the quotient, which may come later if no sign can make it trap', () => {
+    expect(divided('v2 = remu.i32 v0 v1', 'v3 = divu.i32 v0 v1', 'v4 = add.i32 v2 v3', 'return v4')).toEqual([
+      'v6 = divu.i32 v0 v1',
+      'v7 = mul.i32 v6 v1',
+      'v8 = sub.i32 v0 v7',
+      'v4 = add.i32 v8 v6',
+      'return v4',
+    ]);
+    const signed = ['v2 = rems.i32 v0 v1', 'v3 = divs.i32 v0 v1', 'v4 = add.i32 v2 v3', 'return v4'];
+    expect(divided(...signed)).toEqual(signed);
   });
 });
 
