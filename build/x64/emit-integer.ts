@@ -12,7 +12,7 @@ const isReg = (x: RM): x is number => typeof x === 'number';
 
 export const integerRules: Record<string, Rule> = {
   mov(e, m) {
-    move(e, m.ops[0].loc, m.ops[1].loc);
+    move(e, m.ops[0].loc, m.ops[1].loc, sizeOf(m));
   },
   xchg(e, m) {
     exchange(e, m.ops[0].loc, m.ops[1].loc);
@@ -92,8 +92,8 @@ export const integerRules: Record<string, Rule> = {
   },
 };
 
-/** Between any two locations of one class; whole 8 bytes, so that a slot keeps an i32's zero upper half. */
-export function move(e: Emitter, toLoc: number, fromLoc: number): void {
+/** Between any two locations of one class. Slots are written whole: an i32 has a zero upper half there too. */
+function move(e: Emitter, toLoc: number, fromLoc: number, size: Size): void {
   if (toLoc === fromLoc) return;
   const [to, from] = [e.locOperand(toLoc), e.locOperand(fromLoc)];
   const a = e.asm;
@@ -103,8 +103,8 @@ export function move(e: Emitter, toLoc: number, fromLoc: number): void {
   } else if (isReg(from) && from >= 16) {
     a.sseStore('movsd', to as Mem, from);
   } else if (isReg(to)) {
-    if (isReg(from)) a.mov(8, to, from);
-    else a.load(to, from, 8, false, 8);
+    if (isReg(from)) a.mov(size, to, from);
+    else a.load(to, from, size, false, size);
   } else if (isReg(from)) {
     a.store(to, from, 8);
   } else {

@@ -130,6 +130,9 @@ export interface MData {
   [key: string]: unknown;
 }
 export const NO_DATA: MData = {};
+/** Of moves: whole registers, or the lower 32 bits of those whose upper ones are zero. */
+export const WIDE: MData = { size: 8 };
+export const NARROW: MData = { size: 4 };
 
 export class MBlock {
   id: number;
@@ -152,6 +155,8 @@ export class MFunc {
   blocks: MBlock[] = [];
   /** Class of each virtual register. */
   classes: RegClass[] = [];
+  /** Which of them have zero upper 32 bits (i32 values), so that moving the lower ones is enough. */
+  narrow: boolean[] = [];
   /** Number of 8-byte spill slots, set by the allocator. */
   spillSlots = 0;
   /** Registers that the allocator used, set by the allocator (the prologue saves the callee-saved ones). */
@@ -159,8 +164,9 @@ export class MFunc {
   constructor(name: string) {
     this.name = name;
   }
-  newVReg(cls: RegClass): VReg {
+  newVReg(cls: RegClass, narrow = false): VReg {
     this.classes.push(cls);
+    this.narrow.push(narrow);
     return this.classes.length - 1;
   }
 }

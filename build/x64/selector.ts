@@ -206,7 +206,7 @@ export class Selector {
   vregOf(v: Inst): VReg {
     let r = this.vregs[v.id];
     if (r < 0) {
-      r = this.out.newVReg(classOf(v.type));
+      r = this.out.newVReg(classOf(v.type), v.type === 'i32');
       this.vregs[v.id] = r;
     }
     return r;
@@ -216,7 +216,7 @@ export class Selector {
   value(v: Inst): VReg {
     const x = this.aliased(v);
     if (x.op !== 'const') return this.vregOf(x);
-    const r = this.newVReg(classOf(x.type));
+    const r = this.out.newVReg(classOf(x.type), x.type === 'i32');
     const def = new Operand(r, 'def');
     const data = { imm: BigInt(x.imm), size: sizeOf(x.type) };
     this.emit(classOf(x.type) === 'int' ? 'movimm' : 'fconst', [def], data);

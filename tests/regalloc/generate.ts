@@ -125,8 +125,8 @@ class Generator {
   }
 
   /** A new value, in scope from the next instruction on. */
-  private fresh(cls: RegClass): VReg {
-    const v = this.func.newVReg(cls);
+  private fresh(cls: RegClass, narrow = cls === 'int' && this.func.classes.length % 2 === 0): VReg {
+    const v = this.func.newVReg(cls, narrow);
     this.newborn.push(v);
     return v;
   }
@@ -183,7 +183,8 @@ class Generator {
   private move(): void {
     const cls = this.classHere();
     const from = new Operand(this.value(cls), 'use', 'any');
-    this.emit('copy', [new Operand(this.fresh(cls), 'def', 'any'), from]).isMove = true;
+    const to = this.fresh(cls, this.func.narrow[from.vreg]);
+    this.emit('copy', [new Operand(to, 'def', 'any'), from]).isMove = true;
   }
 
   private twoAddress(): void {

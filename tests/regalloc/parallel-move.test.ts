@@ -13,11 +13,11 @@ const XMM1 = 17;
 const NONE = (): number => -1;
 
 function int(to: number, from: number): Move {
-  return { to, from, float: false };
+  return { to, from, float: false, narrow: false };
 }
 
 function float(to: number, from: number): Move {
-  return { to, from, float: true };
+  return { to, from, float: true, narrow: false };
 }
 
 /** Runs the steps on locations that hold their own numbers; a mixed-class move between registers is an error. */
@@ -90,7 +90,8 @@ describe('parallel moves', () => {
         [ints, false],
         [floats, true],
       ] as const) {
-        for (const to of locs) if (rnd.chance(60)) moves.push({ to, from: rnd.pick(locs), float: isFloat });
+        for (const to of locs)
+          if (rnd.chance(60)) moves.push({ to, from: rnd.pick(locs), float: isFloat, narrow: false });
       }
       const scratch = rnd.chance(50) ? 9 : -1;
       const held = run(moves, () => scratch);

@@ -2,7 +2,7 @@
 // over which values each location holds, along every path. Requires the function before (a deep copy) and after
 // allocation. Guarantees: if it returns, every use reads its value, and every constraint of mir.ts holds.
 
-import { type Loc, MBlock, MFunc, MInst, Operand, SLOT0, type VReg } from '../mir.ts';
+import { type Loc, MBlock, MFunc, MInst, NARROW, Operand, SLOT0, type VReg } from '../mir.ts';
 
 /** The values in each location. A location that is absent holds none that is known; the lists are never changed. */
 type State = Map<Loc, readonly VReg[]>;
@@ -13,6 +13,7 @@ const NOTHING: readonly VReg[] = [];
 export function copyForCheck(func: MFunc): MFunc {
   const copy = new MFunc(func.name);
   copy.classes = func.classes.slice();
+  copy.narrow = func.narrow.slice();
   const blocks = new Map(func.blocks.map((b) => [b, new MBlock(b.id)]));
   for (const [b, to] of blocks) {
     to.params = b.params.slice();
@@ -160,7 +161,9 @@ class BlockChecker {
     const [to, from] = inst.ops;
     if (inst.ops.length !== 2 || (inst.op !== 'mov' && inst.op !== 'xchg')) this.fail('is no move');
     const [a, b] = [this.holds(to.loc), this.holds(from.loc)];
-    this.state.set(to.loc, b);
+    // Half a move is enough for what has nothing in the other half; all values in one place are the same.
+    const whole = inst.data !== NARROW || b.some((v) => this.before.narrow[v]);
+    this.state.set(to.loc, whole ? b : NOTHING);
     if (inst.op === 'xchg') this.state.set(from.loc, a);
   }
 

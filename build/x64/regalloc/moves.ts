@@ -69,8 +69,9 @@ export class Resolver {
 
   private move(inst: number, phase: number, vreg: VReg, to: Loc, from: Loc): void {
     if (to === from) return;
-    const float = this.p.func.classes[vreg] === 'float';
-    this.gaps[inst] = { to, from, float, phase, next: this.gaps[inst] };
+    const { classes, narrow } = this.p.func;
+    const float = classes[vreg] === 'float';
+    this.gaps[inst] = { to, from, float, narrow: narrow[vreg], phase, next: this.gaps[inst] };
   }
 
   private locateOperands(piece: Range): void {

@@ -11,6 +11,8 @@ export interface Move {
   to: Loc;
   from: Loc;
   float: boolean;
+  /** The value has zero upper 32 bits. */
+  narrow: boolean;
 }
 
 export interface Step extends Move {
@@ -22,8 +24,8 @@ export interface Step extends Move {
 export function sequence(moves: Move[], free: () => Loc): Step[] {
   const steps: Step[] = [];
   if (moves.length === 1) {
-    const [{ to, from, float }] = moves;
-    if (to !== from) steps.push({ to, from, float, exchange: false });
+    const [only] = moves;
+    if (only.to !== only.from) steps.push({ ...only, exchange: false });
     return steps;
   }
   const pending = new Map<Loc, Move>();

@@ -1,7 +1,7 @@
 // The last step: inserts the moves into the instruction lists, and drops copies that became nothing, block parameters
 // and edge arguments. Requires the moves of each gap by phase (moves.ts) and the final register file.
 
-import { type Loc, type MBlock, MInst, Operand, SLOT0 } from '../mir.ts';
+import { type Loc, type MBlock, type MData, MInst, NARROW, Operand, SLOT0, WIDE } from '../mir.ts';
 import { Holdings } from './holdings.ts';
 import { type Move, sequence } from './parallel-move.ts';
 import { type Program, terminatorOf } from './program.ts';
@@ -45,6 +45,7 @@ export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void 
         from.loc = holdings.source(from.loc);
         if (!holdings.copy(to.loc, from.loc)) continue;
         inst.op = 'mov';
+        inst.data = p.func.narrow[to.vreg] ? NARROW : WIDE;
       } else holdings.run(inst);
       out.push(inst);
       used |= inst.clobbers;
@@ -73,13 +74,13 @@ function insertMoves(out: MInst[], gap: PlacedMove, loc: number, holdings: Holdi
     const parallel: Move[] = [];
     for (let m: Gap = gap; m; m = m.next) if (m.phase === phase) parallel.push(m);
     if (parallel.length === 0) continue;
-    for (const { to, from, exchange } of sequence(parallel, free)) {
+    for (const { to, from, narrow, exchange } of sequence(parallel, free)) {
       if (exchange) {
         holdings.exchange(to, from);
-        out.push(moveInst(to, from, 'xchg', loc));
+        out.push(moveInst(to, from, 'xchg', WIDE, loc));
       } else {
         const source = holdings.source(from);
-        if (holdings.copy(to, source)) out.push(moveInst(to, source, 'mov', loc));
+        if (holdings.copy(to, source)) out.push(moveInst(to, source, 'mov', narrow ? NARROW : WIDE, loc));
       }
     }
   }
@@ -98,10 +99,10 @@ function scratch(p: Program, registers: RegisterFile, gap: PlacedMove, i: number
   return -1;
 }
 
-function moveInst(toLoc: Loc, fromLoc: Loc, op: string, loc: number): MInst {
+function moveInst(toLoc: Loc, fromLoc: Loc, op: string, data: MData, loc: number): MInst {
   const to = new Operand(-1, 'def', 'any');
   const from = new Operand(-1, 'use', 'any');
   to.loc = toLoc;
   from.loc = fromLoc;
-  return new MInst(op, [to, from], undefined, loc);
+  return new MInst(op, [to, from], data, loc);
 }
