@@ -59,12 +59,16 @@ class Line extends Shape {
   }
 }
 
-const shapes: Shape[] = [];
-for (let i: u32 = 0; i < 64; i++) {
-  if (i % 3 === 0) shapes.push(new Square(i));
-  else if (i % 3 === 1) shapes.push(new Box(i, i + 3));
-  else shapes.push(new Line());
+function makeShapes(): Shape[] {
+  const shapes: Shape[] = [];
+  for (let i: u32 = 0; i < 64; i++) {
+    if (i % 3 === 0) shapes.push(new Square(i));
+    else if (i % 3 === 1) shapes.push(new Box(i, i + 3));
+    else shapes.push(new Line());
+  }
+  return shapes;
 }
+
 const order = new StaticArray<i32>(256);
 
 function sortBy(compare: (a: i32, b: i32) => i32): void {
@@ -81,6 +85,7 @@ function sortBy(compare: (a: i32, b: i32) => i32): void {
 
 export function run(count: u32): u64 {
   seed(29);
+  const shapes = makeShapes();
   let hash = EMPTY;
   let value: u32 = 1;
   for (let round: u32 = 0; round < count; round++) {

@@ -54,7 +54,7 @@ const list = (names: string, folder = '.'): string[] => names.split(' ').map((n)
 const REAL: BenchProgram[] = [
   {
     name: 'real-zlib',
-    count: 5,
+    count: 8,
     smoke: 1,
     oracle: zlibCrc,
     source: {
@@ -141,23 +141,23 @@ const REAL: BenchProgram[] = [
 ];
 
 export const PROGRAMS: readonly BenchProgram[] = [
-  asc('ring', LIKE_KERNEL, 400_000, 100),
+  asc('ring', LIKE_KERNEL, 800_000, 100),
   asc('text-hexdump', LIKE_KERNEL, 8000, 5),
   asc('text-utf', PLAIN, 4000, 5),
-  asc('text-strings', COLLECTED, 1000, 5),
+  asc('text-strings', COLLECTED, 2000, 5),
   { ...asc('sum-crc32', PLAIN, 1000, 5), oracle: crc32Result },
   { ...c('sum-sha256', 800, 2), oracle: sha256Result },
-  { ...c('sum-xxhash', 20_000, 5), oracle: xxhashResult },
+  { ...c('sum-xxhash', 40_000, 5), oracle: xxhashResult },
   asc('sort', PLAIN, 60, 1),
   c('pack-lz', 60, 1),
-  c('interpreter', 300, 1),
-  c('call-recursive', 300, 1),
-  asc('call-indirect', PLAIN, 1000, 2),
-  c('divide', 1_000_000, 100),
-  asc('map', COLLECTED, 60, 1),
-  c('allocator', 600, 2),
-  c('float-nbody', 600, 2),
+  c('interpreter', 600, 1),
+  c('call-recursive', 1000, 1),
+  asc('call-indirect', PLAIN, 2500, 2),
+  c('divide', 2_000_000, 100),
+  asc('map', COLLECTED, 120, 1),
+  c('allocator', 1000, 2),
+  c('float-nbody', 1000, 2),
   asc('matrix', PLAIN, 180, 2),
-  asc('copy', PLAIN, 5_000_000, 1000),
+  asc('copy', PLAIN, 10_000_000, 1000),
   ...REAL,
 ];
