@@ -11,6 +11,8 @@ import { makeTemplate, type Template } from './opt/template.ts';
 
 /** Bytes of a body that may come to so few instructions that it can be inlined; an accessor has about 60. */
 const SMALL_BYTES = 128;
+/** Functions that are made while others wait for them: a chain of thousands would exhaust our own stack. */
+const WAITING_MAX = 64;
 
 export class Functions implements Inliner {
   readonly locations = new Locations();
@@ -18,6 +20,7 @@ export class Functions implements Inliner {
   private readonly env: ModuleEnv;
   private readonly options: OptimiseOptions;
   private readonly improved = new Map<number, Func>();
+  private waiting = 0;
   private readonly templates = new Map<number, Template | undefined>();
 
   constructor(env: ModuleEnv, options: OptimiseOptions) {
@@ -42,8 +45,11 @@ export class Functions implements Inliner {
   template(index: number): Template | undefined {
     if (!this.isSmall(index)) return undefined;
     if (!this.templates.has(index)) {
+      if (this.waiting === WAITING_MAX) return undefined;
       this.templates.set(index, undefined); // while it is made, so that a circle of calls has an end
+      this.waiting++;
       const func = this.make(index);
+      this.waiting--;
       this.improved.set(index, func);
       this.templates.set(index, makeTemplate(func, COST_MAX));
     }

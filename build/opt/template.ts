@@ -3,7 +3,7 @@
 // of an accessor is its check and its access, and a back trace still shows the accessor.
 
 import { copyBlocks } from '../ir/copy.ts';
-import { type Block, computePreds, effectsOf, Func, type Inst } from '../ir/ir.ts';
+import { type Block, effectsOf, Func, type Inst } from '../ir/ir.ts';
 
 export interface Template {
   func: Func;
@@ -49,11 +49,11 @@ function leaveOutTraps(func: Func): void {
     if (op === 'trap' || (targets.length > 0 && targets.every((e) => doomed.has(e.block)))) doomed.add(block);
   }
   if (doomed.size === 0 || doomed.has(func.blocks[0])) return;
-  computePreds(func);
-  const written = new Set<Block>();
+  const written = new Set(func.blocks.filter((b) => b.insts.some(hasEffect)));
+  // A set visits what is added on the way. In a loop, what one round has written is written before the next.
+  for (const block of written) for (const e of block.terminator.targets) written.add(e.block);
   let again: Block | undefined;
   for (const block of func.blocks) {
-    if (block.preds.some((p) => written.has(p)) || block.insts.some(hasEffect)) written.add(block);
     if (doomed.has(block) || written.has(block)) continue;
     for (const edge of block.terminator.targets) {
       if (!doomed.has(edge.block)) continue;

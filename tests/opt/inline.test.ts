@@ -80,6 +80,25 @@ describe('small functions', () => {
     expect(other.lines.some((l) => l.includes('index=1'))).toBe(false);
   });
 
+  it('are not called after all for what an earlier round of a loop has written', () => {
+    const callee = [
+      'jump b1(v0)',
+      'b1 depth=1 (v1: i32):',
+      'br v1 b2() b3()',
+      'b2 depth=0 ():',
+      'trap trap=unreachable',
+      'b3 depth=1 ():',
+      'store v1 v0 width=4',
+      'v2 = clz.i32 v1',
+      'br v2 b1(v2) b4()',
+      'b4 depth=0 ():',
+      'return v2',
+    ];
+    const { lines } = inlined(CALLER, callee);
+    expect(lines.join()).toContain('store');
+    expect(lines.join()).not.toContain('call');
+  });
+
   it.each([
     ['never return', ['trap trap=unreachable']],
     ['make tail calls', ['tailcall v0 index=3 sig=(i32)->(i32)']],

@@ -405,3 +405,13 @@ test('calls: globals of every type', async () => {
   calls.push({ name: 'swap funcref', args: [] }, { name: 'swap funcref', args: [] });
   await expectSame('calls-globals', module, calls);
 });
+
+test('calls: a chain of thousands of small functions, each of which could be inlined into the one before', async () => {
+  const module = new ModuleBuilder();
+  const last = 5000;
+  for (let i = 0; i < last; i++)
+    module.internal(['i32'], ['i32'], [...get(0), ...i32(3), ...op('i32.mul'), ...op('call', i + 1)]);
+  module.internal(['i32'], ['i32'], [...get(0), ...i32(1), ...op('i32.add')]);
+  module.export('first', ['i32'], ['i32'], [...get(0), ...op('call', 0)]);
+  await expectSame('calls-chain', module, [{ name: 'first', args: [5n] }]);
+});
