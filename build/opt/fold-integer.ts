@@ -22,12 +22,21 @@ function isBoolean(v: Inst): boolean {
   );
 }
 
+/** Intrinsics that bring in less than an i32 (docs/abi.md §6). */
+const NARROW_RESULT: Record<string, bigint | undefined> = {
+  in8: 0xffn,
+  in16: 0xffffn,
+  load8: 0xffn,
+  load16: 0xffffn,
+  peek8: 0xffn,
+};
+
 /** Zero-extended to more than it holds: the bits that may be set. */
 function maskOf(v: Inst): bigint | undefined {
   if (v.op === 'load' && !v.signed && v.width < Number(bitsOf(v)) / 8)
     return (1n << BigInt(8 * v.width)) - 1n;
   if (v.op === 'and') return constOf(v.args[1]);
-  return undefined;
+  return v.op === 'x86' ? NARROW_RESULT[v.intrinsic] : undefined;
 }
 
 const INVERSE: Partial<Record<Op, Op>> = {

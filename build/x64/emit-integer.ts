@@ -133,6 +133,12 @@ function exchange(e: Emitter, x: number, y: number): void {
   }
 }
 
+/** 128 does not fit in a byte with a sign, -128 does. The zero and sign flags are the result's either way. */
+function addImmediate(e: Emitter, size: Size, to: number, imm: number): void {
+  if (imm === 128) e.asm.aluImm('sub', size, to, -128);
+  else e.asm.aluImm('add', size, to, imm);
+}
+
 /** An addition in its shortest form: inc-free add when the result shares a register, else lea. */
 function emitLea(e: Emitter, m: MInst): void {
   const mem = e.address(m, m.data.mem!);
@@ -141,7 +147,7 @@ function emitLea(e: Emitter, m: MInst): void {
   const sum = mem.sym === undefined && mem.scale === 1;
   if (sum && mem.index < 0 && mem.base === to) {
     if (mem.disp !== 0) {
-      e.asm.aluImm('add', size, to, mem.disp);
+      addImmediate(e, size, to, mem.disp);
       e.claimFlags(to, size);
     } else if (size === 4) e.asm.mov(4, to, to);
   } else if (sum && mem.index < 0 && mem.disp === 0) {

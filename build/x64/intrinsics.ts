@@ -12,6 +12,8 @@ export interface Intrinsic {
   params: (number | 'any')[];
   result?: number | 'any';
   clobbers?: number[];
+  /** Only so many low bytes of the last operand count. */
+  width?: number;
   /** Number of scratch registers, after the operands in `regs`. */
   temps?: number;
   /** `regs`: result (if there is one), operands, scratch registers. */
@@ -36,6 +38,7 @@ function portOut(width: 1 | 2 | 4): Intrinsic {
   return {
     signature: { params: ['i32', 'i32'], results: [] },
     params: [RDX, RAX],
+    width,
     emit: (a) => a.out(width),
   };
 }
@@ -53,6 +56,7 @@ function storeTo(width: 1 | 2 | 4 | 8): Intrinsic {
   return {
     signature: { params: ['i32', width === 8 ? 'i64' : 'i32'], results: [] },
     params: ['any', 'any'],
+    width,
     emit: (a, [to, value]) => a.store(at(to), value, width),
   };
 }

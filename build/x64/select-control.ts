@@ -5,6 +5,7 @@ import { INTRINSICS } from './intrinsics.ts';
 import { type MEdge, type MInst, Operand, type RegSet } from './mir.ts';
 import { lowerCall } from './select-call.ts';
 import { condition } from './select-integer.ts';
+import { stripNarrowing } from './select-memory.ts';
 import type { Selector } from './selector.ts';
 
 export { lowerEntry } from './select-call.ts';
@@ -77,8 +78,10 @@ function lowerIntrinsic(s: Selector, inst: Inst): boolean {
     }
     ops.push(def);
   }
-  inst.args.forEach((arg, i) => {
+  inst.args.forEach((value, i) => {
     const where = spec.params[i];
+    const low = spec.width !== undefined && i === inst.args.length - 1;
+    const arg = low ? stripNarrowing(s, value, spec.width!) : value;
     ops.push(where === 'any' ? s.lateUse(arg) : s.use(arg, 'fixed', where));
   });
   const temps = spec.temps ?? 0;

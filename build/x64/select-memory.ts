@@ -198,7 +198,7 @@ function lowerStore(s: Selector, inst: Inst): boolean {
 }
 
 /** A narrow store writes only the low bytes: masks and extensions of the value that keep them are not needed. */
-function stripNarrowing(s: Selector, value: Inst, width: number): Inst {
+export function stripNarrowing(s: Selector, value: Inst, width: number): Inst {
   let v = value;
   for (;;) {
     if (!s.foldable(v)) return v;
