@@ -1,8 +1,10 @@
 // Encoding of loads, stores, read-modify-write and atomics.
 
+import type { Mem } from './asm.ts';
 import type { Rule } from './emit.ts';
 import type { Emitter } from './emitter.ts';
-import { type MInst, RAX } from './mir.ts';
+import { type MInst, type MMem, RAX } from './mir.ts';
+import type { Piece } from './select-block.ts';
 
 type Width = 1 | 2 | 4 | 8;
 const widthOf = (m: MInst): Width => m.data.width as Width;
@@ -18,6 +20,19 @@ export const memoryRules: Record<string, Rule> = {
   store(e, m) {
     const value = e.reg(m, 0);
     e.asm.store(e.mem(m), value, widthOf(m));
+  },
+  /** All of the block is read before any of it is written. */
+  copyblock(e, m) {
+    const { from, to, pieces } = m.data as { from: MMem; to: MMem; pieces: Piece[] };
+    const part = (mem: MMem, at: number): Mem => e.access(m, { ...mem, disp: mem.disp + at });
+    pieces.forEach(({ at, width }, i) => {
+      if (width === 16) e.asm.sse('movups', e.reg(m, i), part(from, at));
+      else e.asm.load(e.reg(m, i), part(from, at), width, false, wordOf(width));
+    });
+    pieces.forEach(({ at, width }, i) => {
+      if (width === 16) e.asm.sseStore('movups', part(to, at), e.reg(m, i));
+      else e.asm.store(part(to, at), e.reg(m, i), width);
+    });
   },
   storeimm(e, m) {
     e.asm.storeImm(e.mem(m), truncateImmediate(m.data.imm as number, widthOf(m)), widthOf(m));

@@ -109,9 +109,13 @@ export class Emitter {
 
   /** The instruction's memory operand. Call it right before emitting the access: it records the trap site. */
   mem(m: MInst): Mem {
-    const mem = m.data.mem!;
+    return this.access(m, m.data.mem!);
+  }
+
+  /** As `mem`, for any memory operand of the instruction. */
+  access(m: MInst, mem: MMem): Mem {
     if (mem.linear) this.trapSite('memory');
-    else if (m.data.trap) this.trapSite(m.data.trap as TrapName);
+    else if (mem.trap) this.trapSite(mem.trap as TrapName);
     return this.address(m, mem);
   }
 
@@ -236,7 +240,7 @@ export class Emitter {
     if (f.kind === 'ucomis') {
       a.sse(f.size === 4 ? 'ucomiss' : 'ucomisd', this.reg(m, f.a), this.reg(m, f.b));
     } else if (f.kind === 'test') {
-      if (f.mem) a.testImm(f.size, this.flagsMemory(m, f), f.imm!);
+      if (f.mem) a.testImm(f.size, this.access(m, f.mem!), f.imm!);
       else if (f.b >= 0) a.test(f.size, this.reg(m, f.a), this.reg(m, f.b));
       else a.testImm(f.size, this.reg(m, f.a), f.imm!);
     } else {
@@ -246,8 +250,8 @@ export class Emitter {
 
   private compare(m: MInst, f: FlagsSpec): void {
     const a = this.asm;
-    if (f.a < 0) a.aluImm('cmp', f.size, this.flagsMemory(m, f), f.imm!);
-    else if (f.mem) a.alu('cmp', f.size, this.reg(m, f.a), this.flagsMemory(m, f));
+    if (f.a < 0) a.aluImm('cmp', f.size, this.access(m, f.mem!), f.imm!);
+    else if (f.mem) a.alu('cmp', f.size, this.reg(m, f.a), this.access(m, f.mem!));
     else if (f.b < 0) this.compareImmediate(this.rm(m, f.a), f);
     else a.alu('cmp', f.size, this.reg(m, f.a), this.rm(m, f.b));
   }
@@ -256,11 +260,6 @@ export class Emitter {
   private compareImmediate(rm: RM, { size, imm }: FlagsSpec): void {
     if (imm === 0 && typeof rm === 'number') this.asm.test(size, rm, rm);
     else this.asm.aluImm('cmp', size, rm, imm!);
-  }
-
-  private flagsMemory(m: MInst, f: FlagsSpec): Mem {
-    if (f.mem!.linear) this.trapSite('memory');
-    return this.address(m, f.mem!);
   }
 
   /** Jumps to `label` if the condition holds, else goes on. */

@@ -117,6 +117,8 @@ export interface MMem {
   sym?: string;
   /** An access to linear memory: a fault here is the trap `memory`. */
   linear?: boolean;
+  /** A fault here is this trap. */
+  trap?: string;
 }
 
 export interface MData {

@@ -8,7 +8,7 @@ import type { Inst } from '../ir/ir.ts';
 import { FIXED_FIELDS } from '../object/layout.ts';
 import { unsignedMax } from './bounds.ts';
 import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
-import { emitLibcall } from './select-call.ts';
+import { lowerBlock } from './select-block.ts';
 import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
 
 const MAX_DISP = 0x7fffffff;
@@ -23,7 +23,7 @@ export function memOperand(s: Selector, inst: Inst, ops: Operand[]): MMem {
       return contextField(inst.offset);
     case 'nload':
     case 'nstore':
-      return nativeAddress(s, inst.args[0], inst.offset, ops);
+      return { ...nativeAddress(s, inst.args[0], inst.offset, ops), trap: accessTrap(inst) };
     default:
       return linearAddress(s, inst.args[0], inst.offset, ops);
   }
@@ -107,7 +107,7 @@ function importedBase(s: Selector): VReg {
 }
 
 /** A 64-bit native address, with sums and scales folded (they wrap just as the processor does). */
-function nativeAddress(s: Selector, address: Inst, offset: number, ops: Operand[]): MMem {
+export function nativeAddress(s: Selector, address: Inst, offset: number, ops: Operand[]): MMem {
   if (address.op === 'ctxaddr') return contextField(address.offset + offset);
   if (address.op === 'add' && s.foldable(address)) {
     const [a, b] = address.args;
@@ -124,7 +124,7 @@ function nativeAddress(s: Selector, address: Inst, offset: number, ops: Operand[
 }
 
 /** What the emitter records where `inst` accesses memory. */
-export function accessTrap(inst: Inst): string | undefined {
+function accessTrap(inst: Inst): string | undefined {
   return inst.op === 'nload' ? inst.trap : undefined;
 }
 
@@ -147,11 +147,8 @@ export function lowerMemory(s: Selector, inst: Inst): boolean {
     case 'membase':
       return lowerMemoryBase(s, inst);
     case 'memcopy':
-      emitLibcall(s, 'memmove', inst.args);
-      return true;
     case 'memfill':
-      emitLibcall(s, 'memset', inst.args);
-      return true;
+      return lowerBlock(s, inst);
     case 'fence':
       s.emit('x86', [], { x86: 'mfence' });
       return true;
@@ -172,7 +169,6 @@ function lowerLoad(s: Selector, inst: Inst): boolean {
     signed: inst.signed,
     size: sizeOf(inst.type),
     mem,
-    trap: accessTrap(inst),
   };
   s.emit(inst.type === 'f32' || inst.type === 'f64' ? 'fload' : 'load', ops, data);
   return true;

@@ -146,11 +146,18 @@ export class Selector {
     let call: Inst | undefined;
     for (const block of this.func.blocks) {
       colour++;
+      let behindSpecial = false;
       for (const inst of block.insts) {
-        this.colours[inst.id] = colour;
         const fx = effectsOf(inst);
-        const plainLoad = inst.op === 'load' || inst.op === 'ctxload' || (inst.op === 'nload' && !inst.trap);
-        if (!plainLoad && (fx.writes || fx.traps || fx.pinned)) colour++;
+        // A load with a trap of its own keeps its place among those whose trap is `memory`.
+        const special = inst.op === 'nload' && fx.traps === true;
+        if (special || (behindSpecial && inst.op === 'load')) {
+          colour++;
+          behindSpecial = special;
+        }
+        this.colours[inst.id] = colour;
+        const load = inst.op === 'load' || inst.op === 'ctxload' || inst.op === 'nload';
+        if (!load && (fx.writes || fx.traps || fx.pinned)) colour++;
         this.countUses(inst);
         if (inst.op === 'result') this.results.get(call!)!.push(inst);
         else if (inst.sig && inst.type === 'none') {
@@ -285,7 +292,7 @@ export class Selector {
   /** A load whose access can be a memory operand of the instruction being lowered. */
   foldableLoad(v: Inst, width: number): boolean {
     if (!this.usedOnlyHere(v) || v.width !== width) return false;
-    if (v.op !== 'load' && v.op !== 'ctxload' && !(v.op === 'nload' && !v.trap)) return false;
+    if (v.op !== 'load' && v.op !== 'ctxload' && v.op !== 'nload') return false;
     return v.block === this.root.block && this.colours[v.id] === this.colours[this.root.id];
   }
 

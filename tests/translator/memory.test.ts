@@ -172,6 +172,9 @@ function addHash(module: ModuleBuilder): void {
   );
 }
 
+/** Around the sizes that are done with a few instructions. */
+const CONSTANT_COUNTS = [0, 1, 3, 5, 7, 8, 13, 16, 17, 24, 31, 33, 47, 63, 64, 65, 100];
+
 test.each(WHERE)('memory: copy, fill, init and drop (%s)', async (where) => {
   const module = memoryModule(where);
   addHash(module);
@@ -183,10 +186,11 @@ test.each(WHERE)('memory: copy, fill, init and drop (%s)', async (where) => {
   module.export('init', ['i32', 'i32', 'i32'], [], [...three, ...op('memory.init', data, 0)]);
   module.export('init-empty', ['i32', 'i32', 'i32'], [], [...three, ...op('memory.init', empty, 0)]);
   module.export('drop', [], [], op('data.drop', data));
-  for (const n of [0, 1, 3, 8, 16, 24, 33, 64, 100]) {
+  for (const n of CONSTANT_COUNTS) {
     const two = [...get(0), ...get(1), ...i32(n)];
     module.export(`copy${n}`, ['i32', 'i32'], [], [...two, ...op('memory.copy', 0, 0)]);
     module.export(`fill${n}`, ['i32', 'i32'], [], [...two, ...op('memory.fill', 0)]);
+    module.export(`set${n}`, ['i32'], [], [...get(0), ...i32(0x1e0 + n), ...i32(n), ...op('memory.fill', 0)]);
   }
   const unsigned = (n: number) => BigInt.asUintN(32, BigInt(n));
   const calls: Call[] = [];
@@ -200,9 +204,10 @@ test.each(WHERE)('memory: copy, fill, init and drop (%s)', async (where) => {
       make('fill', to, 0x1a5 + to, n);
       make('init-empty', to, 0, n);
     }
-    for (const n of [0, 1, 3, 8, 16, 24, 33, 64, 100]) {
+    for (const n of CONSTANT_COUNTS) {
       for (const from of [0, to + 1, to - 1, SIZE - 33]) make(`copy${n}`, to, from);
       make(`fill${n}`, to, n);
+      make(`set${n}`, to);
     }
   }
   make('drop');
