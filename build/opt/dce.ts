@@ -30,7 +30,7 @@ function isRoot(inst: Inst): boolean {
 
 function markLive(func: Func): Uint8Array {
   const live = new Uint8Array(func.nextValue);
-  const incoming = incomingEdges(func);
+  const incoming = incomingArguments(func);
   const work: Inst[] = [];
   const mark = (inst: Inst) => {
     if (live[inst.id]) return;
@@ -48,7 +48,7 @@ function markLive(func: Func): Uint8Array {
 }
 
 /** The arguments of the edges into each block. */
-function incomingEdges(func: Func): Map<Block, Inst[][]> {
+export function incomingArguments(func: Func): Map<Block, Inst[][]> {
   const incoming = new Map<Block, Inst[][]>();
   for (const block of func.blocks) {
     for (const { block: to, args } of block.terminator.targets) {

@@ -4,6 +4,7 @@
 
 import type { Func } from '../ir/ir.ts';
 import { verify } from '../ir/verify.ts';
+import { simplifyBits } from './bits.ts';
 import { simplifyCfg } from './cfg.ts';
 import { removeDeadCode } from './dce.ts';
 import { expandDivisions } from './divide.ts';
@@ -36,6 +37,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'recursion', run: (func, _, inliner) => inliner && unrollRecursion(func, inliner) },
   { name: 'fold', run: fold },
   { name: 'cfg', run: simplifyCfg },
+  { name: 'bits', run: simplifyBits },
   { name: 'divide', run: expandDivisions },
   { name: 'gvn', run: numberValues },
   { name: 'loads', run: eliminateLoads },

@@ -5,6 +5,7 @@ import type { Func } from '../../build/ir/ir.ts';
 import { parseFunc } from '../../build/ir/parse.ts';
 import { printFunc } from '../../build/ir/print.ts';
 import { verify } from '../../build/ir/verify.ts';
+import { simplifyBits } from '../../build/opt/bits.ts';
 import { simplifyCfg } from '../../build/opt/cfg.ts';
 import { removeDeadCode } from '../../build/opt/dce.ts';
 import { expandDivisions } from '../../build/opt/divide.ts';
@@ -168,6 +169,84 @@ describe('cfg', () => {
       simplifyCfg,
     );
     expect(lines).toContain('jump b1(v1)');
+  });
+});
+
+describe('bits', () => {
+  const simplified = (...code: string[]) =>
+    after(
+      ['func "f" index=0 (i32, i64) -> (i32)\nb0 depth=0 (v0: i32, v1: i64):', ...code].join('\n'),
+      simplifyBits,
+      removeDeadCode,
+    ).slice(1);
+
+  it('drops a mask that a loop keeps by itself, and the bits that nobody looks at', () => {
+    // A round of CRC-16 as LLVM writes it: the constant is sign-extended, so that each round masks its bits off again.
+    expect(
+      simplified(
+        'v2 = const.i32 65535',
+        'v3 = and.i32 v0 v2',
+        'jump b1(v3)',
+        'b1 depth=1 (v4: i32):',
+        'v5 = const.i32 1',
+        'v6 = shru.i32 v4 v5',
+        'v7 = const.i32 32767',
+        'v8 = and.i32 v6 v7',
+        'v9 = const.i32 -24575',
+        'v10 = xor.i32 v8 v9',
+        'v11 = and.i32 v10 v2',
+        'br v0 b1(v11) b2()',
+        'b2 depth=0 ():',
+        'return v11',
+      ).filter((line) => !line.includes('const')),
+    ).toEqual([
+      'v3 = and.i32 v0 v2',
+      'jump b1(v3)',
+      'b1 depth=1 (v4: i32):',
+      'v6 = shru.i32 v4 v5',
+      expect.stringMatching(/^v10 = xor.i32 v6 v\d+$/),
+      'br v0 b1(v10) b2()',
+      'b2 depth=0 ():',
+      'return v10',
+    ]);
+  });
+
+  it('drops one of two masks, not both', () => {
+    const code = ['v2 = const.i32 255', 'v3 = and.i32 v0 v2', 'v4 = const.i32 511', 'v5 = and.i32 v3 v4'];
+    expect(simplified(...code, 'return v5')).toEqual([...code.slice(0, 2), 'return v3']);
+  });
+
+  it('makes what is never negative unsigned, and divides short values short', () => {
+    const code = ['v2 = const.i64 65535', 'v3 = and.i64 v1 v2', 'v4 = zext.i64 v0', 'v5 = divs.i64 v4 v3'];
+    expect(simplified(...code, 'v6 = wrap.i32 v5', 'return v6')).toEqual([
+      ...code.slice(0, 3),
+      expect.stringMatching(/^v\d+ = wrap.i32 v4$/),
+      expect.stringMatching(/^v\d+ = wrap.i32 v3$/),
+      expect.stringMatching(/^v\d+ = divu.i32 /),
+      expect.stringMatching(/^v\d+ = zext.i64 /),
+      expect.stringMatching(/^v6 = wrap.i32 /),
+      'return v6',
+    ]);
+  });
+
+  it('decides comparisons out of reach', () => {
+    const code = ['v2 = load.i32 v0 width=1', 'v3 = const.i32 256', 'v4 = lts.i32 v2 v3', 'return v4'];
+    expect(simplified(...code).at(-2)).toMatch(/= const.i32 1$/);
+    const open = ['v2 = load.i32 v0 width=1', 'v3 = const.i32 255', 'v4 = ltu.i32 v2 v3', 'return v4'];
+    expect(simplified(...open)).toEqual(open);
+  });
+
+  it('keeps the sign of a loop that shifts it down', () => {
+    const code = [
+      'jump b1(v0)',
+      'b1 depth=1 (v2: i32):',
+      'v3 = const.i32 1',
+      'v4 = shrs.i32 v2 v3',
+      'br v4 b1(v4) b2()',
+      'b2 depth=0 ():',
+      'return v4',
+    ];
+    expect(simplified(...code)).toEqual(code);
   });
 });
 

@@ -1,0 +1,175 @@
+// Removes what does not change a bit (masks and extensions of what has no more bits, comparisons with what a value can never
+// reach) and what only changes bits that nobody looks at. Signed operations on what is never negative become the
+// unsigned ones, and 64-bit divisions of 32-bit values get as short as they are.
+//
+// Requires constants on the right (fold). First constants lose the bits that nobody looks at, so that less is known
+// to be set. Masks are dropped by what is known before they are by what is looked at: of two that each make the other
+// superfluous, the one in the loop comes from the one before it, and goes. Each step works from an analysis of the
+// function as it finds it: dropping a mask makes bits appear.
+
+import type { Func, Inst, Op } from '../ir/ir.ts';
+import { KnownBits } from '../ir/known-bits.ts';
+import { and, isNone, isSubset, largest, length, type Mask, maskOfConst } from '../ir/mask.ts';
+import { Replacements } from '../ir/params.ts';
+import { DemandedBits } from './demanded-bits.ts';
+import { Sequence } from './sequence.ts';
+
+export function simplifyBits(func: Func): void {
+  if (func.blocks.some((block) => block.insts.some(hasLongConstant))) {
+    const demanded = new DemandedBits(func);
+    rewrite(func, (inst, b) => shrinkConstant(inst, demanded.get(inst), b));
+  }
+  const known = new KnownBits(func);
+  rewrite(func, (inst, b) => dropKnown(inst, known, b));
+  const demanded = new DemandedBits(func);
+  rewrite(func, (inst) => dropUndemanded(inst, demanded.get(inst)));
+}
+
+/** `simplify` changes an integer in place, or returns another value for it; what that needs goes into `b`. */
+function rewrite(func: Func, simplify: (inst: Inst, b: () => Sequence) => Inst | undefined): void {
+  const replaced = new Replacements(func.nextValue);
+  for (const block of func.blocks) {
+    const out: Inst[] = [];
+    for (const inst of block.insts) {
+      const integer = inst.type === 'i32' || inst.type === 'i64';
+      const by = integer ? simplify(inst, () => new Sequence(func, out, inst)) : undefined;
+      if (by) replaced.set(inst, by);
+      else out.push(inst);
+    }
+    block.insts = out;
+  }
+  if (replaced.count > 0) replaced.rewrite(func);
+}
+
+function constantOf(v: Inst | undefined): Mask | undefined {
+  return v?.op === 'const' ? maskOfConst(v.imm) : undefined;
+}
+
+// --- constants ---
+
+/** In an instruction of its own width any 32 bits are as good; a byte, sign-extended, is shorter. */
+function hasLongConstant({ op, type, args: [, y] }: Inst): boolean {
+  return (op === 'or' || op === 'xor') && y.op === 'const' && y.imm < (type === 'i32' ? -128 : -0x80000000);
+}
+
+function shrinkConstant(inst: Inst, wanted: Mask, b: () => Sequence): undefined {
+  if (!hasLongConstant(inst) || isNone(wanted)) return;
+  const left = and(maskOfConst(inst.args[1].imm), wanted);
+  if (left.hi !== 0 || (inst.type === 'i64' && left.lo < 0)) return;
+  inst.args = [inst.args[0], b().int(inst.type, BigInt(left.lo))];
+}
+
+// --- bits that nobody looks at ---
+
+function dropUndemanded(inst: Inst, wanted: Mask): Inst | undefined {
+  if (isNone(wanted)) return undefined;
+  const [x, y] = inst.args;
+  switch (inst.op) {
+    case 'and': {
+      const c = constantOf(y);
+      return c && isSubset(wanted, c) ? x : undefined;
+    }
+    case 'or':
+    case 'xor': {
+      const c = constantOf(y);
+      return c && isNone(and(c, wanted)) ? x : undefined;
+    }
+    case 'extend8s':
+    case 'extend16s':
+    case 'extend32s':
+      return length(wanted) <= Number(inst.op.slice(6, -1)) ? x : undefined;
+    case 'sext':
+      if (wanted.hi === 0) inst.op = 'zext';
+      return undefined;
+    case 'shrs':
+      if (y.op === 'const' && length(wanted) + shiftCount(inst) <= bitsOf(inst)) inst.op = 'shru';
+      return undefined;
+    case 'load':
+      if (inst.signed && length(wanted) <= 8 * inst.width) inst.signed = false;
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+function bitsOf({ type }: Inst): number {
+  return type === 'i32' ? 32 : 64;
+}
+
+function shiftCount(inst: Inst): number {
+  return Number(BigInt(inst.args[1].imm) & BigInt(bitsOf(inst) - 1));
+}
+
+// --- bits that are known ---
+
+const UNSIGNED: Partial<Record<Op, Op>> = {
+  lts: 'ltu',
+  gts: 'gtu',
+  les: 'leu',
+  ges: 'geu',
+  divs: 'divu',
+  rems: 'remu',
+};
+
+function dropKnown(inst: Inst, known: KnownBits, b: () => Sequence): Inst | undefined {
+  const [x, y] = inst.args;
+  const unsigned = UNSIGNED[inst.op];
+  if (unsigned && isNeverNegative(x, known) && isNeverNegative(y, known)) inst.op = unsigned;
+  switch (inst.op) {
+    case 'and':
+      if (isNone(known.get(inst))) return b().int(inst.type, 0n);
+      return y.op === 'const' && isSubset(known.get(x), maskOfConst(y.imm)) ? x : undefined;
+    case 'extend8s':
+    case 'extend16s':
+    case 'extend32s':
+      return length(known.get(x)) < Number(inst.op.slice(6, -1)) ? x : undefined;
+    case 'sext':
+      if (isNeverNegative(x, known)) inst.op = 'zext';
+      return undefined;
+    case 'shrs':
+      if (isNeverNegative(x, known)) inst.op = 'shru';
+      return undefined;
+    case 'divu':
+    case 'remu':
+      return divideShort(inst, known, b);
+    default:
+      return decide(inst, known, b);
+  }
+}
+
+function isNeverNegative(v: Inst, known: KnownBits): boolean {
+  return length(known.get(v)) < bitsOf(v);
+}
+
+/** The processor takes several times longer for 64 bits. */
+function divideShort(inst: Inst, known: KnownBits, b: () => Sequence): Inst | undefined {
+  const [x, y] = inst.args;
+  if (inst.type === 'i32' || known.get(x).hi !== 0 || known.get(y).hi !== 0) return undefined;
+  const s = b();
+  const dividend = s.wrap(x);
+  const divisor = y.op === 'const' ? s.int('i32', y.imm as bigint) : s.wrap(y);
+  return s.emit('zext', 'i64', s.emit(inst.op, 'i32', dividend, divisor));
+}
+
+/** A comparison with a constant whose outcome is certain. */
+function decide(inst: Inst, known: KnownBits, b: () => Sequence): Inst | undefined {
+  const [x, y] = inst.args;
+  const c = constantOf(y);
+  const outcome = c && OUTCOMES[inst.op]?.(known.get(x), c);
+  return outcome === undefined ? undefined : b().int('i32', outcome ? 1n : 0n);
+}
+
+/** Of a value with the possible bits `x` and a constant: undefined where it may go either way. */
+const OUTCOMES: Partial<Record<Op, (x: Mask, c: Mask) => boolean | undefined>> = {
+  eq: (x, c) => (isSubset(c, x) ? undefined : false),
+  ne: (x, c) => (isSubset(c, x) ? undefined : true),
+  ltu: (x, c) => (isLess(x, c) ? true : undefined),
+  geu: (x, c) => (isLess(x, c) ? false : undefined),
+  gtu: (x, c) => (isLess(x, c) ? false : undefined),
+  leu: (x, c) => (isLess(x, c) ? true : undefined),
+};
+
+/** Whether the largest number of these bits is less, both rounded as `largest` does. */
+function isLess(x: Mask, c: Mask): boolean {
+  return largest(x) < largest(c);
+}
