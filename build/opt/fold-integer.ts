@@ -39,7 +39,8 @@ function maskOf(v: Inst): bigint | undefined {
   return v.op === 'x86' ? NARROW_RESULT[v.intrinsic] : undefined;
 }
 
-const INVERSE: Partial<Record<Op, Op>> = {
+/** Of integers only: of two floats that are not numbers, neither holds. */
+export const INVERSE: Partial<Record<Op, Op>> = {
   eq: 'ne',
   ne: 'eq',
   lts: 'ges',

@@ -10,7 +10,7 @@ import { type Block, effectsOf, type Func, type Inst, type Op } from '../ir/ir.t
 import { Replacements } from '../ir/params.ts';
 
 const LEFT_ALONE: ReadonlySet<Op> = new Set(['ctxaddr', 'symaddr', 'membase', 'param', 'result']);
-const COMPARISONS: ReadonlySet<Op> = new Set([
+export const COMPARISONS: ReadonlySet<Op> = new Set([
   'eq',
   'ne',
   'lts',

@@ -6,6 +6,7 @@ import type { Func } from '../ir/ir.ts';
 import { verify } from '../ir/verify.ts';
 import { simplifyBits } from './bits.ts';
 import { simplifyCfg } from './cfg.ts';
+import { decideConditions } from './conditions.ts';
 import { removeDeadCode } from './dce.ts';
 import { expandDivisions } from './divide.ts';
 import { fold } from './fold.ts';
@@ -36,6 +37,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'inline', run: (func, _, inliner) => inliner && inlineCalls(func, inliner) },
   { name: 'recursion', run: (func, _, inliner) => inliner && unrollRecursion(func, inliner) },
   { name: 'fold', run: fold },
+  { name: 'conditions', run: decideConditions },
   { name: 'cfg', run: simplifyCfg },
   { name: 'bits', run: simplifyBits },
   { name: 'divide', run: expandDivisions },

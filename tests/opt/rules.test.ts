@@ -7,6 +7,7 @@ import { printFunc } from '../../build/ir/print.ts';
 import { verify } from '../../build/ir/verify.ts';
 import { simplifyBits } from '../../build/opt/bits.ts';
 import { simplifyCfg } from '../../build/opt/cfg.ts';
+import { decideConditions } from '../../build/opt/conditions.ts';
 import { removeDeadCode } from '../../build/opt/dce.ts';
 import { expandDivisions } from '../../build/opt/divide.ts';
 import { fold } from '../../build/opt/fold.ts';
@@ -513,6 +514,89 @@ describe('loads', () => {
     ];
     expect(lines(...join('fence'))).toContain('return v3');
     expect(lines(...join('store v0 v1 offset=4 width=4'))).toContain('return v2');
+  });
+});
+
+describe('conditions', () => {
+  const HEAD = 'func "f" index=0 (i32, i32, f64) -> (i32)';
+
+  it('makes two branches of a condition that was a number', () => {
+    const text = [
+      HEAD,
+      'b0 depth=0 (v0: i32, v1: i32, v2: f64):',
+      'v3 = ges.i32 v0 v1',
+      'br v3 b3(v3) b2()',
+      'b2 depth=0 ():',
+      'v4 = load.i32 v0 width=4',
+      'jump b3(v4)',
+      'b3 depth=0 (v5: i32):',
+      'br v5 b4() b5()',
+      'b4 depth=0 ():',
+      'return v0',
+      'b5 depth=0 ():',
+      'return v1',
+    ];
+    const lines = after(text.join('\n'), decideConditions, simplifyCfg);
+    expect(lines).toContain('br v3 b4() b2()');
+    expect(lines).toContain('br v4 b4() b5()');
+  });
+
+  /** What a block returns behind one side of a branch on `first`: `second`, or what became of it. */
+  function returned(first: string, second: string, side: 'then' | 'else'): string[] {
+    const text = [
+      HEAD,
+      'b0 depth=0 (v0: i32, v1: i32, v2: f64):',
+      `v3 = ${first}`,
+      'br v3 b1() b2()',
+      `b1 depth=0 ():`,
+      ...(side === 'then' ? [`v4 = ${second}`, 'return v4'] : ['return v0']),
+      'b2 depth=0 ():',
+      ...(side === 'else' ? [`v4 = ${second}`, 'return v4'] : ['return v0']),
+    ];
+    const lines = after(text.join('\n'), decideConditions, removeDeadCode);
+    return lines.filter((line) => !line.includes('v3') && line !== 'return v0' && !/^b\d/.test(line));
+  }
+
+  it('knows equal and opposite comparisons behind a branch', () => {
+    const constant = (n: number) => [
+      expect.stringContaining(`const.i32 ${n}`),
+      expect.stringMatching(/^return v/),
+    ];
+    expect(returned('ltu.i32 v0 v1', 'ltu.i32 v0 v1', 'then')).toEqual(constant(1));
+    expect(returned('ltu.i32 v0 v1', 'ltu.i32 v0 v1', 'else')).toEqual(constant(0));
+    expect(returned('ltu.i32 v0 v1', 'geu.i32 v0 v1', 'then')).toEqual(constant(0));
+    expect(returned('ltu.i32 v0 v1', 'geu.i32 v0 v1', 'else')).toEqual(constant(1));
+    expect(returned('flt.i32 v2 v2', 'flt.i32 v2 v2', 'else')).toEqual(constant(0));
+  });
+
+  it('leaves what is not decided', () => {
+    const left = (second: string) => [`v4 = ${second}`, 'return v4'];
+    expect(returned('ltu.i32 v0 v1', 'ltu.i32 v1 v0', 'else')).toEqual(left('ltu.i32 v1 v0'));
+    expect(returned('ltu.i32 v0 v1', 'lts.i32 v0 v1', 'then')).toEqual(left('lts.i32 v0 v1'));
+    expect(returned('flt.i32 v2 v2', 'fge.i32 v2 v2', 'else')).toEqual(left('fge.i32 v2 v2'));
+    expect(returned('add.i32 v0 v1', 'add.i32 v0 v1', 'then')).toEqual(left('add.i32 v0 v1'));
+  });
+
+  it('forgets where both ways meet, and learns from traps', () => {
+    const text = [
+      HEAD,
+      'b0 depth=0 (v0: i32, v1: i32, v2: f64):',
+      'v3 = lts.i32 v0 v1',
+      'br v3 b1() b2()',
+      'b1 depth=0 ():',
+      'jump b3()',
+      'b2 depth=0 ():',
+      'jump b3()',
+      'b3 depth=0 ():',
+      'v4 = eq.i32 v0 v1',
+      'trapif v4 trap=unreachable',
+      'v5 = add.i32 v3 v4',
+      'return v5',
+    ];
+    const lines = after(text.join('\n'), decideConditions);
+    const zero = /^(v\d+) = const.i32 0$/.exec(lines[1])![1];
+    expect(lines).toContain(`v5 = add.i32 v3 ${zero}`);
+    expect(lines).toContain('trapif v4 trap=unreachable');
   });
 });
 
