@@ -22,7 +22,7 @@ const REPEAT = 0x0101010101010101n;
 
 export function lowerBlock(s: Selector, inst: Inst): boolean {
   const copies = inst.op === 'memcopy';
-  // The kernel's code has the SSE registers of whoever it has interrupted.
+  // A kernel whose code leaves the SSE registers alone has nothing of them to save on interrupts.
   const widest = copies && s.target.model === 'register' ? 16 : 8;
   const pieces = piecesOf(inst.args[2], widest, copies ? COPY_PIECES_MAX : FILL_PIECES_MAX);
   if (!pieces) emitLibcall(s, copies ? 'memmove' : 'memset', inst.args);
