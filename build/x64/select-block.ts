@@ -83,16 +83,6 @@ function repeated(s: Selector, byte: Inst): VReg {
 function blockAddress(s: Selector, address: Inst, ops: Operand[]): MMem {
   // Hosted, what could fault has failed the check of the ranges; the kernel's memory has holes.
   const linear = s.target.model === 'fixed';
-  const [base, index] = address.args;
-  if (
-    address.op === 'add' &&
-    base.op === 'membase' &&
-    s.target.ownsMemory &&
-    !linear &&
-    s.foldable(address)
-  ) {
-    return { base: -1, index: ops.push(s.use(index)) - 1, scale: 1, disp: 0, pinned: true };
-  }
   // Asked for with the greatest offset, so that every piece's displacement fits.
   const mem = nativeAddress(s, address, BYTES_MAX, ops);
   return { ...mem, disp: mem.disp - BYTES_MAX, linear };

@@ -3,7 +3,7 @@
 
 import type { Inst, IntCompare } from '../ir/ir.ts';
 import { type MMem, Operand, RAX, RCX, RDX } from './mir.ts';
-import { memOperand } from './select-memory.ts';
+import { isPinnedBase, memOperand } from './select-memory.ts';
 import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
 
 /** A comparison that sets the flags for its consumer; operand positions refer to the consumer's `ops`. */
@@ -265,6 +265,11 @@ function lowerAddSub(s: Selector, inst: Inst): boolean {
     return lowerAlu(s, inst, 'sub');
   }
   if (imm !== undefined) return addImmediate(s, inst, a, imm);
+  if (isPinnedBase(s, a)) {
+    const mem: MMem = { base: -1, index: 1, scale: 1, disp: 0, pinned: true };
+    s.emit('lea', [s.def(inst), s.use(b)], { size, mem });
+    return true;
+  }
   const scaledB = scaledIndex(s, b);
   if (scaledB) return leaScaled(s, inst, a, scaledB);
   const scaledA = scaledIndex(s, a);

@@ -40,7 +40,7 @@ function linearAddress(s: Selector, address: Inst, constant: number, ops: Operan
   if (!fixed && !s.target.ownsMemory) {
     base = ops.push(new Operand(importedBase(s), 'use')) - 1;
   }
-  const pinned = !fixed && s.target.ownsMemory;
+  const pinned = isPinned(s);
   if (isConst(index)) return constantIndex(s, Number(index.imm) >>> 0, offset, base, pinned, ops);
   if (offset > MAX_DISP) {
     // The 33-bit sum: both registers are zero-extended, so it cannot wrap.
@@ -116,6 +116,10 @@ export function nativeAddress(s: Selector, address: Inst, offset: number, ops: O
       return { base: ops.push(s.use(a)) - 1, index: -1, scale: 1, disp: imm + offset };
     }
     const scaled = scaledIndex(s, b);
+    if (isPinnedBase(s, a)) {
+      const index = ops.push(s.use(scaled ? scaled.index : b)) - 1;
+      return { base: -1, index, scale: scaled?.scale ?? 1, disp: offset, pinned: true };
+    }
     const base = ops.push(s.use(a)) - 1;
     const index = ops.push(s.use(scaled ? scaled.index : b)) - 1;
     return { base, index, scale: scaled?.scale ?? 1, disp: offset };
@@ -238,10 +242,19 @@ function samePlace(load: Inst, store: Inst): boolean {
   return store.op === 'ctxstore' || load.args[0] === store.args[0];
 }
 
+/** Whether a register holds linear memory's base all the time. */
+function isPinned(s: Selector): boolean {
+  return s.target.model === 'register' && s.target.ownsMemory;
+}
+
+export function isPinnedBase(s: Selector, v: Inst): boolean {
+  return v.op === 'membase' && isPinned(s);
+}
+
 function lowerMemoryBase(s: Selector, inst: Inst): boolean {
   if (s.target.model === 'fixed') {
     s.emit('movimm', [s.def(inst)], { imm: 0n, size: 8 });
-  } else if (s.target.ownsMemory) {
+  } else if (isPinned(s)) {
     s.emit('lea', [s.def(inst)], { size: 8, mem: contextField(0) });
   } else {
     s.emit('load', [s.def(inst)], { width: 8, size: 8, mem: contextField(FIXED_FIELDS.memoryBase) });
