@@ -4,6 +4,7 @@
 import { layOutBlocks } from './layout.ts';
 import type { MFunc } from './mir.ts';
 import { skipJumps } from './skip-jumps.ts';
+import { orderSlots } from './slot-order.ts';
 import { duplicateTails } from './tail-duplicate.ts';
 
 export interface BlockPass {
@@ -12,6 +13,7 @@ export interface BlockPass {
 }
 
 export const BLOCK_PASSES: readonly BlockPass[] = [
+  { name: 'slot-order', run: orderSlots },
   { name: 'skip-jumps', run: skipJumps },
   { name: 'tail-duplication', run: duplicateTails },
   { name: 'layout', run: layOutBlocks },
