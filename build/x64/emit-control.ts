@@ -92,20 +92,19 @@ function restoreFrame(e: Emitter): void {
 }
 
 function emitBranch(e: Emitter, m: MInst, next: MBlock | undefined): void {
-  const [yes, no] = [m.targets[0].block, m.targets[1].block];
+  const [yes, no] = m.targets;
   const cond = m.data.cond as Cond;
-  if (yes === no) {
+  if (yes.block === no.block) {
     if ((m.data.flags as FlagsSpec).mem) e.setFlags(m); // the load may trap
-    if (yes !== next) e.asm.jmp(e.label(yes));
+    if (yes.block !== next) e.asm.jmp(e.label(yes.block));
     return;
   }
   e.setFlags(m);
-  if (yes === next) {
-    e.jumpIf(invert(cond), e.label(no));
-    return;
-  }
-  e.jumpIf(cond, e.label(yes));
-  if (no !== next) e.asm.jmp(e.label(no));
+  // Where neither falls through, the one that is taken more often has only the branch.
+  const inverted = yes.block === next || (no.block !== next && (no.frequency ?? 0) > (yes.frequency ?? 0));
+  const [first, second] = inverted ? [no.block, yes.block] : [yes.block, no.block];
+  e.jumpIf(inverted ? invert(cond) : cond, e.label(first));
+  if (second !== next) e.asm.jmp(e.label(second));
 }
 
 /** A table of 32-bit distances from the table itself, so that the code needs no absolute addresses. */

@@ -4,24 +4,29 @@
 import { describe, expect, it } from 'vitest';
 import { parseFunc } from '../../build/ir/parse.ts';
 import { arrange } from '../../build/x64/arrange.ts';
+import { emit } from '../../build/x64/emit.ts';
 import { CALLEE_SAVED, type MFunc, type MInst, RSP } from '../../build/x64/mir.ts';
 import { allocate } from '../../build/x64/regalloc/index.ts';
-import { select } from '../../build/x64/select.ts';
+import { type Selected, select } from '../../build/x64/select.ts';
 
 const layout = { size: 32, globals: [], tables: [], descriptors: new Map(), elems: [], datas: [] };
 
-function arranged(text: string, ...disabled: string[]): MFunc {
-  const { func } = select(parseFunc(text), {
+const constant = (bits: bigint): string => `c${bits}`;
+
+function selectedAndArranged(text: string, ...disabled: string[]): Selected {
+  const selected = select(parseFunc(text), {
     model: 'fixed',
     layout,
     ownsMemory: true,
     callSymbol: (index) => `f${index}`,
-    constant: (bits) => `c${bits}`,
+    constant,
   });
-  allocate(func, { allocatable: ~((1 << RSP) | (1 << 31)) >>> 0, calleeSaved: CALLEE_SAVED });
-  arrange(func, new Set(disabled));
-  return func;
+  allocate(selected.func, { allocatable: ~((1 << RSP) | (1 << 31)) >>> 0, calleeSaved: CALLEE_SAVED });
+  arrange(selected.func, new Set(disabled));
+  return selected;
 }
+
+const arranged = (text: string, ...disabled: string[]): MFunc => selectedAndArranged(text, ...disabled).func;
 
 const order = (func: MFunc): string => func.blocks.map((b) => b.id).join(' ');
 
@@ -83,6 +88,37 @@ describe('the layout', () => {
       b1 depth=1 ():
         jump b1()`;
     expect(order(arranged(text))).toBe('0 1');
+  });
+});
+
+describe('a branch of which neither way falls through', () => {
+  it('goes where it goes more often, here back to the start of its loop, without a jump', () => {
+    const text = `func "f" index=0 (i32) -> (i32)
+      b0 depth=0 (v0: i32):
+        v1 = const.i32 0
+        v9 = const.i32 4
+        jump b1(v1)
+      b1 depth=1 (v2: i32):
+        v3 = geu.i32 v2 v0
+        br v3 b3(v2) b2()
+      b2 depth=1 ():
+        v4 = load.i32 v2 width=4
+        jump b1(v4)
+      b3 depth=1 (v5: i32):
+        br v5 b4() b5()
+      b4 depth=1 ():
+        v6 = load.i32 v5 width=4
+        jump b3(v6)
+      b5 depth=0 ():
+        return v5`;
+    const selected = selectedAndArranged(text);
+    expect(order(selected.func)).toBe('0 2 1 4 3 5');
+    const options = { model: 'fixed', popped: 0, constant, tableSymbol: String } as const;
+    const hex = Buffer.from(emit(selected, options).code).toString('hex');
+    // A short branch and a short jump, one behind the other; a displacement of 0x80 and more leads back.
+    const [, branch, jump] = /7[0-9a-f]([0-9a-f]{2})eb([0-9a-f]{2})/.exec(hex)!.map((b) => parseInt(b, 16));
+    expect(branch).toBeGreaterThanOrEqual(0x80);
+    expect(jump).toBeLessThan(0x80);
   });
 });
 
