@@ -2,7 +2,7 @@
 // user did wrong is one line on standard error and exit status 1. A command's code is loaded when it is asked
 // for, so that each starts fast.
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { TranslatorFlags } from './compile.ts';
 import { UserError } from './error.ts';
@@ -158,7 +158,10 @@ async function main(args: string[]): Promise<number | undefined> {
   for (const [option, { required }] of Object.entries(command.options)) {
     if (required && values[option] === undefined) throw wrong(name, `--${option} is missing`);
   }
-  return command.run(positionals[0] ?? '', values);
+  const [input = ''] = positionals;
+  if (typeof values.output === 'string' && resolve(values.output) === resolve(input))
+    throw wrong(name, `--output ${values.output}: it is the input`);
+  return command.run(input, values);
 }
 
 function parse(name: string, command: Command, args: string[]): { values: Values; positionals: string[] } {

@@ -106,6 +106,11 @@ describe('refuses in one line', () => {
     ['no input', ['compile', '-o', 'x.o'], /^yaos compile: IN\.wasm is missing/],
     ['no output', ['compile', 'good.wasm'], /^yaos compile: --output is missing/],
     [
+      'the input as output',
+      ['exe', 'good.wasm', '-o', './good.wasm'],
+      /--output .\/good.wasm: it is the input/,
+    ],
+    [
       'two inputs',
       ['compile', 'good.wasm', 'b.wasm', '-o', 'x.o'],
       /^yaos compile: unexpected argument 'b\.wasm'/,
