@@ -51,7 +51,10 @@ export class Functions implements Inliner {
       const func = this.make(index);
       this.waiting--;
       this.improved.set(index, func);
-      this.templates.set(index, makeTemplate(func, COST_MAX));
+      this.templates.set(
+        index,
+        makeTemplate(func, COST_MAX, { shared: this.env.module.memories[0]?.shared }),
+      );
     }
     return this.templates.get(index);
   }

@@ -14,7 +14,7 @@ const UNROLLED_COST_MAX = 320;
 export function unrollRecursion(func: Func, inliner: Inliner): void {
   const calls = ownCalls(func).length;
   if (calls === 0 || !inliner.recursion) return;
-  const template = makeTemplate(func, COST_MAX, true);
+  const template = makeTemplate(func, COST_MAX, { keepsTraps: true });
   if (!template) return;
   let added = calls * template.cost;
   for (let cost = template.cost + added; cost <= UNROLLED_COST_MAX; cost += added) {

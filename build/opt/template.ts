@@ -11,8 +11,19 @@ export interface Template {
   cost: number;
 }
 
+export interface TemplateOptions {
+  /** Leave nothing out. */
+  keepsTraps?: boolean;
+  /** Other threads write linear memory, so that what has been read cannot be read again. */
+  shared?: boolean;
+}
+
 /** Undefined if the function cannot be inlined: tail calls, no way back, or more than `cost_max` instructions. */
-export function makeTemplate(func: Func, cost_max: number, keepsTraps = false): Template | undefined {
+export function makeTemplate(
+  func: Func,
+  cost_max: number,
+  options: TemplateOptions = {},
+): Template | undefined {
   if (func.blocks.length > cost_max || func.blocks.some(endsInTailCall)) return undefined;
   const copy = new Func(func.name, func.index, func.sig);
   const params = func.blocks[0].params.map((p) => copy.newInst('param', p.type, []));
@@ -23,7 +34,7 @@ export function makeTemplate(func: Func, cost_max: number, keepsTraps = false): 
     p.index = i;
     p.block = entry;
   });
-  if (!keepsTraps) leaveOutTraps(copy);
+  if (!options.keepsTraps) leaveOutTraps(copy, options.shared === true);
   if (!copy.blocks.some((b) => b.terminator.op === 'return')) return undefined;
   const cost = costOf(copy);
   return cost <= cost_max ? { func: copy, cost } : undefined;
@@ -41,15 +52,17 @@ function endsInTailCall(block: Block): boolean {
   return op === 'tailcall' || op === 'tailcallref';
 }
 
-/** Replaces the ways into a trap by a call of the whole function. Only where nothing has been written before. */
-function leaveOutTraps(func: Func): void {
+/** Replaces the ways into a trap by a call of the whole function. Only where that does the same again. */
+function leaveOutTraps(func: Func, shared: boolean): void {
   const doomed = new Set<Block>();
   for (const block of func.blocks.toReversed()) {
     const { op, targets } = block.terminator;
     if (op === 'trap' || (targets.length > 0 && targets.every((e) => doomed.has(e.block)))) doomed.add(block);
   }
   if (doomed.size === 0 || doomed.has(func.blocks[0])) return;
-  const written = new Set(func.blocks.filter((b) => b.insts.some(hasEffect)));
+  const written = new Set(
+    func.blocks.filter((b) => b.insts.some((i) => hasEffect(i) || (shared && i.op === 'load'))),
+  );
   // A set visits what is added on the way. In a loop, what one round has written is written before the next.
   for (const block of written) for (const e of block.terminator.targets) written.add(e.block);
   let again: Block | undefined;
@@ -73,7 +86,8 @@ function hasEffect(inst: Inst): boolean {
   );
 }
 
-/** Evaluates anew what has been seen to trap. The trap behind it is for a memory that has changed meanwhile. */
+/** Evaluates anew what has been seen to trap. It does not return, unless a kernel's interrupt handler has changed what
+ * was read meanwhile: then it has trapped all the same. */
 function callItself(func: Func): Block {
   const block = func.newBlock();
   const { results } = func.sig;

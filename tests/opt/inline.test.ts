@@ -28,11 +28,11 @@ function lines(func: Func): string[] {
 }
 
 /** The caller, function 0, when function 1 has the code `callee`: (i32) -> (i32) both; and the locations. */
-function inlined(caller: string[], callee: string[] | undefined) {
+function inlined(caller: string[], callee: string[] | undefined, shared = false) {
   const func = parse(0, caller);
   const locations = new Locations();
   const template = (index: number) =>
-    index === 1 && callee ? makeTemplate(parse(1, callee), COST_MAX) : undefined;
+    index === 1 && callee ? makeTemplate(parse(1, callee), COST_MAX, { shared }) : undefined;
   inlineCalls(func, { recursion: false, template, locations });
   return { lines: lines(func), locations, func };
 }
@@ -78,6 +78,13 @@ describe('small functions', () => {
     const other = inlined(CALLER, [store, ...check, ...trap]);
     expect(other.lines.some((l) => l.includes('index=9'))).toBe(true);
     expect(other.lines.some((l) => l.includes('index=1'))).toBe(false);
+  });
+
+  it('are not called after all if another thread may change what led to the trap', () => {
+    const load = ['v1 = load.i32 v0 width=4', 'br v1 b1() b2()', 'b1 depth=0 ():', 'return v0'];
+    const callee = [...load, 'b2 depth=0 ():', 'trap trap=unreachable'];
+    expect(inlined(CALLER, callee).lines.join()).toContain('index=1');
+    expect(inlined(CALLER, callee, true).lines.join()).not.toContain('index=1');
   });
 
   it('are not called after all for what an earlier round of a loop has written', () => {
