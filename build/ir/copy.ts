@@ -1,6 +1,6 @@
 // Copies of a function's blocks in another, for inlining.
 
-import { type Block, type Func, Inst } from './ir.ts';
+import type { Block, Func, Inst } from './ir.ts';
 
 /**
  * Copies all blocks of `from` into `into`, whose layout they do not join. The copy of the entry block has no parameters:
@@ -28,9 +28,11 @@ export function copyBlocks(
   for (const block of from.blocks) {
     const copy = blocks[block.id];
     for (const inst of block.insts) {
-      const made = Object.assign(new Inst(0, inst.op, inst.type, []), inst, { id: into.nextValue++ });
+      const made = inst.copy(
+        into.nextValue++,
+        inst.args.map((v) => values[v.id]),
+      );
       made.block = copy;
-      made.args = inst.args.map((v) => values[v.id]);
       made.targets = inst.targets.map((e) => ({
         block: blocks[e.block.id],
         args: e.args.map((v) => values[v.id]),

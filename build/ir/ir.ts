@@ -141,7 +141,7 @@ export class Inst {
   rmw: Rmw | undefined = undefined;
   intrinsic = '';
   targets: Edge[] = [];
-  /** Byte offset of the operator in the Wasm file, -1 where there is none. */
+  /** Where it came from: ir/locations.ts. */
   loc = -1;
 
   constructor(id: number, op: Op, type: Type, args: Inst[]) {
@@ -149,6 +149,24 @@ export class Inst {
     this.op = op;
     this.type = type;
     this.args = args;
+  }
+
+  /** The same operation on other operands, in no block, and without targets. */
+  copy(id: number, args: Inst[]): Inst {
+    const copy = new Inst(id, this.op, this.type, args);
+    copy.imm = this.imm;
+    copy.offset = this.offset;
+    copy.width = this.width;
+    copy.signed = this.signed;
+    copy.mutable = this.mutable;
+    copy.trap = this.trap;
+    copy.index = this.index;
+    copy.sig = this.sig;
+    copy.sym = this.sym;
+    copy.rmw = this.rmw;
+    copy.intrinsic = this.intrinsic;
+    copy.loc = this.loc;
+    return copy;
   }
 }
 
