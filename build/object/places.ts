@@ -23,14 +23,14 @@ export class Places {
   /** Of code in the function whose body starts at `bodyStart`. */
   placeOf(location: number, bodyStart: number): Place {
     const from = this.locations.get(location);
-    if (!from) return { ...this.map?.positionAt(location, bodyStart) };
+    if (!from) return this.atOrBefore(location, bodyStart);
     const { name, body } = this.module.funcs[from.func];
-    const { file, line } = this.before(from.offset, body!.start);
+    const { file, line } = this.atOrBefore(from.offset, body!.start);
     return { file, line, inlined: { name, call: this.placeOf(from.call, bodyStart) } };
   }
 
-  /** Where the map says nothing, the code before counts, as it does for a reader of the line table. */
-  private before(offset: number, start: number): Place {
+  /** Where the map says nothing, as asc's does for some calls, the code before counts. */
+  private atOrBefore(offset: number, start: number): Place {
     for (let at = offset; this.map && at >= start; at--) {
       const place = this.map.positionAt(at, start);
       if (place) return place;

@@ -53,17 +53,8 @@ export class Symbol {
     return true;
   }
 
-  /** The place of an address in the function; where it is not known, that of the code before it. */
   place(pc: u64): Place {
-    const text = x86.table(TEXT);
-    let entry = lastUpTo(LINES, LINE_BYTES, (pc - text) as u32);
-    while (
-      entry > x86.table(LINES) &&
-      text + x86.peek32(entry) > this.start &&
-      x86.peek32(entry + 4) >> LINE_BITS === NO_FILE
-    ) {
-      entry -= LINE_BYTES;
-    }
+    const entry = lastUpTo(LINES, LINE_BYTES, (pc - x86.table(TEXT)) as u32);
     return new Place(this.name, entry === 0 ? NO_FILE << LINE_BITS : x86.peek32(entry + 4));
   }
 }
