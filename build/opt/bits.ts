@@ -15,14 +15,20 @@ import { DemandedBits } from './demanded-bits.ts';
 import { Sequence } from './sequence.ts';
 
 export function simplifyBits(func: Func): void {
-  if (func.blocks.some((block) => block.insts.some(hasLongConstant))) {
+  if (hasAny(func, hasLongConstant)) {
     const demanded = new DemandedBits(func);
     rewrite(func, (inst, b) => shrinkConstant(inst, demanded.get(inst), b));
   }
   const known = new KnownBits(func);
   rewrite(func, (inst, b) => dropKnown(inst, known, b));
-  const demanded = new DemandedBits(func);
-  rewrite(func, (inst) => dropUndemanded(inst, demanded.get(inst)));
+  if (hasAny(func, isDroppable)) {
+    const demanded = new DemandedBits(func);
+    rewrite(func, (inst) => dropUndemanded(inst, demanded.get(inst)));
+  }
+}
+
+function hasAny(func: Func, is: (inst: Inst) => boolean): boolean {
+  return func.blocks.some((block) => block.insts.some(is));
 }
 
 /** `simplify` changes an integer in place, or returns another value for it; what that needs goes into `b`. */
@@ -60,6 +66,12 @@ function shrinkConstant(inst: Inst, wanted: Mask, b: () => Sequence): undefined 
 }
 
 // --- bits that nobody looks at ---
+
+/** What dropUndemanded may do something about. */
+function isDroppable({ op, signed, args: [, y] }: Inst): boolean {
+  if (op === 'and' || op === 'or' || op === 'xor' || op === 'shrs') return y.op === 'const';
+  return op === 'load' ? signed : op === 'sext' || op.startsWith('extend');
+}
 
 function dropUndemanded(inst: Inst, wanted: Mask): Inst | undefined {
   if (isNone(wanted)) return undefined;
