@@ -3,13 +3,13 @@
 import { setFlagsFromString } from 'node:v8';
 
 /** Bytes of a module that is translated before optimised JavaScript pays for itself. */
-const SMALL_BYTES = 256 * 1024;
+const SMALL_BYTES = 512 * 1024;
 
 /** Bytes of bytecode that a function runs before Node 20's V8 optimises it; the engine's own figure is 132 KB. */
 const INTERRUPT_BUDGET = 600_000;
 
 /**
- * A small module is translated in half a second, of which V8 on Node 20 spends as much again on optimising
+ * A small module is translated in a second or a few, and V8 on Node 20 spends as much again on optimising
  * functions that have hardly run, and on optimising them anew when their types turn out otherwise. It is made to
  * wait; large modules keep the engine's choice, and so do later versions, which neither need nor know the flag.
  */

@@ -118,7 +118,7 @@ const REAL: BenchProgram[] = [
   },
   {
     name: 'real-sqlite',
-    count: 8,
+    count: 16,
     smoke: 1,
     source: {
       kind: 'real',
