@@ -67,7 +67,8 @@ export class Program {
     this.functions.push({ key, name: f.name, start, size: f.code.length, frame: f.frame, pop: f.popped });
     this.usesFloat ||= f.usesFloat;
     for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
-    for (const l of f.lines) this.lines.push({ ...l, offset: start + l.offset, bodyStart });
+    for (const { offset, loc, stops } of f.lines)
+      this.lines.push({ offset: start + offset, loc, stops, bodyStart });
     for (const r of f.relocs) this.relocs.push({ ...r, offset: start + r.offset });
     for (const t of f.tables) {
       this.blob(t.symbol, new Uint8Array(4 * t.offsets.length), 4);
