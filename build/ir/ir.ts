@@ -237,6 +237,26 @@ export function isTerminator(op: Op): boolean {
   return TERMINATORS.has(op);
 }
 
+/** Operations whose result is 0 or 1. */
+export const COMPARISONS: ReadonlySet<Op> = new Set<Op>(
+  'eq ne lts ltu gts gtu les leu ges geu eqz feq fne flt fgt fle fge'.split(' ') as Op[],
+);
+
+/** Bits of an integer type. */
+export function bitsOf(type: Type): 32 | 64 {
+  return type === 'i32' ? 32 : 64;
+}
+
+/** The count of a shift by a constant, which wraps (WebAssembly core 4.3.2). */
+export function shiftCount({ type, args: [, count] }: Inst): number {
+  return Number(BigInt(count.imm) & BigInt(bitsOf(type) - 1));
+}
+
+/** Low bits that an `extendNs` extends. */
+export function extendedBits(op: Op): number {
+  return Number(op.slice('extend'.length, -1));
+}
+
 /** What an instruction may do besides computing its result. */
 export interface Effects {
   /** Reads memory that something may write: 'linear', 'context', 'native'. */

@@ -1,7 +1,7 @@
 // Which bits of an integer can be set at all, from what computes it. Through block parameters by an optimistic fixed
 // point: a loop's variables begin with what they have on entry, and gain what the loop can add.
 
-import type { Func, Inst } from './ir.ts';
+import { bitsOf, COMPARISONS, extendedBits, type Func, type Inst, shiftCount } from './ir.ts';
 import {
   ALL,
   and,
@@ -49,7 +49,7 @@ export function possibleBits(inst: Inst, of: (v: Inst) => Mask): Mask {
     case 'extend8s':
     case 'extend16s':
     case 'extend32s':
-      return signExtended(of(a), Number(inst.op.slice(6, -1)), full);
+      return signExtended(of(a), extendedBits(inst.op), full);
     case 'sext':
       return signExtended(of(a), 32, full);
     case 'zext':
@@ -74,10 +74,6 @@ export function possibleBits(inst: Inst, of: (v: Inst) => Mask): Mask {
   }
 }
 
-const COMPARISONS: ReadonlySet<string> = new Set(
-  'eq ne lts ltu gts gtu les leu ges geu eqz feq fne flt fgt fle fge'.split(' '),
-);
-
 /** Without common bits there are no carries. */
 function sum(a: Mask, b: Mask): Mask {
   const both = and(a, b);
@@ -85,11 +81,13 @@ function sum(a: Mask, b: Mask): Mask {
   return lowest(Math.max(length(a), length(b)) + 1);
 }
 
-function shifted({ op, type, args: [, count] }: Inst, a: Mask, full: Mask): Mask {
-  const bits = type === 'i32' ? 32 : 64;
+function shifted(inst: Inst, a: Mask, full: Mask): Mask {
+  const { op } = inst;
+  const [, count] = inst.args;
+  const bits = bitsOf(inst.type);
   if (count.op !== 'const')
     return op === 'shru' || (op === 'shrs' && length(a) < bits) ? lowest(length(a)) : full;
-  const n = Number(BigInt(count.imm) & BigInt(bits - 1));
+  const n = shiftCount(inst);
   if (op === 'shl') return and(shiftLeft(a, n), full);
   const moved = shiftRight(a, n);
   if (op === 'shru' || length(a) < bits) return moved;

@@ -7,7 +7,7 @@
 // superfluous, the one in the loop comes from the one before it, and goes. Each step works from an analysis of the
 // function as it finds it: dropping a mask makes bits appear.
 
-import type { Func, Inst, Op } from '../ir/ir.ts';
+import { bitsOf, extendedBits, type Func, type Inst, type Op, shiftCount } from '../ir/ir.ts';
 import { KnownBits } from '../ir/known-bits.ts';
 import { and, isNone, isSubset, largest, length, type Mask, maskOfConst } from '../ir/mask.ts';
 import { Replacements } from '../ir/params.ts';
@@ -89,12 +89,12 @@ function dropUndemanded(inst: Inst, wanted: Mask): Inst | undefined {
     case 'extend8s':
     case 'extend16s':
     case 'extend32s':
-      return length(wanted) <= Number(inst.op.slice(6, -1)) ? x : undefined;
+      return length(wanted) <= extendedBits(inst.op) ? x : undefined;
     case 'sext':
       if (wanted.hi === 0) inst.op = 'zext';
       return undefined;
     case 'shrs':
-      if (y.op === 'const' && length(wanted) + shiftCount(inst) <= bitsOf(inst)) inst.op = 'shru';
+      if (y.op === 'const' && length(wanted) + shiftCount(inst) <= bitsOf(inst.type)) inst.op = 'shru';
       return undefined;
     case 'load':
       if (inst.signed && length(wanted) <= 8 * inst.width) inst.signed = false;
@@ -102,14 +102,6 @@ function dropUndemanded(inst: Inst, wanted: Mask): Inst | undefined {
     default:
       return undefined;
   }
-}
-
-function bitsOf({ type }: Inst): number {
-  return type === 'i32' ? 32 : 64;
-}
-
-function shiftCount(inst: Inst): number {
-  return Number(BigInt(inst.args[1].imm) & BigInt(bitsOf(inst) - 1));
 }
 
 // --- bits that are known ---
@@ -134,7 +126,7 @@ function dropKnown(inst: Inst, known: KnownBits, b: () => Sequence): Inst | unde
     case 'extend8s':
     case 'extend16s':
     case 'extend32s':
-      return length(known.get(x)) < Number(inst.op.slice(6, -1)) ? x : undefined;
+      return length(known.get(x)) < extendedBits(inst.op) ? x : undefined;
     case 'sext':
       if (isNeverNegative(x, known)) inst.op = 'zext';
       return undefined;
@@ -150,7 +142,7 @@ function dropKnown(inst: Inst, known: KnownBits, b: () => Sequence): Inst | unde
 }
 
 function isNeverNegative(v: Inst, known: KnownBits): boolean {
-  return length(known.get(v)) < bitsOf(v);
+  return length(known.get(v)) < bitsOf(v.type);
 }
 
 /** The processor takes several times longer for 64 bits. */

@@ -1,7 +1,7 @@
 // Which bits of an integer anybody looks at: the rest may be anything. Backwards from what has effects, through block
 // parameters by a fixed point from below.
 
-import { type Block, effectsOf, type Func, type Inst } from '../ir/ir.ts';
+import { type Block, bitsOf, effectsOf, extendedBits, type Func, type Inst, shiftCount } from '../ir/ir.ts';
 import {
   ALL,
   and,
@@ -88,7 +88,7 @@ function demandOn(inst: Inst, i: number, wanted: Mask): Mask {
     case 'extend8s':
     case 'extend16s':
     case 'extend32s':
-      return demandOfExtension(wanted, Number(op.slice(6, -1)));
+      return demandOfExtension(wanted, extendedBits(op));
     case 'sext':
       return demandOfExtension(wanted, 32);
     case 'zext':
@@ -105,10 +105,12 @@ function demandOn(inst: Inst, i: number, wanted: Mask): Mask {
   }
 }
 
-function demandOfShift({ op, type, args: [, count] }: Inst, wanted: Mask, full: Mask): Mask {
+function demandOfShift(inst: Inst, wanted: Mask, full: Mask): Mask {
+  const { op } = inst;
+  const [, count] = inst.args;
   if (count.op !== 'const') return op === 'shl' ? lowest(length(wanted)) : full;
-  const bits = type === 'i32' ? 32 : 64;
-  const n = Number(BigInt(count.imm) & BigInt(bits - 1));
+  const bits = bitsOf(inst.type);
+  const n = shiftCount(inst);
   if (op === 'shl') return shiftRight(wanted, n);
   const moved = and(shiftLeft(wanted, n), full);
   const sign = op === 'shrs' && length(wanted) > bits - n;

@@ -4,7 +4,7 @@
 //
 // Requires constants on the right (fold). What may trap stays a division: by 0, and a signed quotient by -1.
 
-import type { Func, Inst, Op } from '../ir/ir.ts';
+import { bitsOf, type Func, type Inst, type Op } from '../ir/ir.ts';
 import { Replacements } from '../ir/params.ts';
 import { constOf } from './fold.ts';
 import { Sequence } from './sequence.ts';
@@ -79,7 +79,7 @@ function expand(b: Sequence, inst: Inst): Inst | undefined {
   const [x, y] = inst.args;
   const c = constOf(y);
   if (c === undefined || c === 0n) return undefined;
-  const bits = inst.type === 'i32' ? 32 : 64;
+  const bits = bitsOf(inst.type);
   if (inst.op === 'divu' || inst.op === 'remu') {
     const d = BigInt.asUintN(bits, c);
     if (isPowerOfTwo(d)) return undefined; // a shift or a mask, by fold
@@ -99,7 +99,7 @@ function isPowerOfTwo(n: bigint): boolean {
 
 /** Rounding towards zero: a negative dividend is first moved up by the divisor less one. */
 function byPowerOfTwo(b: Sequence, { op, type, args: [x] }: Inst, d: bigint, negative: boolean): Inst {
-  const bits = type === 'i32' ? 32 : 64;
+  const bits = bitsOf(type);
   const shift = d.toString(2).length - 1;
   const sign = shift === 1 ? x : b.shift('shrs', x, bits - 1);
   const bias = b.shift('shru', sign, bits - shift);
@@ -122,7 +122,7 @@ function reciprocal(d: bigint, bits: number, significant: number): { m: bigint; 
 }
 
 function unsignedQuotient(b: Sequence, x: Inst, d: bigint): Inst {
-  const bits = x.type === 'i32' ? 32 : 64;
+  const bits = bitsOf(x.type);
   const { m, shift } = reciprocal(d, bits, bits);
   const fits = m >> BigInt(bits) === 0n;
   if (x.type === 'i32') {
@@ -150,7 +150,7 @@ function trailingZeros(n: bigint): number {
 /** The product rounds down; one more for a negative dividend rounds towards zero. */
 function signedQuotient(b: Sequence, x: Inst, d: bigint, negative: boolean): Inst {
   const { type } = x;
-  const bits = type === 'i32' ? 32 : 64;
+  const bits = bitsOf(type);
   const { m, shift } = reciprocal(d, bits, bits - 1);
   const below = b.shift('shrs', x, bits - 1);
   let down: Inst;

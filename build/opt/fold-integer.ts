@@ -1,10 +1,10 @@
 // Rules for integer arithmetic and comparisons. A constant operand is on the right after the first rule has run.
 
-import type { Inst, Op } from '../ir/ir.ts';
+import { bitsOf, extendedBits, type Inst, type Op } from '../ir/ir.ts';
 import { constOf, type Folder, isConst, type Rule } from './fold.ts';
 
-function bitsOf(v: Inst): bigint {
-  return v.type === 'i32' ? 32n : 64n;
+function widthOf(v: Inst): bigint {
+  return BigInt(bitsOf(v.type));
 }
 
 /** The exponent if `n`, unsigned, is a power of two. */
@@ -33,8 +33,7 @@ const NARROW_RESULT: Record<string, bigint | undefined> = {
 
 /** Zero-extended to more than it holds: the bits that may be set. */
 function maskOf(v: Inst): bigint | undefined {
-  if (v.op === 'load' && !v.signed && v.width < Number(bitsOf(v)) / 8)
-    return (1n << BigInt(8 * v.width)) - 1n;
+  if (v.op === 'load' && !v.signed && v.width < Number(widthOf(v)) / 8) return (1n << BigInt(8 * v.width)) - 1n;
   if (v.op === 'and') return constOf(v.args[1]);
   return v.op === 'x86' ? NARROW_RESULT[v.intrinsic] : undefined;
 }
@@ -105,7 +104,7 @@ const mul: Rule = (f, inst) => {
   const c = constOf(b);
   if (c === undefined) return undefined;
   if (c === 0n) return b;
-  const shift = log2(c, bitsOf(inst));
+  const shift = log2(c, widthOf(inst));
   if (shift === undefined) return undefined;
   return shift === 0n ? a : f.become(inst, 'shl', a, f.constant(inst.type, shift));
 };
@@ -138,7 +137,7 @@ const xor: Rule = (f, inst) => {
 /** The count of a shift or rotation by a constant, as the processor takes it. */
 function countOf(inst: Inst): bigint | undefined {
   const n = constOf(inst.args[1]);
-  return n === undefined ? undefined : n & (bitsOf(inst) - 1n);
+  return n === undefined ? undefined : n & (widthOf(inst) - 1n);
 }
 
 const shift: Rule = (f, inst) => {
@@ -147,7 +146,7 @@ const shift: Rule = (f, inst) => {
   if (n === 0n || isConst(a, 0)) return a;
   if (n === undefined || a.op !== 'shl' || countOf(a) !== n) return undefined;
   // Up and down by the same count: the value's low part, extended.
-  const low = bitsOf(inst) - n;
+  const low = widthOf(inst) - n;
   if (inst.op === 'shru' && low < 32n)
     return f.become(inst, 'and', a.args[0], f.constant(inst.type, (1n << low) - 1n));
   const extend: Op | undefined = inst.op !== 'shrs' ? undefined : EXTENDS[String(low)];
@@ -173,7 +172,7 @@ const remu: Rule = (f, inst) => {
 
 function divisor(inst: Inst): bigint | undefined {
   const c = constOf(inst.args[1]);
-  return c === undefined ? undefined : log2(c, bitsOf(inst));
+  return c === undefined ? undefined : log2(c, widthOf(inst));
 }
 
 const divs: Rule = (_, inst) => (isConst(inst.args[1], 1) ? inst.args[0] : undefined);
@@ -227,9 +226,9 @@ const eqz: Rule = (f, inst) => {
 /** Sign extensions: of a value that is extended already, or whose upper bits were only masked off. */
 const extend: Rule = (f, inst) => {
   const [a] = inst.args;
-  const width = Number(inst.op.slice(6, -1)) / 8;
+  const width = extendedBits(inst.op) / 8;
   if (a.op === 'load' && a.signed && a.width <= width) return a;
-  if (a.op.startsWith('extend') && Number(a.op.slice(6, -1)) / 8 <= width) return a;
+  if (a.op.startsWith('extend') && extendedBits(a.op) / 8 <= width) return a;
   const mask = a.op === 'and' ? constOf(a.args[1]) : undefined;
   const low = (1n << BigInt(8 * width)) - 1n;
   if (mask !== undefined && (mask & low) === low) return f.become(inst, inst.op, a.args[0]);

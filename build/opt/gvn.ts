@@ -6,29 +6,10 @@
 // where they still merge with their branches.
 
 import { Dominators } from '../ir/dominators.ts';
-import { type Block, effectsOf, type Func, type Inst, type Op } from '../ir/ir.ts';
+import { type Block, COMPARISONS, effectsOf, type Func, type Inst, type Op } from '../ir/ir.ts';
 import { Replacements } from '../ir/params.ts';
 
 const LEFT_ALONE: ReadonlySet<Op> = new Set(['ctxaddr', 'symaddr', 'membase', 'param', 'result']);
-export const COMPARISONS: ReadonlySet<Op> = new Set([
-  'eq',
-  'ne',
-  'lts',
-  'ltu',
-  'gts',
-  'gtu',
-  'les',
-  'leu',
-  'ges',
-  'geu',
-  'eqz',
-  'feq',
-  'fne',
-  'flt',
-  'fgt',
-  'fle',
-  'fge',
-]);
 
 export function numberValues(func: Func): void {
   const dom = new Dominators(func);

@@ -1,6 +1,6 @@
 // Replaces operations that the processor lacks by sequences of others. Required before selection.
 
-import type { Func, Inst, Op } from '../ir/ir.ts';
+import { bitsOf, type Func, type Inst, type Op } from '../ir/ir.ts';
 import { Replacements } from '../ir/params.ts';
 import type { Features } from './passes.ts';
 import { Sequence } from './sequence.ts';
@@ -31,7 +31,7 @@ function expander(inst: Inst, features: Features): Expander | undefined {
 
 /** Sums of neighbouring 1, 2, then 4 bits in place; a multiplication adds up the bytes. */
 function countBits(b: Sequence, { type, args: [x] }: Inst): Inst {
-  const bits = type === 'i32' ? 32 : 64;
+  const bits = bitsOf(type);
   const masked = (v: Inst, mask: bigint) => b.emit('and', type, v, b.int(type, mask));
   const shifted = (v: Inst, n: number) => b.shift('shru', v, n);
   const pairs = b.emit('sub', type, x, masked(shifted(x, 1), 0x5555555555555555n));

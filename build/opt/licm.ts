@@ -6,7 +6,7 @@
 // instruction makes, and comparisons, which are part of their branches.
 
 import { Dominators } from '../ir/dominators.ts';
-import { type Block, effectsOf, type Func, type Inst, isTerminator, type Op } from '../ir/ir.ts';
+import { type Block, COMPARISONS, effectsOf, type Func, type Inst, isTerminator, type Op } from '../ir/ir.ts';
 import { type LoopNode, type LoopTree, loopTree } from '../ir/loop-tree.ts';
 import { loopWrites, type Writes } from './loop-writes.ts';
 import { memoryOf } from './memory-state.ts';
@@ -14,12 +14,10 @@ import { memoryOf } from './memory-state.ts';
 /** Values that one loop keeps in registers or spills for this: more would displace what the loop needs. */
 const HOISTED_MAX = 8;
 
-const STAY: ReadonlySet<Op> = new Set<Op>(
-  (
-    'const ctxaddr symaddr membase result zext wrap ' +
-    'eq ne lts ltu gts gtu les leu ges geu eqz feq fne flt fgt fle fge'
-  ).split(' ') as Op[],
-);
+const STAY: ReadonlySet<Op> = new Set<Op>([
+  ...(['const', 'ctxaddr', 'symaddr', 'membase', 'result', 'zext', 'wrap'] as const),
+  ...COMPARISONS,
+]);
 
 export function hoistInvariants(func: Func): void {
   const tree = loopTree(func);
