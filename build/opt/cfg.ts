@@ -70,7 +70,7 @@ function cutAtTrap(block: Block): boolean {
 }
 
 /** One look at each block is enough: the first way to it comes from an earlier one. */
-function removeUnreachable(func: Func): void {
+export function removeUnreachable(func: Func): void {
   const reachable = new Set([func.blocks[0]]);
   func.blocks = func.blocks.filter((b) => {
     if (!reachable.has(b)) return false;

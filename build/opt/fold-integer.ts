@@ -33,7 +33,8 @@ const NARROW_RESULT: Record<string, bigint | undefined> = {
 
 /** Zero-extended to more than it holds: the bits that may be set. */
 function maskOf(v: Inst): bigint | undefined {
-  if (v.op === 'load' && !v.signed && v.width < Number(widthOf(v)) / 8) return (1n << BigInt(8 * v.width)) - 1n;
+  if (v.op === 'load' && !v.signed && v.width < Number(widthOf(v)) / 8)
+    return (1n << BigInt(8 * v.width)) - 1n;
   if (v.op === 'and') return constOf(v.args[1]);
   return v.op === 'x86' ? NARROW_RESULT[v.intrinsic] : undefined;
 }

@@ -4,6 +4,7 @@
 
 import { copyBlocks } from '../ir/copy.ts';
 import { type Block, effectsOf, Func, type Inst } from '../ir/ir.ts';
+import { removeUnreachable } from './cfg.ts';
 
 export interface Template {
   func: Func;
@@ -79,7 +80,9 @@ function leaveOutTraps(func: Func, shared: boolean): void {
       edge.args = [];
     }
   }
-  if (again) removeUnreachable(func, again);
+  if (!again) return;
+  func.blocks.push(again);
+  removeUnreachable(func);
 }
 
 function hasEffect(inst: Inst): boolean {
@@ -105,13 +108,4 @@ function callItself(func: Func): Block {
     block.insts.push(inst);
   }
   return block;
-}
-
-function removeUnreachable(func: Func, last: Block): void {
-  const reachable = new Set([func.blocks[0]]);
-  for (const block of func.blocks) {
-    if (reachable.has(block)) for (const e of block.terminator.targets) reachable.add(e.block);
-  }
-  func.blocks = func.blocks.filter((b) => reachable.has(b));
-  func.blocks.push(last);
 }
