@@ -23,10 +23,8 @@ x86.image_end:
 
 	.section .rodata
 	.balign 8
-table:	.quad yaos_traps, yaos_traps_end
-	.quad yaos_funcs, yaos_funcs_end
-	.quad yaos_lines, yaos_lines_end
-	.quad yaos_files, yaos_files_end
+table:	.quad yaos_funcs, yaos_funcs_end
+	.quad yaos_info, yaos_info_end
 	.quad yaos_strings, yaos_strings_end
 	.quad yaos_text, yaos_text_end
 	.set slot, 0
@@ -39,5 +37,4 @@ table:	.quad yaos_traps, yaos_traps_end
 	.quad stacks + (slot + 1) * STACK_STRIDE
 	.set slot, slot + 1
 	.endr
-	.quad yaos_inlined, yaos_inlined_end
 table_end:

@@ -64,6 +64,11 @@ enum yaos_trap yaos_enter(struct yaos_instance *instance, yaos_invoke_fn invoke,
 const char *yaos_module_register(const struct yaos_module *module);
 /* The module whose code is at pc; null: none. For signal handlers. */
 const struct yaos_module *yaos_module_at(uint64_t pc);
+/* The kind of trap (docs/abi.md §4) of the instruction at an offset in the module's code, 0 if it has none. For signal
+ * handlers. */
+uint32_t yaos_trap_at(const struct yaos_module *module, uint32_t offset);
+/* Sets the parts of *error that tell where an offset in the module's code came from, as far as it is known. */
+void yaos_place_at(const struct yaos_module *module, uint32_t offset, struct yaos_error *error);
 bool yaos_signatures_equal(const struct yaos_signature *a, const struct yaos_signature *b);
 /* Null if the module has no such type. */
 const struct yaos_signature *yaos_signature_find(const struct yaos_module *module, uint32_t id);

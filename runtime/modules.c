@@ -82,40 +82,6 @@ const char *yaos_module_register(const struct yaos_module *module)
 	return error;
 }
 
-/* The last of `count` entries of `words` words each whose first word is at most `at`; null if there is none. */
-static const uint32_t *entry_at(const uint32_t *entries, size_t count, size_t words, uint32_t at)
-{
-	size_t low = 0, high = count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (entries[words * middle] <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 ? entries + words * (low - 1) : NULL;
-}
-
-enum { FUNC_WORDS = 5, LINE_WORDS = 2, INLINED_WORDS = 3, LINE_BITS = 20, NO_FILE = 0xfff, INLINED = 0xffe };
-
-static void place(const struct yaos_module *m, uint32_t at, struct yaos_error *error)
-{
-	const uint32_t *func = entry_at(m->funcs, (m->funcs_end - m->funcs) / FUNC_WORDS, FUNC_WORDS, at);
-	if (func != NULL && at - func[0] < func[1])
-		error->function = m->strings + func[4];
-	const uint32_t *line = entry_at(m->lines, (m->lines_end - m->lines) / LINE_WORDS, LINE_WORDS, at);
-	uint32_t where = line != NULL ? line[1] : (uint32_t)NO_FILE << LINE_BITS;
-	if (where >> LINE_BITS == INLINED) {
-		const uint32_t *inlined = m->inlined + INLINED_WORDS * (where & ((1u << LINE_BITS) - 1));
-		error->function = m->strings + inlined[0];
-		where = inlined[1];
-	}
-	if (where >> LINE_BITS != NO_FILE) {
-		error->file = m->strings + m->files[where >> LINE_BITS];
-		error->line = where & ((1u << LINE_BITS) - 1);
-	}
-}
-
 void yaos_set_error(struct yaos_error *error, const char *message)
 {
 	*error = (struct yaos_error){ .trap = YAOS_OK };
@@ -127,7 +93,7 @@ void yaos_last_error(const struct yaos_instance *instance, struct yaos_error *er
 	const struct yaos_site *site = &instance->site;
 	*error = (struct yaos_error){ .trap = site->trap };
 	if (site->module != NULL)
-		place(site->module, site->offset, error);
+		yaos_place_at(site->module, site->offset, error);
 	int n = snprintf(error->message, sizeof(error->message), "%s", yaos_trap_message(site->trap));
 	size_t room = sizeof(error->message);
 	if (error->function != NULL)

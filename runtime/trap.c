@@ -62,22 +62,6 @@ __asm__(".text\n"
 	"	ret\n"
 	".size yaos_leave, . - yaos_leave\n");
 
-/* The kind of the trap table's entry for pc, 0 if it has none. */
-static uint32_t trap_kind_at(const struct yaos_module *m, uint64_t pc)
-{
-	uint32_t at = pc - (uint64_t)m->text;
-	size_t low = 0, high = (m->traps_end - m->traps) / 2;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (m->traps[2 * middle] < at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	bool found = m->traps + 2 * low < m->traps_end && m->traps[2 * low] == at;
-	return found ? m->traps[2 * low + 1] : 0;
-}
-
 static uint64_t register_value(const ucontext_t *uc, unsigned number)
 {
 	static const uint8_t order[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -111,7 +95,7 @@ static enum yaos_trap classify(const struct yaos_activation *a, int signal, uint
 		return YAOS_OK;
 	/* Not a->instance, if that has called a function of another one. */
 	const struct yaos_instance *instance = yaos_instance_of((void *)uc->uc_mcontext.gregs[REG_R15]);
-	uint32_t kind = trap_kind_at(module, pc);
+	uint32_t kind = yaos_trap_at(module, pc - (uint64_t)module->text);
 	if (signal == SIGFPE)
 		return kind == YAOS_TRAP_DIVIDE_BY_ZERO ? division_trap(uc) : YAOS_OK;
 	if (page_fault && kind == YAOS_TRAP_MEMORY) {

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define YAOS_ABI_VERSION 2u
+#define YAOS_ABI_VERSION 3u
 #define YAOS_PAGE_BYTES 65536u
 #define YAOS_NO_MAX UINT64_MAX
 
@@ -175,11 +175,8 @@ struct yaos_module {
 	uint32_t memory_count; /* 0 or 1 */
 	uint32_t export_count;
 	const uint8_t *text, *text_end;
-	const uint32_t *traps, *traps_end;
 	const uint32_t *funcs, *funcs_end;
-	const uint32_t *lines, *lines_end;
-	const uint32_t *files, *files_end;
-	const uint32_t *inlined, *inlined_end;
+	const uint8_t *info, *info_end;
 	const char *strings, *strings_end;
 };
 

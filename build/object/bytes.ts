@@ -34,6 +34,13 @@ export class ByteWriter {
     this.length += 8;
   }
 
+  /** ULEB128 of an integer from 0 on. */
+  uleb(value: number): void {
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.u8((rest & 0x7f) | 0x80);
+    this.u8(rest);
+  }
+
   append(bytes: Uint8Array): void {
     this.reserve(bytes.length);
     this.bytes.set(bytes, this.length);

@@ -10,7 +10,7 @@ import type { Program } from './program.ts';
 import { INVOKE_INIT, importThunkKey, invokeKey, linkThunkKey } from './trampolines.ts';
 
 /** YAOS_ABI_VERSION and YAOS_NO_MAX. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 const NO_MAX = 2n ** 64n - 1n;
 
 export const TYPE_CODE: Record<ValType, number> = {
@@ -23,7 +23,7 @@ export const TYPE_CODE: Record<ValType, number> = {
 };
 export const KIND_CODE = { func: 0, table: 1, memory: 2, global: 3 } as const;
 
-const TABLES = ['traps', 'funcs', 'lines', 'files', 'inlined', 'strings'] as const;
+const TABLES = ['funcs', 'info', 'strings'] as const;
 
 export interface DescriptorOptions {
   /** The descriptor's symbol. */

@@ -2,8 +2,8 @@
 
 import type { Locations } from '../ir/locations.ts';
 import type { WasmModule } from '../wasm/module.ts';
+import type { Place } from './function-info.ts';
 import type { SourceMap } from './sourcemap.ts';
-import type { Place } from './tables.ts';
 
 export class Places {
   private readonly module: WasmModule;

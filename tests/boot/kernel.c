@@ -17,12 +17,9 @@ typedef struct {
 
 Memory yaos_memory = { 0, MEMORY_BYTES, 0x2000, 0 };
 #define TABLE(name) const uint32_t name[1] = { 1 }; const uint32_t name##_end[1] = { 2 }
-TABLE(yaos_traps);
 TABLE(yaos_funcs);
-TABLE(yaos_lines);
-TABLE(yaos_files);
+TABLE(yaos_info);
 TABLE(yaos_strings);
-TABLE(yaos_inlined);
 extern const char text_start[];
 
 uint32_t x86_map(uint32_t virt, uint64_t phys, uint32_t bytes, uint32_t flags) __asm__("x86.map");
@@ -131,11 +128,11 @@ static void check_faults(void)
 	fault("page 0");
 	PROVOKE(*(volatile uint8_t *)text_start = 1);
 	fault("write code");
-	PROVOKE(*(volatile uint32_t *)yaos_traps = 1);
+	PROVOKE(*(volatile uint32_t *)yaos_funcs = 1);
 	fault("write constants");
 	PROVOKE(((void (*)(void))&data_byte)());
 	fault("run data");
-	PROVOKE(((void (*)(void))yaos_traps)());
+	PROVOKE(((void (*)(void))yaos_funcs)());
 	fault("run constants");
 	PROVOKE(((void (*)(void))0x2000)());
 	fault("run linear memory");
@@ -162,7 +159,7 @@ static void check_faults(void)
 	fact("nmi: vector", seen.vector);
 	PROVOKE(recurse(0));
 	fact("stack overflow: vector", seen.vector);
-	uint64_t bottom = x86_table(12);
+	uint64_t bottom = x86_table(8);
 	fact("  rsp at the stack's bottom", seen.rsp - bottom + 512 < 1024);
 	fact("  cr2 in the guard page", seen.cr2 < bottom && seen.cr2 >= bottom - 4096);
 }
@@ -261,7 +258,7 @@ void thread_main(uint32_t arg)
 	uint64_t rsp;
 	__asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
 	fact("thread", arg);
-	fact("  on its stack", rsp > x86_table(12 + 15) && rsp < x86_table(28 + 15));
+	fact("  on its stack", rsp > x86_table(8 + 15) && rsp < x86_table(24 + 15));
 	turns++;
 	x86_thread_switch(15, 0);
 	turns++;
@@ -271,7 +268,7 @@ void thread_main(uint32_t arg)
 
 static void check_threads(void)
 {
-	uint64_t stride = x86_table(29) - x86_table(28), size = x86_table(28) - x86_table(12);
+	uint64_t stride = x86_table(25) - x86_table(24), size = x86_table(24) - x86_table(8);
 	fact("stack bytes", size);
 	fact("guard bytes", stride - size);
 	x86_thread_new(15, 0xcafe);

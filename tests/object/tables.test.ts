@@ -1,66 +1,65 @@
-// The tables beside the code: their words, read back from the object, and the symbols that readelf lists.
+// The tables beside the code: what was written is what is read back, and the symbols that readelf lists.
 
 import { describe, expect, it } from 'vitest';
-import { TrapKind } from '../../build/ir/ir.ts';
 import { ElfObject } from '../../build/object/elf.ts';
-import { readElf } from '../../build/object/elf-reader.ts';
+import type { FunctionEntry, LineEntry } from '../../build/object/function-info.ts';
 import { type CodeTables, writeTables } from '../../build/object/tables.ts';
 import { inFolder } from './binutils.ts';
+import { readTables } from './info.ts';
 
-const NONE = 0xfff00000;
+const A: FunctionEntry = { start: 0, size: 60, frame: 8, pop: 0, name: 'a' };
+const B: FunctionEntry = { start: 64, size: 16, frame: 24, pop: 32, name: 'größe' };
 
-/** The words of each table, and its strings by their offset. */
-function written(tables: Partial<CodeTables>) {
+function object(tables: Partial<CodeTables>, binding: 'global' | 'local' = 'global'): Uint8Array {
   const elf = new ElfObject();
-  writeTables(elf, { functions: [], traps: [], lines: [], ...tables }, 'global');
-  const contents = Object.fromEntries(
-    readElf(elf.toBytes()).sections.map((s) => [s.name, Buffer.from(s.contents)]),
-  );
-  const words = (name: string, columns: number) => {
-    const bytes = contents[`.yaos.${name}`];
-    const all = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32LE(4 * i));
-    return Array.from({ length: all.length / columns }, (_, i) => all.slice(i * columns, (i + 1) * columns));
-  };
-  const strings = contents['.yaos.strings'];
-  const stringAt = (at: number) => strings.toString('utf8', at, strings.indexOf(0, at));
-  return { words, stringAt };
+  writeTables(elf, { functions: [A], traps: [], lines: [], ...tables }, binding);
+  return elf.toBytes();
 }
+
+const written = (tables: Partial<CodeTables>) => readTables(object(tables));
 
 describe('the tables', () => {
   it('have symbols at both ends, local on request', () => {
     for (const binding of ['global', 'local'] as const) {
-      const elf = new ElfObject();
-      const traps: CodeTables['traps'] = [{ offset: 5, kind: 'memory' }];
-      writeTables(elf, { functions: [], traps, lines: [] }, binding);
+      const bytes = object({}, binding);
       const listing = inFolder(({ write, run }) => {
-        write('a.o', elf.toBytes());
+        write('a.o', bytes);
         return run('readelf', '-sSW', 'a.o');
       });
-      for (const name of ['traps', 'funcs', 'lines', 'files', 'strings']) {
+      for (const name of ['funcs', 'info', 'strings']) {
         expect(listing).toMatch(
-          new RegExp(`\\.yaos\\.${name} +PROGBITS .* A +0 +0 +${name === 'strings' ? 1 : 4}`),
+          new RegExp(`\\.yaos\\.${name} +PROGBITS .* A +0 +0 +${name === 'funcs' ? 4 : 1}`),
         );
         expect(listing).toMatch(new RegExp(`${binding.toUpperCase()} +DEFAULT +\\d+ yaos_${name}\\n`));
         expect(listing).toMatch(new RegExp(`${binding.toUpperCase()} +DEFAULT +\\d+ yaos_${name}_end\\n`));
       }
-      expect(listing).toMatch(/0+8 +0 NOTYPE .* yaos_traps_end\n/);
+      expect(listing).toMatch(/0+8 +0 NOTYPE .* yaos_funcs_end\n/);
     }
   });
 
+  it('hold functions in order with their names', () => {
+    const functions = [B, A, { ...A, start: 80, size: 0x1234567, frame: 1 << 20 }];
+    const read = written({ functions }).map(({ traps, places, ...f }) => f);
+    expect(read).toEqual([functions[1], functions[0], functions[2]]);
+  });
+
   it('hold traps in order, each place once', () => {
-    const { words } = written({
+    const [a, b] = written({
+      functions: [A, B],
       traps: [
-        { offset: 0x90, kind: 'stack' },
-        { offset: 0x10, kind: 'memory' },
-        { offset: 0x90, kind: 'stack' },
-        { offset: 0x20, kind: 'division' },
+        { offset: 0x4f, kind: 'stack' },
+        { offset: 0, kind: 'memory' },
+        { offset: 0x4f, kind: 'stack' },
+        { offset: 0x20, kind: 'memory' },
+        { offset: 0x3b, kind: 'division' },
       ],
     });
-    expect(words('traps', 2)).toEqual([
-      [0x10, TrapKind.memory],
-      [0x20, TrapKind.division],
-      [0x90, TrapKind.stack],
+    expect(a.traps).toEqual([
+      [0, 'memory'],
+      [0x20, 'memory'],
+      [0x3b, 'division'],
     ]);
+    expect(b.traps).toEqual([[0x4f, 'stack']]);
     const traps: CodeTables['traps'] = [
       { offset: 1, kind: 'stack' },
       { offset: 1, kind: 'memory' },
@@ -68,66 +67,54 @@ describe('the tables', () => {
     expect(() => written({ traps })).toThrow('traps stack and memory at code offset 1');
   });
 
-  it('hold functions in order with their names', () => {
-    const { words, stringAt } = written({
-      functions: [
-        { start: 64, size: 16, frame: 24, pop: 32, name: 'größe' },
-        { start: 0, size: 60, frame: 8, pop: 0, name: 'main' },
-        { start: 80, size: 1, frame: 0, pop: 0, name: 'main' },
-      ],
-    });
-    const functions = words('funcs', 5).map(([start, size, frame, pop, name]) => [
-      start,
-      size,
-      frame,
-      pop,
-      stringAt(name),
-    ]);
-    expect(functions).toEqual([
-      [0, 60, 8, 0, 'main'],
-      [64, 16, 24, 32, 'größe'],
-      [80, 1, 0, 0, 'main'],
-    ]);
-  });
-
   it('hold lines, equal neighbours merged, none carried into another function', () => {
-    const { words, stringAt } = written({
-      functions: [
-        { start: 0, size: 60, frame: 8, pop: 0, name: 'a' },
-        { start: 64, size: 16, frame: 24, pop: 32, name: 'b' },
-      ],
+    const [a, b] = written({
+      functions: [A, B],
       lines: [
         { offset: 4, file: 'x.ts', line: 10 },
         { offset: 8, file: 'x.ts', line: 10 },
         { offset: 12, file: 'y.ts', line: 1 },
-        { offset: 12, file: 'x.ts', line: 11 },
+        { offset: 12, file: 'x.ts', line: 9 },
         { offset: 20 },
         { offset: 24 },
-        { offset: 30, file: 'z.ts', line: (1 << 20) - 1 },
-        { offset: 36, file: 'z.ts', line: 1 << 20 },
-        { offset: 40, file: 'x.ts', line: 12 },
+        { offset: 30, file: 'z.ts', line: 0x7fff_ffff },
+        { offset: 36, file: 'z.ts', line: 0x8000_0000 },
+        { offset: 40, file: 'x.ts', line: 300 },
         { offset: 70, file: 'x.ts', line: 12 },
       ],
     });
-    const [x, z] = words('files', 1).map(([name]) => stringAt(name));
-    expect([x, z]).toEqual(['x.ts', 'z.ts']);
-    expect(words('lines', 2)).toEqual([
-      [4, 10],
-      [12, 11],
-      [20, NONE],
-      [30, (1 << 20) + (1 << 20) - 1],
-      [36, NONE],
-      [40, 12],
-      [64, NONE],
-      [70, 12],
+    expect(a.places).toEqual([
+      [4, ['a x.ts:10']],
+      [12, ['a x.ts:9']],
+      [20, ['a']],
+      [30, ['a z.ts:2147483647']],
+      [36, ['a']],
+      [40, ['a x.ts:300']],
     ]);
+    expect(b.places).toEqual([[70, ['größe x.ts:12']]]);
   });
 
-  it('give no line to files beyond what an entry can number', () => {
-    const lines = Array.from({ length: 4097 }, (_, i) => ({ offset: 2 * i, file: `${i}.ts`, line: 1 }));
-    const { words } = written({ lines });
-    expect(words('files', 1).length).toBe(0xffe);
-    expect(words('lines', 2).at(-2)).toEqual([2 * 0xffd, 0xffd00001]);
-    expect(words('lines', 2).at(-1)).toEqual([2 * 0xffe, NONE]);
+  it('hold the calls around what was inlined', () => {
+    const call: LineEntry = { offset: 4, file: 'x.ts', line: 10 };
+    const outer = { name: 'outer', call };
+    const inner = { name: 'inner', call: { file: 'y.ts', line: 7, inlined: outer } };
+    const [a] = written({
+      lines: [
+        { offset: 0, file: 'z.ts', line: 3, inlined: inner },
+        { offset: 2, file: 'y.ts', line: 6, inlined: outer },
+        call,
+        { offset: 6, file: 'z.ts', line: 4, inlined: inner },
+        { offset: 8, inlined: { name: 'inner', call: { ...call, line: 2 } } },
+        { offset: 9, inlined: { name: 'inner', call: {} } },
+      ],
+    });
+    expect(a.places).toEqual([
+      [0, ['inner z.ts:3', 'outer y.ts:7', 'a x.ts:10']],
+      [2, ['outer y.ts:6', 'a x.ts:10']],
+      [4, ['a x.ts:10']],
+      [6, ['inner z.ts:4', 'outer y.ts:7', 'a x.ts:10']],
+      [8, ['inner', 'a x.ts:2']],
+      [9, ['inner', 'a']],
+    ]);
   });
 });

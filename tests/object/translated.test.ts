@@ -2,11 +2,11 @@
 
 import asc from 'assemblyscript/asc';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { TrapKind } from '../../build/ir/ir.ts';
 import { type ElfFile, readElf } from '../../build/object/elf-reader.ts';
 import { parseSourceMap } from '../../build/object/sourcemap.ts';
 import { translate } from '../../build/translate.ts';
 import { inFolder } from './binutils.ts';
+import { type FunctionInfo, readTables } from './info.ts';
 
 /** Memory, division, indirect calls, conversions, many arguments, deep frames, loops. */
 const SOURCE = `
@@ -39,8 +39,7 @@ interface Translated {
   file: ElfFile;
   code: Map<number, string>;
   listing: Instruction[];
-  words(name: string, columns: number): number[][];
-  stringAt(offset: number): string;
+  functions: FunctionInfo[];
 }
 
 function disassemble(object: Uint8Array): Translated {
@@ -53,22 +52,11 @@ function disassemble(object: Uint8Array): Translated {
     text: m[2],
   }));
   const file = readElf(object);
-  const contents = (name: string) =>
-    Buffer.from(file.sections.find((s) => s.name === `.yaos.${name}`)!.contents);
   return {
     file,
     code: new Map(instructions.map((i) => [i.at, i.text])),
     listing: instructions,
-    words(name, columns) {
-      const bytes = contents(name);
-      const row = (i: number) =>
-        Array.from({ length: columns }, (_, k) => bytes.readUInt32LE(4 * (i * columns + k)));
-      return Array.from({ length: bytes.length / 4 / columns }, (_, i) => row(i));
-    },
-    stringAt(offset) {
-      const strings = contents('strings');
-      return strings.toString('utf8', offset, strings.indexOf(0, offset));
-    },
+    functions: readTables(file),
   };
 }
 
@@ -99,17 +87,19 @@ describe.each(['register', 'fixed'] as const)('an object of the %s memory model'
   });
 
   it('has trap entries at instructions of their kind', () => {
-    const wrong = t.words('traps', 2).filter(([at, kind]) => {
-      const text = t.code.get(at) ?? 'no instruction begins here';
-      if (kind === TrapKind.division) return !DIVISION.test(text);
-      if (EXPLICIT.test(text)) return false;
-      return (kind !== TrapKind.memory && kind !== TrapKind.uninitializedElement) || !MEMORY.test(text);
-    });
+    const wrong = t.functions
+      .flatMap((f) => f.traps)
+      .filter(([at, kind]) => {
+        const text = t.code.get(at) ?? 'no instruction begins here';
+        if (kind === 'division') return !DIVISION.test(text);
+        if (EXPLICIT.test(text)) return false;
+        return (kind !== 'memory' && kind !== 'uninitializedElement') || !MEMORY.test(text);
+      });
     expect(wrong.map(([at, kind]) => `${at.toString(16)}: kind ${kind}: ${t.code.get(at)}`)).toEqual([]);
   });
 
   it('has a trap entry for every instruction that may trap', () => {
-    const entries = new Set(t.words('traps', 2).map(([at]) => at));
+    const entries = new Set(t.functions.flatMap((f) => f.traps).map(([at]) => at));
     // Reads of tables and descriptors look like linear memory in the fixed model, unless the address is a constant.
     // In the register model linear memory lies above r15, the context below it.
     const linear = memory === 'fixed' ? /ds:0x/ : /\[r15(?!-0x\w+\])/;
@@ -123,10 +113,8 @@ describe.each(['register', 'fixed'] as const)('an object of the %s memory model'
     const symbols = new Map(
       t.file.symbols.filter((s) => s.type === 2).map((s) => [Number(s.value), [s.name, Number(s.size)]]),
     );
-    const functions = t.words('funcs', 5);
-    expect(functions.length).toBeGreaterThan(20);
-    for (const [start, size, frame, pop, name] of functions) {
-      const label = t.stringAt(name);
+    expect(t.functions.length).toBeGreaterThan(20);
+    for (const { start, size, frame, pop, name: label } of t.functions) {
       if (memory === 'register') expect(symbols.get(start)).toEqual([label, size]);
       const body = t.listing.filter((i) => i.at >= start && i.at < start + size);
       expect([label, prologueBytes(body)]).toEqual([label, frame]);
@@ -138,13 +126,11 @@ describe.each(['register', 'fixed'] as const)('an object of the %s memory model'
   });
 
   it('knows the lines of the source', () => {
-    const files = t.words('files', 1).map(([name]) => t.stringAt(name));
-    expect(files).toContain('a.ts');
-    const lines = t.words('lines', 2);
-    expect(lines.map(([at]) => at)).toEqual(lines.map(([at]) => at).toSorted((a, b) => a - b));
+    const places = t.functions.flatMap((f) => f.places);
+    expect(places.map(([at]) => at)).toEqual(places.map(([at]) => at).toSorted((a, b) => a - b));
     const at = t.listing.find((i) => t.code.get(i.at)?.startsWith('idiv'))!.at;
-    const [, place] = lines.findLast(([offset]) => offset <= at)!;
-    expect(files[place >>> 20]).toBeDefined();
+    const [, calls] = places.findLast(([offset]) => offset <= at)!;
+    expect(calls.at(-1)).toMatch(/ a\.ts:\d+$/);
   });
 });
 

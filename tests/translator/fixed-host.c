@@ -12,17 +12,16 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "../../runtime/instance.h"
+
 #define LOWEST 65536u
 #define PAGE 65536u
 #define VALUES_MAX 1100
 
-struct memory {
-	uint8_t *base;
-	uint64_t bytes, max_pages, flags;
-};
-extern struct memory yaos_memory;
+extern struct yaos_memory yaos_memory;
 extern const uint8_t yaos_text[];
-extern const uint32_t yaos_traps[], yaos_traps_end[];
+extern const uint32_t yaos_funcs[], yaos_funcs_end[];
+extern const uint8_t yaos_info[], yaos_info_end[];
 extern void yaos_init(void);
 
 /* Written by the test: one entry an export, types as characters i I f F (parameters, colon, results). */
@@ -114,7 +113,7 @@ int32_t yaos_memory_grow(void *context, uint32_t pages)
 	return old;
 }
 
-int32_t yaos_table_grow(void *context, void *table, uint32_t count, uint64_t init)
+int32_t yaos_table_grow(void *context, struct yaos_table *table, uint32_t count, uint64_t init)
 {
 	(void)context, (void)table, (void)count, (void)init;
 	return -1;
@@ -167,33 +166,31 @@ static void on_signal(int signal, siginfo_t *info, void *data)
 
 static const char *trap_message(void)
 {
-	for (const uint32_t *t = yaos_traps; t < yaos_traps_end; t += 2) {
-		if (t[0] != fault_pc - (uint64_t)yaos_text)
-			continue;
-		switch (t[1]) {
-		case 1:
-			return "unreachable";
-		case 2:
-			return division_by_zero ? "integer divide by zero" : "integer overflow";
-		case 3:
-			return "integer overflow";
-		case 4:
-			return "invalid conversion to integer";
-		case 5:
-			return "out of bounds memory access";
-		case 6:
-			return "out of bounds table access";
-		case 7:
-			return "undefined element";
-		case 8:
-			return "uninitialized element";
-		case 9:
-			return "indirect call type mismatch";
-		case 11:
-			return "unaligned atomic";
-		case 12:
-			return "expected shared memory";
-		}
+	struct yaos_module module = { .funcs = yaos_funcs, .funcs_end = yaos_funcs_end, .info = yaos_info,
+				      .info_end = yaos_info_end };
+	switch (yaos_trap_at(&module, fault_pc - (uint64_t)yaos_text)) {
+	case 1:
+		return "unreachable";
+	case 2:
+		return division_by_zero ? "integer divide by zero" : "integer overflow";
+	case 3:
+		return "integer overflow";
+	case 4:
+		return "invalid conversion to integer";
+	case 5:
+		return "out of bounds memory access";
+	case 6:
+		return "out of bounds table access";
+	case 7:
+		return "undefined element";
+	case 8:
+		return "uninitialized element";
+	case 9:
+		return "indirect call type mismatch";
+	case 11:
+		return "unaligned atomic";
+	case 12:
+		return "expected shared memory";
 	}
 	return "fault without an entry in the trap table";
 }

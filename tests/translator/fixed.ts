@@ -9,6 +9,8 @@ import { type Program, programPath } from './harness.ts';
 import type { ModuleBuilder, ValType } from './wasm.ts';
 
 const HOST = fileURLToPath(new URL('fixed-host.c', import.meta.url));
+/** The reader of the trap table. */
+const TABLES = fileURLToPath(new URL('../../runtime/tables.c', import.meta.url));
 const TYPE_LETTER: Partial<Record<ValType, string>> = { i32: 'i', i64: 'I', f32: 'f', f64: 'F' };
 
 const letters = (types: ValType[]): string => types.map((t) => TYPE_LETTER[t]).join('');
@@ -19,7 +21,7 @@ export function makeFixedProgram(name: string, module: ModuleBuilder): Program {
   writeFileSync(`${path}.wasm`, module.build());
   compileFile(`${path}.wasm`, `${path}.o`, 'fixed');
   writeFileSync(`${path}.exports.s`, exportTable(module));
-  execFileSync('gcc', ['-O1', '-o', path, HOST, `${path}.exports.s`, `${path}.o`]);
+  execFileSync('gcc', ['-O1', '-o', path, HOST, TABLES, `${path}.exports.s`, `${path}.o`]);
   return { wasm: `${path}.wasm`, path };
 }
 
