@@ -69,8 +69,11 @@ out/build/.stamp: $(TOOLCHAIN) build/tsconfig.json $(NODE_MODULES)
 	node_modules/.bin/tsc -p build
 	@mv $@.new $@
 
+# All of it in one file, which loads in a fraction of the time (build/launch.ts).
 out/yaos: out/build/.stamp
-	@printf '#!/usr/bin/env node\nimport("./build/cli.js");\n' >$@
+	@node_modules/.bin/rolldown out/build/cli.js --platform node --format cjs --no-codeSplitting \
+		--file out/yaos.cjs >/dev/null
+	@printf '#!/usr/bin/env node\nimport("./build/launch.js");\n' >$@
 	@chmod +x $@
 
 out/.kernel: out/yaos $(KERNEL) package.json $(CHANGED) $(if $(filter-out $(wildcard $(ARTEFACTS)),$(ARTEFACTS)),FORCE) | $(SETUP)

@@ -7,6 +7,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { TranslatorFlags } from './compile.ts';
 import { UserError } from './error.ts';
 import { readInput } from './files.ts';
+import type { ImportPackage } from './kernel.ts';
 import { root } from './paths.ts';
 
 interface Option {
@@ -24,7 +25,7 @@ interface Command {
   /** Name of the one argument, if there is one. */
   argument?: string;
   options: Record<string, Option>;
-  run(argument: string, values: Values): Promise<number | undefined>;
+  run(argument: string, values: Values, importPackage: ImportPackage): Promise<number | undefined>;
 }
 
 type Values = Record<string, string | boolean | string[] | undefined>;
@@ -103,9 +104,9 @@ const COMMANDS: Record<string, Command> = {
   build: {
     help: 'build the kernel and its image from the sources in the checkout',
     options: {},
-    run: async () => {
+    run: async (_argument, _values, importPackage) => {
       const { buildKernel } = await import('./kernel.ts');
-      await buildKernel();
+      await buildKernel(importPackage);
       return 0;
     },
   },
@@ -134,7 +135,17 @@ const COMMANDS: Record<string, Command> = {
   },
 };
 
-async function main(args: string[]): Promise<number | undefined> {
+/** Returns the exit status; every error has been told. */
+export async function main(args: string[], importPackage: ImportPackage): Promise<number | undefined> {
+  try {
+    return await dispatch(args, importPackage);
+  } catch (error) {
+    console.error(errorLine(error));
+    return 1;
+  }
+}
+
+async function dispatch(args: string[], importPackage: ImportPackage): Promise<number | undefined> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h') {
     console.log(usage());
@@ -161,7 +172,7 @@ async function main(args: string[]): Promise<number | undefined> {
   const [input = ''] = positionals;
   if (typeof values.output === 'string' && resolve(values.output) === resolve(input))
     throw wrong(name, `--output ${values.output}: it is the input`);
-  return command.run(input, values);
+  return command.run(input, values, importPackage);
 }
 
 function parse(name: string, command: Command, args: string[]): { values: Values; positionals: string[] } {
@@ -201,11 +212,4 @@ function errorLine(error: unknown): string {
   const { message, stack } = error as Error;
   if (process.env.YAOS_TRACE) return stack ?? message;
   return `yaos: internal error: ${message.split('\n')[0]} (YAOS_TRACE=1 tells where)`;
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  process.exitCode = 1;
-  console.error(errorLine(error));
 }

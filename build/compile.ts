@@ -3,7 +3,6 @@
 
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { tuneForModule } from './engine.ts';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
 import { readSourceMap } from './object/sourcemap.ts';
@@ -115,7 +114,6 @@ export function translateFile(input: string, options: TranslateOptions): Uint8Ar
 
 function translateInput(input: string, options: TranslateOptions): Translation {
   const bytes = readInput(input);
-  tuneForModule(bytes.length);
   try {
     return translate(bytes, options);
   } catch (error) {

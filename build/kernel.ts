@@ -7,8 +7,6 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { translateFile } from './compile.ts';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
@@ -16,9 +14,10 @@ import { makeImage } from './image.ts';
 import { readSourceMap } from './object/sourcemap.ts';
 import { binutilsPrefix, out, root } from './paths.ts';
 
-/** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
-const ASC_MODULE: string = 'assemblyscript/asc';
+/** Imports a package: what the launcher does for code that was loaded as a script. */
+export type ImportPackage = (name: string) => Promise<unknown>;
 
+/** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
 interface Asc {
   main(
     args: string[],
@@ -34,7 +33,7 @@ interface Step {
   run(): Promise<void>;
 }
 
-export async function buildKernel(): Promise<void> {
+export async function buildKernel(importPackage: ImportPackage): Promise<void> {
   if (!existsSync(join(root, 'kernel')))
     throw new UserError(`yaos build: ${root} is no checkout: no kernel/`);
   mkdirSync(join(out, 'asm'), { recursive: true });
@@ -49,7 +48,7 @@ export async function buildKernel(): Promise<void> {
     keys[step.name] = key;
   };
   try {
-    await Promise.all([perform(wasmStep()), ...assembleSteps(prefix).map(perform)]);
+    await Promise.all([perform(wasmStep(importPackage)), ...assembleSteps(prefix).map(perform)]);
     await perform(objectStep());
     await perform(linkStep(prefix));
     await perform(bootStep(prefix));
@@ -59,15 +58,13 @@ export async function buildKernel(): Promise<void> {
   }
 }
 
-function wasmStep(): Step {
+function wasmStep(importPackage: ImportPackage): Step {
   return {
     name: 'asc',
     inputs: [...filesBelow('kernel', ''), 'package-lock.json', 'package.json'],
     outputs: ['out/kernel.wasm', 'out/kernel.wasm.map'],
     run: async () => {
-      // Binaryen is WebAssembly itself: to optimise its code takes longer than this one run gains.
-      setFlagsFromString('--liftoff-only');
-      const asc: Asc = await import(ASC_MODULE);
+      const asc = (await importPackage('assemblyscript/asc')) as Asc;
       const files = new Map<string, string | Uint8Array>();
       const { error, stderr } = await asc.main(
         ['kernel/main.ts', '--config', 'kernel/asconfig.json', '--baseDir', root],
@@ -174,7 +171,7 @@ function objectOf(source: string): string {
 
 /** What a step is made of: its code, the programs it runs, and each input's content. */
 function keyOf(step: Step): string {
-  const hash = createHash('sha256').update(readInput(fileURLToPath(import.meta.url)));
+  const hash = createHash('sha256').update(readInput(join(out, 'build/kernel.js')));
   for (const path of step.inputs) hash.update(`\n${path}\n`).update(readInput(join(root, path)));
   return hash.digest('hex');
 }

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tuneForModule } from '../engine.ts';
+import { tuneEngine } from '../engine.ts';
 import { UserError } from '../error.ts';
 import { readSourceMap } from '../object/sourcemap.ts';
 import { binutilsPrefix, out } from '../paths.ts';
@@ -64,7 +64,7 @@ function limit(value: number, max: number, unit: string): Pick<Row, 'limit' | 'k
 /** The first translation in this process, which runs cold code, and the median of some. */
 function measureTranslation(): [number, number] {
   const bytes = readFileSync(join(out, 'kernel.wasm'));
-  tuneForModule(bytes.length);
+  tuneEngine();
   const sourceMap = readSourceMap(join(out, 'kernel.wasm.map'));
   const times = Array.from({ length: TRANSLATIONS }, () => {
     const start = performance.now();

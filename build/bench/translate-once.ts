@@ -2,11 +2,11 @@
 // out, and the process's peak of memory.
 
 import { readFileSync } from 'node:fs';
-import { tuneForModule } from '../engine.ts';
+import { tuneEngine } from '../engine.ts';
 import { translate } from '../translate.ts';
 
+tuneEngine();
 const bytes = readFileSync(process.argv[2]);
-tuneForModule(bytes.length);
 const before = process.cpuUsage();
 translate(bytes, { memory: 'register' });
 const { user, system } = process.cpuUsage(before);
