@@ -1,16 +1,21 @@
 // Modules of a given size for measuring how the translation grows. A shape's text is one step, repeated; each function is
-// f(i32) -> i32 with four locals and a memory.
+// f(i32) -> i32 with four locals, or one more for each step, and a memory.
 
 interface Shape {
-  /** Bytes of one step, which leaves the operand stack as it was, and the instructions in it. */
-  step: number[];
+  /** Bytes of one step, which leaves the operand stack as it was, and the instructions in it; with a local that is
+   * the step's own. */
+  step: number[] | ((local: number) => number[]);
   instructions: number;
-  /** Around the steps, where blocks stay open to the end. */
+  /** Before all steps. */
+  open?: number[];
+  /** As often as the step, where blocks stay open to the end. */
   close?: number[];
+  /** Behind all steps. */
+  end?: number[];
 }
 
-const get = (local: number): number[] => [0x20, local];
-const set = (local: number): number[] => [0x21, local];
+const get = (local: number): number[] => [0x20, ...unsigned(local)];
+const set = (local: number): number[] => [0x21, ...unsigned(local)];
 const constant = (value: number): number[] => [0x41, value];
 const ADD = 0x6a;
 const MUL = 0x6c;
@@ -55,16 +60,28 @@ export const SHAPES: Record<string, Shape> = {
     step: [...get(1), 0x10, 0, ...get(2), ADD, ...set(1)],
     instructions: 5,
   },
+  /** One loop with as many variables as steps. */
+  variables: {
+    open: [...LOOP],
+    step: (local) => [...get(local), 0x10, 0, ...set(local)],
+    instructions: 3,
+    end: [...get(0), ...BR_IF, END],
+  },
 };
 
 /** `count` functions of about `instructions` each. */
 export function moduleOf(name: string, instructions: number, count: number): Uint8Array {
   const shape = SHAPES[name];
   const steps = Math.ceil(instructions / shape.instructions);
+  const { step } = shape;
   const body = [
-    ...[1, 3, 0x7f], // three locals of i32
-    ...repeat(shape.step, steps),
+    ...[1, ...unsigned(3 + (typeof step === 'function' ? steps : 0)), 0x7f], // locals of i32
+    ...(shape.open ?? []),
+    ...(typeof step === 'function'
+      ? Array.from({ length: steps }, (_, i) => step(4 + i)).flat()
+      : repeat(step, steps)),
     ...repeat(shape.close ?? [], steps),
+    ...(shape.end ?? []),
     ...get(1),
     END,
   ];

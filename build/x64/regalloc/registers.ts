@@ -7,13 +7,8 @@ import type { Range } from './liveness.ts';
 import type { Program } from './program.ts';
 import { Timeline } from './timeline.ts';
 
-const NEVER = 0x7fffffff;
-
-/** A stretch in which somebody else has the register. */
-export interface Taken {
-  from: number;
-  to: number;
-}
+/** Behind all points. */
+export const NEVER = 0x7fffffff;
 
 export class RegisterFile {
   private readonly p: Program;
@@ -120,24 +115,24 @@ export class RegisterFile {
     );
   }
 
-  /** All stretches of `range` taken by reservations and by bundles of at least `weight`, in order of their starts. */
-  takenWithin(range: Range, reg: number, weight: number): Taken[] {
-    const found: Taken[] = [];
+  /** The first point of `range`, from `from` on, where the register is reserved for another or held by a bundle of at
+   * least `weight`; NEVER if it can have the rest. */
+  firstTaken(range: Range, from: number, reg: number, weight: number): number {
+    let first = range.to;
     const list = this.p.reserved[reg];
-    for (let i = this.reservationsFrom(reg, range.from); i < list.length && list[i] < range.to; i += 3) {
-      if (list[i + 2] !== range.vreg) found.push({ from: list[i], to: list[i + 1] });
+    for (let i = this.reservationsFrom(reg, from); i < list.length && list[i] < first; i += 3) {
+      if (list[i + 2] !== range.vreg) first = list[i];
     }
     if (this.diesInCalls(reg)) {
       const { calls } = this.p;
-      for (let i = firstFrom(calls, range.from); i < calls.length && calls[i] < range.to; i++) {
-        found.push({ from: calls[i], to: calls[i] + 1 });
-      }
+      const i = firstFrom(calls, from);
+      if (i < calls.length) first = Math.min(first, calls[i]);
     }
     const placed = this.placed[reg];
-    for (let at = placed.seek(range.from); at && at.from < range.to; at = placed.next()) {
-      if (at.bundle!.weight >= weight) found.push({ from: at.from, to: at.to });
+    for (let at = placed.seek(from); at && at.from < first; at = placed.next()) {
+      if (at.bundle!.weight >= weight) first = Math.max(from, at.from);
     }
-    return found.sort((a, b) => a.from - b.from);
+    return first < range.to ? first : NEVER;
   }
 
   /** Whether the range is live across a call. */

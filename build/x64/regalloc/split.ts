@@ -5,7 +5,7 @@
 import { Bundle } from './bundles.ts';
 import { clip, type Range } from './liveness.ts';
 import { isDef, type Program } from './program.ts';
-import type { RegisterFile } from './registers.ts';
+import { NEVER, type RegisterFile } from './registers.ts';
 
 export interface Split {
   /** To be placed on their own, or with `reg` set first of all there. */
@@ -16,7 +16,8 @@ export interface Split {
 
 /** The stretch in which one instruction uses a range. */
 interface Stretch {
-  range: Range;
+  /** Position of its range in the bundle. */
+  range: number;
   from: number;
   to: number;
   /** What the uses cost in memory, and whether one must be in a register. */
@@ -44,19 +45,27 @@ export function stretchAround(p: Program, range: Range, u: number): { from: numb
 /** The stretches of a bundle in order. */
 function stretches(p: Program, bundle: Bundle): Stretch[] {
   const found: Stretch[] = [];
-  for (const range of bundle.ranges) {
+  bundle.ranges.forEach((range, k) => {
     for (let u = range.useBegin; u < range.useEnd; ) {
       const inst = p.useInst[u];
       const { from, to } = stretchAround(p, range, u);
       const frequency = p.func.blocks[p.blockOfInst[inst]].frequency;
-      const s: Stretch = { range, from, to, cost: 0, must: false, defines: isDef(p.useKind[u]), frequency };
+      const s: Stretch = {
+        range: k,
+        from,
+        to,
+        cost: 0,
+        must: false,
+        defines: isDef(p.useKind[u]),
+        frequency,
+      };
       for (; u < range.useEnd && p.useInst[u] === inst; u++) {
         s.cost += p.useWeight(u);
         if (p.needsRegister(u)) s.must = true;
       }
       found.push(s);
     }
-  }
+  });
   return found;
 }
 
@@ -129,15 +138,13 @@ export function splitLocal(
   const all = stretches(p, bundle);
   let best = { gain: 1e-9, reg: -1, first: 0, last: 0 };
   for (const reg of candidates) {
-    const taken = bundle.ranges.flatMap((r) => registers.takenWithin(r, reg, bundle.weight));
-    taken.push({ from: bundle.to, to: bundle.to });
-    let start = bundle.from;
-    let first = 0;
-    for (const t of taken) {
-      while (first < all.length && all[first].from < start) first++;
-      const run = gainOf(all, first, t.from);
-      if (run && run.gain > best.gain) best = { ...run, reg };
-      start = Math.max(start, t.to);
+    for (let first = 0; first < all.length; ) {
+      const end = freeFrom(bundle, all[first], reg, registers);
+      let last = first;
+      let gain = all[first].defines ? 0 : -all[first].frequency;
+      for (; last < all.length && all[last].to <= end; last++) gain += all[last].cost;
+      if (last - first > 1 && gain > best.gain) best = { gain, reg, first, last: last - 1 };
+      first = Math.max(last, first + 1);
     }
   }
   if (best.reg < 0) return undefined;
@@ -153,16 +160,12 @@ export function splitLocal(
   return { ...split, main, reg: best.reg };
 }
 
-/** What it saves to have the stretches from the first on that are over at `to` in a register. */
-function gainOf(
-  all: Stretch[],
-  first: number,
-  to: number,
-): { gain: number; first: number; last: number } | undefined {
-  let last = first;
-  let gain = 0;
-  while (last < all.length && all[last].to <= to) gain += all[last++].cost;
-  if (last - first < 2) return undefined;
-  if (!all[first].defines) gain -= all[first].frequency;
-  return { gain, first, last: last - 1 };
+/** Up to where the bundle can have the register from a stretch on: whoever weighs less makes room. What is taken
+ * between two stretches is found from the first, so that a bundle of few uses costs little in a long block. */
+function freeFrom(bundle: Bundle, { range, from }: Stretch, reg: number, registers: RegisterFile): number {
+  const { ranges, weight } = bundle;
+  let end = registers.firstTaken(ranges[range], from, reg, weight);
+  for (let k = range + 1; k < ranges.length && end === NEVER; k++)
+    end = registers.firstTaken(ranges[k], ranges[k].from, reg, weight);
+  return end;
 }
