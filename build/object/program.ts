@@ -3,6 +3,7 @@
 // only those to other sections and to outside symbols become relocations.
 
 import type { TrapName } from '../ir/ir.ts';
+import { LOOP_ALIGN } from '../x64/align.ts';
 import type { EmittedFunction } from '../x64/emit.ts';
 import { ByteWriter } from './bytes.ts';
 import type { ElfObject, ElfSection } from './elf.ts';
@@ -21,8 +22,6 @@ export interface PlacedFunction {
 }
 
 type Reloc = EmittedFunction['relocs'][number];
-
-const FUNCTION_ALIGN = 16;
 
 export class Program {
   readonly functions: PlacedFunction[] = [];
@@ -60,7 +59,7 @@ export class Program {
   }
 
   add(key: string, f: EmittedFunction, bodyStart = 0): void {
-    this.text.alignTo(FUNCTION_ALIGN, 0xcc);
+    this.text.alignTo(f.align, 0xcc);
     const start = this.text.length;
     this.text.append(f.code);
     this.keys.set(key, start);
@@ -106,7 +105,7 @@ export class Program {
   writeTo(elf: ElfObject): ElfSection {
     const bytes = this.text.written();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const text = elf.section('.text', { type: 'progbits', flags: 'ax', align: 16, bytes });
+    const text = elf.section('.text', { type: 'progbits', flags: 'ax', align: LOOP_ALIGN, bytes });
     const rodata = elf.section('.rodata', {
       type: 'progbits',
       flags: 'a',

@@ -187,5 +187,5 @@ function roundUp(n: number, to: number): number {
 
 function finished(name: string, a: Assembler, frame: number, popped: number): EmittedFunction {
   const { code, relocs } = a.finish();
-  return { name, code, relocs, traps: [], lines: [], tables: [], frame, popped, usesFloat: true };
+  return { name, code, relocs, traps: [], lines: [], tables: [], frame, popped, usesFloat: true, align: 16 };
 }

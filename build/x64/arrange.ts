@@ -1,6 +1,7 @@
 // The passes over a function's blocks between register allocation and emission, in order. Registers are final by then,
 // and edges carry nothing, so that blocks can be copied, moved and left out freely.
 
+import { alignLoops } from './align.ts';
 import { layOutBlocks } from './layout.ts';
 import type { MFunc } from './mir.ts';
 import { skipJumps } from './skip-jumps.ts';
@@ -17,6 +18,7 @@ export const BLOCK_PASSES: readonly BlockPass[] = [
   { name: 'skip-jumps', run: skipJumps },
   { name: 'tail-duplication', run: duplicateTails },
   { name: 'layout', run: layOutBlocks },
+  { name: 'align', run: alignLoops },
 ];
 
 export function arrange(func: MFunc, disabled?: ReadonlySet<string>): void {

@@ -4,6 +4,7 @@
 // docs/abi.md §2 describes, so that a table is enough to unwind; every instruction that may fault on purpose has a trap site.
 
 import type { TrapName } from '../ir/ir.ts';
+import { LOOP_ALIGN } from './align.ts';
 import type { Code } from './asm.ts';
 import { controlRules } from './emit-control.ts';
 import { convertRules } from './emit-convert.ts';
@@ -28,6 +29,8 @@ export interface EmittedFunction {
   frame: number;
   popped: number;
   usesFloat: boolean;
+  /** Of the function's start. */
+  align: number;
   /** Where each machine instruction begins, if that was asked for; without one: what stands behind the blocks. */
   insts?: { offset: number; inst: MInst | undefined }[];
 }
@@ -43,6 +46,7 @@ const RULES: Record<string, Rule> = {
   ...controlRules,
 };
 
+const FUNCTION_ALIGN = 16;
 const PAGE = 4096;
 /** Above this many pages the prologue's stack probes are a loop. */
 const UNROLLED_PROBES_MAX = 16;
@@ -69,10 +73,12 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     popped: options.popped,
     insts: options.trace ? e.insts.map((i) => ({ offset: done.offsetOf(i.mark), inst: i.inst })) : undefined,
     usesFloat: e.func.usedRegs >>> 16 !== 0,
+    align: e.func.aligned ? LOOP_ALIGN : FUNCTION_ALIGN,
   };
 }
 
 function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {
+  if (block.aligned) e.asm.align(LOOP_ALIGN);
   e.asm.bind(e.label(block));
   e.forgetFlags();
   for (const m of block.insts) {

@@ -145,6 +145,8 @@ export class MBlock {
   loopDepth = 0;
   /** Estimated executions per call of the function (entry: 1); cold blocks below 0.01. */
   frequency = 1;
+  /** The code begins where a window of instructions does: align.ts. */
+  aligned = false;
   constructor(id: number) {
     this.id = id;
   }
@@ -163,6 +165,8 @@ export class MFunc {
   spillSlots = 0;
   /** Registers that the allocator used, set by the allocator (the prologue saves the callee-saved ones). */
   usedRegs: RegSet = 0;
+  /** Some block is aligned. */
+  aligned = false;
   constructor(name: string) {
     this.name = name;
   }

@@ -157,3 +157,35 @@ describe('the dispatch of an interpreter', () => {
     expect(tables(arranged(large))).toHaveLength(1);
   });
 });
+
+describe('alignment', () => {
+  const aligned = (text: string, ...disabled: string[]): number[] =>
+    arranged(text, ...disabled)
+      .blocks.filter((b) => b.aligned)
+      .map((b) => b.id);
+
+  it('is of what a short loop begins with', () => {
+    expect(aligned(WHILE)).toEqual([2]);
+    expect(aligned(WHILE, 'align')).toEqual([]);
+  });
+
+  it('is not of long loops, nor of those with calls', () => {
+    const load = 'v4 = load.i32 v2 width=4';
+    expect(aligned(WHILE.replace(load, `${load}${'\nstore v4 v4 width=4'.repeat(24)}`))).toEqual([]);
+    expect(aligned(WHILE.replace(load, `${load}\nv9 = call index=1 sig=()->()`))).toEqual([]);
+  });
+
+  it('holds in the code', () => {
+    const { code, align, insts } = emit(selectedAndArranged(WHILE), {
+      model: 'fixed',
+      popped: 0,
+      constant,
+      tableSymbol: (n) => `t${n}`,
+      trace: true,
+    });
+    const load = insts!.find(({ inst }) => inst?.op === 'load' || inst?.data.mem)!;
+    expect(align).toBe(32);
+    expect(load.offset % 32).toBe(0);
+    expect(code.length).toBeGreaterThan(load.offset);
+  });
+});
