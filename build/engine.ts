@@ -3,16 +3,24 @@
 
 import { setFlagsFromString } from 'node:v8';
 
-/** Bytes of bytecode that a function runs before Node 20's V8 optimises it; the engine's own figure is 132 KB. */
-const INTERRUPT_BUDGET = 600_000;
+/**
+ * By Node's major version: flags that make V8 optimise later. A module is translated in a second or a few, and these
+ * versions spend as much again on optimising functions that have hardly run, and on optimising them anew when their
+ * types turn out otherwise. Node 24 does better by itself, and flags differ between versions.
+ */
+const PATIENCE: Record<number, string[]> = {
+  20: ['--interrupt-budget=600000'], // bytes of bytecode run; V8's own figure is 135,168
+  22: ['--invocation-count-for-turbofan=20000', '--invocation-count-for-osr=2000'], // 3,000 and 800
+};
+
+/** What this version refuses without a flag and later ones take (wasm/validate.ts). */
+const FEATURES: Record<number, string[]> = {
+  20: ['--experimental-wasm-extended-const'],
+};
 
 export function tuneEngine(): void {
+  const major = Number.parseInt(process.versions.node, 10);
+  const flags = [...(PATIENCE[major] ?? []), ...(FEATURES[major] ?? [])];
   // Binaryen is WebAssembly itself: to optimise its code takes longer than the one run of a build gains.
-  setFlagsFromString('--liftoff-only');
-  if (Number.parseInt(process.versions.node, 10) >= 22) return;
-  // A module is translated in a second or a few, and Node 20's V8 spends as much again on optimising functions that
-  // have hardly run, and on optimising them anew when their types turn out otherwise. Later versions need it not.
-  setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET}`);
-  // Without the flag, Node 20 refuses what later versions take (wasm/validate.ts).
-  setFlagsFromString('--experimental-wasm-extended-const');
+  for (const flag of ['--liftoff-only', ...flags]) setFlagsFromString(flag);
 }
