@@ -50,7 +50,7 @@ change:	mov %edi, %eax
 	jnz not_aligned
 	test %edx, %edx
 	jz not_aligned
-	lea -1(%rdi, %rdx), %rax
+	lea PAGE_BYTES - 1(%rdi, %rdx), %rax	# the last page stays empty, as page 0 does
 	shr $32, %rax
 	jnz not_aligned
 	test %edi, %edi

@@ -4,7 +4,7 @@ import type { TrapName } from '../ir/ir.ts';
 import type { Cond as AsmCond, Mem } from './asm.ts';
 import type { Rule } from './emit.ts';
 import type { Emitter } from './emitter.ts';
-import { INTRINSICS } from './intrinsics.ts';
+import { INTRINSICS, type Instruction } from './intrinsics.ts';
 import { type MBlock, type MInst, R10, R11, RAX, RSP } from './mir.ts';
 import { type Cond, type FlagsSpec, invert } from './select-integer.ts';
 
@@ -65,10 +65,8 @@ export const controlRules: Record<string, Rule> = {
   },
   x86(e, m) {
     e.stop();
-    const name = m.data.x86 as string;
-    // The volatile accesses are ordinary linear-memory accesses to the trap handler.
-    if (name.startsWith('load') || name.startsWith('store')) e.trapSite('memory');
-    INTRINSICS[name].emit(
+    const spec = INTRINSICS[m.data.x86 as string] as Instruction;
+    spec.emit(
       e.asm,
       m.ops.map((_, i) => e.reg(m, i)),
     );

@@ -6,23 +6,32 @@ import type { ValType } from '../wasm/module.ts';
 import type { Assembler, Mem } from './asm.ts';
 import { RAX, RBX, RCX, RDX } from './mir.ts';
 
-export interface Intrinsic {
+interface Signature {
   signature: { params: ValType[]; results: ValType[] };
+}
+
+/** An access to linear memory, selected like any other one but for being left where it is. */
+export interface VolatileAccess extends Signature {
+  access: 'load' | 'store';
+  width: 1 | 2 | 4 | 8;
+}
+
+export interface Instruction extends Signature {
   /** The register of each operand; 'any': the allocator's choice. */
   params: (number | 'any')[];
   result?: number | 'any';
   clobbers?: number[];
   /** Only so many low bytes of the last operand count. */
   width?: number;
-  /** Number of scratch registers, after the operands in `regs`. */
-  temps?: number;
-  /** `regs`: result (if there is one), operands, scratch registers. */
+  /** `regs`: result (if there is one), operands. */
   emit(a: Assembler, regs: number[]): void;
 }
 
+export type Intrinsic = VolatileAccess | Instruction;
+
 const at = (base: number): Mem => ({ base, index: -1, scale: 1, disp: 0 });
 
-function portIn(width: 1 | 2 | 4): Intrinsic {
+function portIn(width: 1 | 2 | 4): Instruction {
   return {
     signature: { params: ['i32'], results: ['i32'] },
     params: [RDX],
@@ -34,7 +43,7 @@ function portIn(width: 1 | 2 | 4): Intrinsic {
   };
 }
 
-function portOut(width: 1 | 2 | 4): Intrinsic {
+function portOut(width: 1 | 2 | 4): Instruction {
   return {
     signature: { params: ['i32', 'i32'], results: [] },
     params: [RDX, RAX],
@@ -43,29 +52,30 @@ function portOut(width: 1 | 2 | 4): Intrinsic {
   };
 }
 
-function loadFrom(width: 1 | 2 | 4 | 8, address: 'i32' | 'i64' = 'i32'): Intrinsic {
+function peekAt(width: 1 | 4 | 8): Instruction {
   return {
-    signature: { params: [address], results: [width === 8 ? 'i64' : 'i32'] },
+    signature: { params: ['i64'], results: [width === 8 ? 'i64' : 'i32'] },
     params: ['any'],
     result: 'any',
     emit: (a, [to, from]) => a.load(to, at(from), width, false, width === 8 ? 8 : 4),
   };
 }
 
-function storeTo(width: 1 | 2 | 4 | 8): Intrinsic {
+function access(op: 'load' | 'store', width: 1 | 2 | 4 | 8): VolatileAccess {
+  const value: ValType = width === 8 ? 'i64' : 'i32';
+  const loads = op === 'load';
   return {
-    signature: { params: ['i32', width === 8 ? 'i64' : 'i32'], results: [] },
-    params: ['any', 'any'],
+    signature: { params: loads ? ['i32'] : ['i32', value], results: loads ? [value] : [] },
+    access: op,
     width,
-    emit: (a, [to, value]) => a.store(at(to), value, width),
   };
 }
 
-function plain(emit: (a: Assembler) => void): Intrinsic {
+function plain(emit: (a: Assembler) => void): Instruction {
   return { signature: { params: [], results: [] }, params: [], emit };
 }
 
-function readControl(n: number): Intrinsic {
+function readControl(n: number): Instruction {
   return {
     signature: { params: [], results: ['i64'] },
     params: [],
@@ -75,7 +85,7 @@ function readControl(n: number): Intrinsic {
 }
 
 /** cpuid writes four registers; the wanted one is the result, the others are destroyed. */
-function cpuid(result: number): Intrinsic {
+function cpuid(result: number): Instruction {
   return {
     signature: { params: ['i32', 'i32'], results: ['i32'] },
     params: [RAX, RCX],
@@ -92,17 +102,17 @@ export const INTRINSICS: Record<string, Intrinsic> = {
   out8: portOut(1),
   out16: portOut(2),
   out32: portOut(4),
-  load8: loadFrom(1),
-  load16: loadFrom(2),
-  load32: loadFrom(4),
-  load64: loadFrom(8),
-  store8: storeTo(1),
-  store16: storeTo(2),
-  store32: storeTo(4),
-  store64: storeTo(8),
-  peek8: loadFrom(1, 'i64'),
-  peek32: loadFrom(4, 'i64'),
-  peek64: loadFrom(8, 'i64'),
+  load8: access('load', 1),
+  load16: access('load', 2),
+  load32: access('load', 4),
+  load64: access('load', 8),
+  store8: access('store', 1),
+  store16: access('store', 2),
+  store32: access('store', 4),
+  store64: access('store', 8),
+  peek8: peekAt(1),
+  peek32: peekAt(4),
+  peek64: peekAt(8),
   rdmsr: {
     signature: { params: ['i32'], results: ['i64'] },
     params: [RCX],

@@ -5,7 +5,7 @@ import { INTRINSICS } from './intrinsics.ts';
 import { type MEdge, type MInst, Operand, type RegSet } from './mir.ts';
 import { lowerCall } from './select-call.ts';
 import { condition } from './select-integer.ts';
-import { stripNarrowing } from './select-memory.ts';
+import { lowerVolatile, stripNarrowing } from './select-memory.ts';
 import type { Selector } from './selector.ts';
 
 export { lowerEntry } from './select-call.ts';
@@ -68,6 +68,7 @@ function lowerSwitch(s: Selector, inst: Inst): boolean {
 /** An instruction of docs/abi.md §6. Its operands' registers come from the table. */
 function lowerIntrinsic(s: Selector, inst: Inst): boolean {
   const spec = INTRINSICS[inst.intrinsic];
+  if ('access' in spec) return lowerVolatile(s, inst, spec);
   const ops: Operand[] = [];
   if (spec.result !== undefined) {
     const def =
@@ -84,8 +85,6 @@ function lowerIntrinsic(s: Selector, inst: Inst): boolean {
     const arg = low ? stripNarrowing(s, value, spec.width!) : value;
     ops.push(where === 'any' ? s.lateUse(arg) : s.use(arg, 'fixed', where));
   });
-  const temps = spec.temps ?? 0;
-  for (let i = 0; i < temps; i++) ops.push(s.temp());
   const m: MInst = s.emit('x86', ops, { x86: inst.intrinsic });
   m.clobbers = (spec.clobbers ?? []).reduce((set: RegSet, r) => (set | (1 << r)) >>> 0, 0);
   return true;

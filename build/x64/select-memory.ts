@@ -7,12 +7,16 @@
 import type { Inst } from '../ir/ir.ts';
 import { FIXED_FIELDS } from '../object/layout.ts';
 import { unsignedMax } from './bounds.ts';
+import type { VolatileAccess } from './intrinsics.ts';
 import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
 import { lowerBlock } from './select-block.ts';
 import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
 
 const MAX_DISP = 0x7fffffff;
 const MAX_INDEX = 0xffffffff;
+/** In the fixed model page 0, the last page of the low 4 GiB and what lies around them are never mapped. */
+const HOLE_BYTES = 4096;
+const ACCESS_BYTES_MAX = 8;
 
 /** The address of load or store `inst`; what it needs is appended to `ops`. Marks a folded load as done. */
 export function memOperand(s: Selector, inst: Inst, ops: Operand[]): MMem {
@@ -64,15 +68,23 @@ function withoutWrapping(
   let index = address;
   let offset = constant;
   if (index.op === 'add' && s.foldable(index) && isConst(index.args[1])) {
-    const more = Number(index.args[1].imm) >>> 0;
-    if (more > 0 && unsignedMax(index.args[0]) + more <= MAX_INDEX && offset + more <= MAX_DISP) {
-      index = index.args[0];
-      offset += more;
+    const [x, { imm }] = index.args;
+    const more = Number(imm) >>> 0;
+    const wraps = unsignedMax(x) + more > MAX_INDEX || offset + more > MAX_DISP;
+    if (!wraps || (s.target.model === 'fixed' && wrapsIntoHole(more | 0, offset))) {
+      index = x;
+      offset += wraps ? more | 0 : more;
     }
   }
   const scaled = offset <= MAX_DISP ? scaledIndex(s, index) : undefined;
   if (!scaled || unsignedMax(scaled.index) * scaled.scale > MAX_INDEX) return { index, scale: 1, offset };
   return { ...scaled, offset };
+}
+
+/** Whether x + more + offset faults wherever x + more wraps around, and does so in 64 bits too: one of the two is just
+ * above 4 GiB or in its last page, the other in page 0 or just below. */
+function wrapsIntoHole(more: number, offset: number): boolean {
+  return more >= -HOLE_BYTES && Math.max(more, 0) + offset + ACCESS_BYTES_MAX <= HOLE_BYTES;
 }
 
 function constantIndex(
@@ -175,6 +187,24 @@ function lowerLoad(s: Selector, inst: Inst): boolean {
     mem,
   };
   s.emit(inst.type === 'f32' || inst.type === 'f64' ? 'fload' : 'load', ops, data);
+  return true;
+}
+
+/** Nothing is folded into it or it into anything; but its address is folded, as that of any other access. */
+export function lowerVolatile(s: Selector, inst: Inst, { access, width }: VolatileAccess): boolean {
+  const [address, value] = inst.args;
+  const ops: Operand[] = [];
+  if (access === 'load') {
+    ops.push(s.def(inst));
+    const mem = linearAddress(s, address, 0, ops);
+    s.emit('load', ops, { width, size: sizeOf(inst.type), mem });
+    return true;
+  }
+  const imm = immediate(value);
+  if (imm === undefined) ops.push(s.use(stripNarrowing(s, value, width)));
+  const mem = linearAddress(s, address, 0, ops);
+  if (imm === undefined) s.emit('store', ops, { width, mem });
+  else s.emit('storeimm', ops, { width, imm, mem });
   return true;
 }
 

@@ -201,8 +201,9 @@ static void check_maps(void)
 	fact("odd length refused", x86_map(0xc0000000, 0xa00000, 4095, 1));
 	fact("empty refused", x86_map(0xc0000000, 0xa00000, 0, 1));
 	fact("past 4 GiB refused", x86_map(0xfffff000, 0xa00000, 8192, 1));
-	fact("the last page", x86_map(0xfffff000, 0xa00000, 4096, 1));
-	fact("  reads", ((volatile uint32_t *)0xfffff000)[0]);
+	fact("the last page refused", x86_map(0xfffff000, 0xa00000, 4096, 1));
+	fact("the page before it", x86_map(0xffffe000, 0xa00000, 4096, 1));
+	fact("  reads", ((volatile uint32_t *)0xffffe000)[0]);
 	fact("frame wraps refused", x86_map(0xc0000000, 0xfffffffffffff000, 8192, 1));
 	fact("frame beyond the processor refused", x86_map(0xc0000000, 1ull << 52, 4096, 1));
 	fact("flags refused", x86_map(0xc0000000, 0xa00000, 4096, 4));

@@ -39,6 +39,17 @@ test('other functions of x86 and of other modules are symbols', async () => {
   expect(undefinedSymbols(object).sort()).toEqual(['asm.other', 'x86.map']);
 });
 
+test('interrupts save the float registers only if some function uses them', async () => {
+  const usesFloat = async (body: string) => {
+    const object = await fixed(
+      `(module (func $g) (func (export "f") (result f64) call $g ${body}) (memory 1))`,
+    );
+    return Number(readElf(object).symbols.find((s) => s.name === 'yaos_uses_float')!.value);
+  };
+  expect(await usesFloat('i32.const 8 call $g unreachable')).toBe(0);
+  expect(await usesFloat('i32.const 8 f64.load')).toBe(1);
+});
+
 test.each([
   ['(import "x86" "in8" (func (param i64) (result i32)))', /x86\.in8: .* type \(i32\) -> \(i32\)/],
   ['(import "x86" "hlt" (func (result i32)))', /x86\.hlt: .* type \(\) -> \(\)/],

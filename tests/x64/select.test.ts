@@ -127,11 +127,62 @@ describe('addresses', () => {
     expect(mem).toMatchObject({ scale: 4, disp: 4104, linear: true });
   });
 
+  it.each([
+    [4080, 4088],
+    [-4096, -4088],
+  ])('add the constant %i where both sums are never mapped if they differ', (constant, disp) => {
+    const mem = address(`v6 = const.i32 ${constant}`, 'v8 = add.i32 v0 v6');
+    expect(mem).toMatchObject({ scale: 1, disp, linear: true });
+  });
+
   it('leave the 32-bit sum where it may wrap', () => {
-    const mem = address('v6 = const.i32 4096', 'v8 = add.i32 v0 v6');
-    expect(mem).toMatchObject({ scale: 1, disp: 8 });
+    for (const constant of [4081, -4097]) {
+      const mem = address(`v6 = const.i32 ${constant}`, 'v8 = add.i32 v0 v6');
+      expect(mem).toMatchObject({ scale: 1, disp: 8 });
+    }
+    const far = selected(
+      i32Body('v6 = const.i32 -8', 'v8 = add.i32 v0 v6', 'v9 = load.i32 v8 width=4 offset=4089', 'return v9'),
+    );
+    expect(find(far, 'load').data.mem).toMatchObject({ disp: 4089 });
+    const hosted = selected(
+      i32Body('v6 = const.i32 8', 'v8 = add.i32 v0 v6', 'v9 = load.i32 v8 width=4', 'return v9'),
+      { model: 'register' },
+    );
+    expect(find(hosted, 'load').data.mem).toMatchObject({ disp: 0 });
     const shifted = address('v4 = const.i32 2', 'v8 = shl.i32 v0 v4');
     expect(shifted).toMatchObject({ scale: 1, disp: 8 });
+  });
+});
+
+describe('volatile accesses', () => {
+  const body = (...lines: string[]) => selected(i32Body('v2 = const.i32 4', 'v3 = add.i32 v0 v2', ...lines));
+
+  it('have addresses like others', () => {
+    const load = body('v4 = x86.i32 v3 intrinsic=load16', 'return v4');
+    expect(find(load, 'load').data).toMatchObject({ width: 2, size: 4, mem: { disp: 4, linear: true } });
+    const store = body(
+      'v5 = const.i32 65535',
+      'v6 = and.i32 v1 v5',
+      'x86 v3 v6 intrinsic=store16',
+      'return v1',
+    );
+    expect(insts(store).map((m) => m.op)).toEqual(['store', 'ret']);
+    expect(find(store, 'store').data).toMatchObject({ width: 2, mem: { disp: 4, linear: true } });
+    const constant = body('x86 v3 v2 intrinsic=store32', 'return v1');
+    expect(find(constant, 'storeimm').data).toMatchObject({ width: 4, imm: 4, mem: { disp: 4 } });
+  });
+
+  it('are not folded, merged or dropped', () => {
+    const read = 'v4 = x86.i32 v0 intrinsic=load32';
+    expect(insts(body(read, 'v5 = add.i32 v1 v4', 'return v5')).map((m) => m.op)).toEqual([
+      'load',
+      'lea',
+      'ret',
+    ]);
+    const twice = body(read, 'v5 = x86.i32 v0 intrinsic=load32', 'return v1');
+    expect(insts(twice).map((m) => m.op)).toEqual(['load', 'load', 'ret']);
+    const changed = body(read, 'v5 = add.i32 v4 v1', 'x86 v0 v5 intrinsic=store32', 'return v1');
+    expect(insts(changed).map((m) => m.op)).toEqual(['load', 'lea', 'store', 'ret']);
   });
 });
 

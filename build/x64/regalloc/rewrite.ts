@@ -29,6 +29,9 @@ export interface PlacedMove extends Move {
 /** The moves before an instruction: a linked list, newest first. */
 export type Gap = PlacedMove | undefined;
 
+/** The others are for floats. */
+const INT_REGS = 0xffff;
+
 export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void {
   let used = 0;
   const holdings = new Holdings(p.func.spillSlots);
@@ -48,7 +51,7 @@ export function rewrite(p: Program, registers: RegisterFile, gaps: Gap[]): void 
         inst.data = p.func.narrow[to.vreg] ? NARROW : WIDE;
       } else holdings.run(inst);
       out.push(inst);
-      used |= inst.clobbers;
+      used |= inst.clobbers & INT_REGS; // that a call may destroy floats does not make this a function that uses them
     }
     for (const { ops } of out) {
       for (let k = 0; k < ops.length; k++) if (ops[k].loc < SLOT0) used |= 1 << ops[k].loc;
