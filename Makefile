@@ -22,6 +22,7 @@ CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
+MODEL = $(shell find machine -name '*.ts')
 KERNEL = $(shell find kernel asm boot -type f)
 HOSTED = $(if $(filter Linux x86_64,$(shell uname -sm)),out/libyaosrt.a)
 NODE_MODULES = node_modules/.package-lock.json
@@ -46,7 +47,7 @@ ifneq ($(SOURCES),$(shell cat out/.sources 2>/dev/null))
 CHANGED = FORCE
 endif
 
-all: $(ARTEFACTS) $(HOSTED)
+all: $(ARTEFACTS) $(HOSTED) out/kernel.machine.wasm
 
 help:
 	@echo 'make              build everything under out/'
@@ -84,6 +85,16 @@ out/.kernel: out/yaos $(KERNEL) package.json $(CHANGED) $(if $(filter-out $(wild
 
 $(ARTEFACTS): out/.kernel ;
 
+# The machine in Node, as JavaScript in out/machine, and the kernel made ready for it.
+out/machine/.stamp: $(MODEL) machine/tsconfig.json build/tsconfig.json $(NODE_MODULES)
+	@mkdir -p $(@D) && touch $@.new
+	node_modules/.bin/tsc -p machine
+	@mv $@.new $@
+
+out/kernel.machine.wasm: out/.kernel out/machine/.stamp
+	node out/machine/kernel/prepare.js out/kernel.wasm
+	@touch $@
+
 # The runtime that hosted programs are linked with.
 RUNTIME = $(patsubst runtime/%.c,out/runtime/%.o,$(wildcard runtime/*.c))
 
@@ -96,17 +107,18 @@ out/libyaosrt.a: $(RUNTIME)
 	@rm -f $@
 	ar rcs $@ $^
 
-qemu: all
+qemu: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run
 
-qemu-kernel: all
+qemu-kernel: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --kernel
 
-gdb: all
+gdb: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --gdb
 
 check: $(NODE_MODULES)
 	node_modules/.bin/tsc -p build --noEmit
+	node_modules/.bin/tsc -p machine --noEmit
 	node_modules/.bin/tsc -p tests
 	node_modules/.bin/tsc -p kernel
 	node_modules/.bin/tsc -p bench

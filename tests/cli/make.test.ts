@@ -30,6 +30,7 @@ beforeAll(() => {
     'boot',
     'asm',
     'build',
+    'machine',
     'runtime',
   ];
   for (const file of files) cpSync(file, join(copy, file), { recursive: true, preserveTimestamps: true });

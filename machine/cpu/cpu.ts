@@ -1,0 +1,131 @@
+// A CPU: its interrupt flag, its local APIC, the moment at which it takes an interrupt, and sleep. It runs whatever
+// the kernel does between two intrinsics, and looks for interrupts at each of them; on the real machine they come
+// between any two instructions, which code that is right cannot tell apart.
+
+import type { Pic } from '../devices/pic.ts';
+import { BudgetError, MachineError } from '../error.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Trace } from '../trace.ts';
+import type { LocalApic } from './lapic.ts';
+
+/** RFLAGS: bit 1 is always set (Intel SDM 1 §3.4.3). */
+const FLAGS_FIXED = 1 << 1;
+const FLAGS_INTERRUPT = 1 << 9;
+
+const IA32_APIC_BASE = 0x1b;
+const IA32_TSC = 0x10;
+const X2APIC_FIRST = 0x800;
+const X2APIC_LAST = 0x83f;
+const APIC_BASE = 0xfee0_0000n;
+const APIC_BASE_BSP = 1n << 8n;
+const APIC_BASE_ENABLE = 1n << 11n;
+
+export interface CpuOptions {
+  /** What each step of a CPU takes. */
+  step_ns: number;
+  /** Steps until a run is given up. */
+  budget_steps: number;
+  tsc_khz: number;
+}
+
+export class Cpu {
+  readonly lapic: LocalApic;
+  /** Steps so far: intrinsics that the kernel has executed. */
+  steps = 0;
+  interruptsEnabled = false;
+  /** Handlers that are running, one in the other. */
+  depth = 0;
+  /** The kernel's `interrupt`. */
+  handler: (vector: number) => void = () => {};
+  private readonly clock: Clock;
+  private readonly pic: Pic;
+  private readonly trace: Trace;
+  private readonly options: CpuOptions;
+  private readonly msrs = new Map<number, bigint>();
+
+  constructor(lapic: LocalApic, pic: Pic, clock: Clock, trace: Trace, options: CpuOptions) {
+    this.lapic = lapic;
+    this.pic = pic;
+    this.clock = clock;
+    this.trace = trace;
+    this.options = options;
+    this.msrs.set(IA32_APIC_BASE, APIC_BASE | APIC_BASE_ENABLE | (lapic.id === 0 ? APIC_BASE_BSP : 0n));
+  }
+
+  /** Before each intrinsic: time passes. */
+  step(): void {
+    if (++this.steps > this.options.budget_steps)
+      throw new BudgetError(
+        `the run was given up after ${this.options.budget_steps} steps: a wait without end? Option budget_steps allows more`,
+      );
+    this.clock.advance(this.options.step_ns);
+  }
+
+  /** Behind each intrinsic: takes what interrupts are due, one after the other. */
+  deliver(): void {
+    while (this.interruptsEnabled) {
+      const vector = this.takeVector();
+      if (vector < 0) return;
+      this.trace.interrupt?.(this.lapic.id, vector);
+      this.interruptsEnabled = false;
+      this.depth++;
+      this.handler(vector);
+      this.depth--;
+      this.interruptsEnabled = true; // iretq
+    }
+  }
+
+  /** Sleeps until an interrupt has been taken. */
+  halt(): void {
+    if (!this.interruptsEnabled)
+      throw new MachineError('the machine sleeps for ever: CPU halted with interrupts off');
+    const before = this.interruptsTaken;
+    for (;;) {
+      this.deliver();
+      if (this.interruptsTaken !== before) return;
+      if (!this.clock.skipToNext())
+        throw new MachineError('the machine sleeps for ever: no interrupt and no timer is due');
+      if (++this.steps > this.options.budget_steps) this.step();
+    }
+  }
+
+  get flags(): number {
+    return FLAGS_FIXED | (this.interruptsEnabled ? FLAGS_INTERRUPT : 0);
+  }
+
+  set flags(flags: number) {
+    this.interruptsEnabled = (flags & FLAGS_INTERRUPT) !== 0;
+  }
+
+  readTsc(): bigint {
+    return BigInt(Math.floor((this.clock.now_ns * this.options.tsc_khz) / 1e6));
+  }
+
+  readMsr(msr: number): bigint {
+    if (msr === IA32_TSC) return this.readTsc();
+    if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST) return this.readX2apic((msr - X2APIC_FIRST) * 16);
+    return this.msrs.get(msr) ?? 0n;
+  }
+
+  writeMsr(msr: number, value: bigint): void {
+    if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST)
+      this.lapic.write((msr - X2APIC_FIRST) * 16, 4, Number(value & 0xffff_ffffn));
+    else this.msrs.set(msr, value);
+  }
+
+  private interruptsTaken = 0;
+
+  private takeVector(): number {
+    let vector = this.lapic.pending();
+    if (vector >= 0) this.lapic.accept(vector);
+    else if (this.lapic.passesExternal) vector = this.pic.acknowledge();
+    if (vector >= 0) this.interruptsTaken++;
+    return vector;
+  }
+
+  /** §10.12.1.2: the ID has all 32 bits there. */
+  private readX2apic(offset: number): bigint {
+    const value = this.lapic.read(offset, 4);
+    return BigInt(offset === 0x20 ? value >>> 24 : value);
+  }
+}

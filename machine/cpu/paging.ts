@@ -1,0 +1,81 @@
+// The page tables of the low 4 GiB as far as drivers see them: what x86.map has mapped, and how (asm/paging.S). Volatile
+// accesses are checked against them. Plain loads and stores of the kernel are WebAssembly's own and reach all of RAM,
+// mapped or not: a null pointer is found on the real machine, not here.
+
+import { PageFault } from '../error.ts';
+
+export const PAGE_BYTES = 4096;
+const PAGES = 2 ** 20;
+
+// Flags of x86.map and its results (docs/abi.md §7).
+export const MAP_WRITABLE = 1;
+const MAP_UNCACHED = 2;
+const DONE = 0;
+const NOT_ALIGNED = 1;
+const NOT_ALLOWED = 2;
+
+// The kernel image's physical pages. Here they hold nothing but the model's own: the threads' saved frames.
+export const IMAGE_START = 0x10_0000;
+export const IMAGE_END = 0x20_0000;
+
+/** What kmain finds mapped (asm/start.S, docs/abi.md §8). */
+const AT_ENTRY = [
+  [0x1000, 0xa_0000, MAP_WRITABLE],
+  [0xc_0000, 0x10_0000, 0],
+  [IMAGE_END, 0x100_0000, MAP_WRITABLE],
+] as const;
+
+// An entry: physical page << 3 | uncached << 2 | writable << 1 | present. 29 bits of page number reach 2 TiB.
+const PRESENT = 1;
+const FRAME_SHIFT = 3;
+export const PHYSICAL_BITS = 40;
+
+export class PageMap {
+  private readonly entries = new Uint32Array(PAGES);
+
+  constructor() {
+    for (const [start, end, flags] of AT_ENTRY) this.map(start, start, end - start, flags);
+  }
+
+  /** x86.map. */
+  map(virtual: number, physical: number, bytes: number, flags: number): number {
+    if (flags > (MAP_WRITABLE | MAP_UNCACHED) || physical % PAGE_BYTES !== 0) return NOT_ALIGNED;
+    if (physical + bytes > 2 ** PHYSICAL_BITS) return NOT_ALIGNED;
+    if (physical < IMAGE_END && physical + bytes > IMAGE_START) return NOT_ALLOWED;
+    return this.change(virtual, bytes, (page) => {
+      return (
+        (((physical + page * PAGE_BYTES) / PAGE_BYTES) * (1 << FRAME_SHIFT) + ((flags << 1) | PRESENT)) >>> 0
+      );
+    });
+  }
+
+  /** x86.unmap. */
+  unmap(virtual: number, bytes: number): number {
+    return this.change(virtual, bytes, () => 0);
+  }
+
+  /** The physical address behind a linear-memory address; throws the fault that the processor would raise. */
+  translate(address: number, width: number, write: boolean): number {
+    const physical = this.translatePage(address, write);
+    const last = address + width - 1;
+    if (Math.floor(last / PAGE_BYTES) !== Math.floor(address / PAGE_BYTES)) this.translatePage(last, write);
+    return physical;
+  }
+
+  private translatePage(address: number, write: boolean): number {
+    const entry = address < 2 ** 32 ? this.entries[address >>> 12] : 0;
+    if ((entry & PRESENT) === 0) throw new PageFault(address, write, false);
+    if (write && (entry & (MAP_WRITABLE << 1)) === 0) throw new PageFault(address, write, true);
+    return (entry >>> FRAME_SHIFT) * PAGE_BYTES + (address % PAGE_BYTES);
+  }
+
+  private change(virtual: number, bytes: number, entryOf: (page: number) => number): number {
+    if (virtual % PAGE_BYTES !== 0 || bytes % PAGE_BYTES !== 0 || bytes === 0) return NOT_ALIGNED;
+    if (virtual + bytes > 2 ** 32) return NOT_ALIGNED;
+    if (virtual === 0) return NOT_ALLOWED;
+    for (let page = 0; page < bytes / PAGE_BYTES; page++) {
+      this.entries[virtual / PAGE_BYTES + page] = entryOf(page);
+    }
+    return DONE;
+  }
+}

@@ -1,0 +1,137 @@
+// The firmware's ACPI tables (ACPI 6.4 §5.2): RSDP, RSDT, FADT, MADT, DSDT with \_S5, and MCFG where there is ECAM. They
+// lie where SeaBIOS puts them: the root pointer in the BIOS area, the tables at the top of RAM.
+
+import { IOAPIC_ADDRESS } from '../devices/ioapic.ts';
+import * as power from '../devices/power.ts';
+import { ECAM_ADDRESS } from '../pci/host.ts';
+
+const HEADER_BYTES = 36;
+const RSDP_ADDRESS = 0xf_5a40;
+const LAPIC_ADDRESS = 0xfee0_0000;
+const SCI_INTERRUPT = 9;
+
+const FADT_BYTES = 116;
+const FADT_FLAGS = 0x84a5; // as QEMU's: WBINVD, C1, sleep button, RTC_S4, reset register
+
+/** `Scope (\_SB) {} Name (\_S5, Package () { 0, 0, 0, 0 })`, as QEMU's DSDT has it (§20.2). */
+const S5 = [
+  ...[0x10, 0x06, 0x5c, 0x5f, 0x53, 0x42, 0x5f],
+  0x08,
+  0x5f,
+  0x53,
+  0x35,
+  0x5f,
+  0x12,
+  0x06,
+  0x04,
+  0x00,
+  0x00,
+  0x00,
+  0x00,
+];
+
+export interface AcpiOptions {
+  machine: 'pc' | 'q35';
+  apicIds: readonly number[];
+  /** Where the tables go; all of it is reserved. */
+  address: number;
+}
+
+/** Writes the tables into RAM. */
+export function writeAcpi(ram: DataView, options: AcpiOptions): void {
+  let at = options.address;
+  const place = (table: Uint8Array): number => {
+    const address = at;
+    new Uint8Array(ram.buffer).set(table, address);
+    at += (table.length + 15) & ~15;
+    return address;
+  };
+  const dsdt = place(table('DSDT', 1, Uint8Array.from(S5)));
+  const tables = [
+    place(table('FACP', 1, fadt(options.machine, dsdt))),
+    place(table('APIC', 1, madt(options.apicIds))),
+  ];
+  if (options.machine === 'q35') tables.push(place(table('MCFG', 1, mcfg())));
+  const rsdt = new DataView(new ArrayBuffer(tables.length * 4));
+  for (const [i, address] of tables.entries()) rsdt.setUint32(i * 4, address, true);
+  writeRsdp(ram, place(table('RSDT', 1, new Uint8Array(rsdt.buffer))));
+}
+
+function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + body.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(new TextEncoder().encode(signature), 0);
+  view.setUint32(4, bytes.length, true);
+  bytes[8] = revision;
+  bytes.set(new TextEncoder().encode('BOCHS BXPC    '), 10);
+  view.setUint32(24, 1, true);
+  bytes.set(new TextEncoder().encode('BXPC'), 28);
+  view.setUint32(32, 1, true);
+  bytes.set(body, HEADER_BYTES);
+  bytes[9] = checksum(bytes);
+  return bytes;
+}
+
+/** Fields by their offset in the table (§5.2.9), less the header. */
+function fadt(machine: 'pc' | 'q35', dsdt: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(FADT_BYTES - HEADER_BYTES));
+  const set8 = (at: number, value: number) => view.setUint8(at - HEADER_BYTES, value);
+  const set32 = (at: number, value: number) => view.setUint32(at - HEADER_BYTES, value, true);
+  set32(40, dsdt);
+  view.setUint16(46 - HEADER_BYTES, SCI_INTERRUPT, true);
+  set32(48, power.SMI_COMMAND);
+  set8(52, power.ACPI_ENABLE[machine]);
+  set8(53, power.ACPI_DISABLE[machine]);
+  set32(56, power.PM1_EVENT);
+  set32(64, power.PM1_CONTROL);
+  set32(76, power.PM_TIMER);
+  set8(88, 4); // PM1_EVT_LEN
+  set8(89, 2); // PM1_CNT_LEN
+  set8(91, 4); // PM_TMR_LEN
+  set8(108, 0x32); // century
+  set32(112, FADT_FLAGS);
+  return new Uint8Array(view.buffer);
+}
+
+/** §5.2.12: the local APICs, the IOAPIC, and the ISA interrupts that are not where their number says. */
+function madt(apicIds: readonly number[]): Uint8Array {
+  const bytes: number[] = [...word(LAPIC_ADDRESS), ...word(1)];
+  for (const [i, id] of apicIds.entries()) bytes.push(0, 8, i, id, ...word(1));
+  bytes.push(1, 12, 0, 0, ...word(IOAPIC_ADDRESS), ...word(0));
+  bytes.push(2, 10, 0, 0, ...word(2), 0, 0); // the PIT's line is on pin 2
+  for (const irq of [5, 9, 10, 11]) bytes.push(2, 10, 0, irq, ...word(irq), 0x0d, 0); // active high, level
+  bytes.push(4, 6, 0xff, 0, 0, 1); // LINT1 is NMI
+  return Uint8Array.from(bytes);
+}
+
+/** PCI Firmware Specification 3.0 §4.1.2. */
+function mcfg(): Uint8Array {
+  return Uint8Array.from([
+    ...word(0),
+    ...word(0),
+    ...word(ECAM_ADDRESS),
+    ...word(0),
+    0,
+    0,
+    0,
+    0xff,
+    ...word(0),
+  ]);
+}
+
+function writeRsdp(ram: DataView, rsdt: number): void {
+  const rsdp = new Uint8Array(20);
+  rsdp.set(new TextEncoder().encode('RSD PTR '), 0);
+  rsdp.set(new TextEncoder().encode('BOCHS '), 9);
+  new DataView(rsdp.buffer).setUint32(16, rsdt, true);
+  rsdp[8] = checksum(rsdp);
+  new Uint8Array(ram.buffer).set(rsdp, RSDP_ADDRESS);
+}
+
+function checksum(bytes: Uint8Array): number {
+  return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
+}
+
+function word(value: number): number[] {
+  return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
+}

@@ -1,0 +1,39 @@
+// The package's `yaos/machine`: a PC in TypeScript that runs a kernel's module in Node. README.md has the manual.
+
+export { Dma, DmaError, Ram } from './bus/memory.ts';
+export { AddressSpace, ByteRegisters, type Registers, type Width } from './bus/space.ts';
+export { BudgetError, MachineEnd, MachineError, PageFault } from './error.ts';
+export { type Kernel, loadKernel } from './kernel/module.ts';
+export { Machine, type MachineOptions, type Result } from './machine.ts';
+export { type BridgeModel, PciBridge } from './pci/bridge.ts';
+export { PciBus } from './pci/bus.ts';
+export * as pciConfig from './pci/config.ts';
+export {
+  type Bar,
+  type BarDescription,
+  type PciDevice,
+  PciFunction,
+  type PciSystem,
+} from './pci/function.ts';
+export { PciHost, type Place } from './pci/host.ts';
+export { Msix } from './pci/msix.ts';
+export { Clock, type TimedEvent } from './time/clock.ts';
+export type { Access, DmaAccess, Kick, Message, Trace } from './trace.ts';
+export { type BlkRequest, VirtioBlk, type VirtioBlkOptions } from './virtio/blk.ts';
+export * as virtio from './virtio/device.ts';
+export { VirtioDevice, type VirtioOptions } from './virtio/device.ts';
+export { type Disk, FileDisk, MemoryDisk } from './virtio/disk.ts';
+export * as virtioFeatures from './virtio/features.ts';
+export { type StructureCapability, VirtioPci, type VirtioPciOptions } from './virtio/pci.ts';
+export {
+  type Chain,
+  type Ring,
+  type RingAddresses,
+  type RingFeatures,
+  readSegments,
+  type Segment,
+  Virtqueue,
+  VirtqueueError,
+  writeSegments,
+} from './virtio/queue.ts';
+export { SplitRing } from './virtio/split.ts';

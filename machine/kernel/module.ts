@@ -1,0 +1,79 @@
+// A kernel's module, ready to run here. Its transformation takes seconds, so that it is kept beside the file, with the
+// hash of what it was made of: X.wasm has X.machine.wasm. `make` makes that of out/kernel.wasm.
+
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MachineError } from '../error.ts';
+import { transformKernel } from './transform.ts';
+import { type WasmModule, wasm } from './wasm.ts';
+
+/** Raised when the transformation changes. */
+const VERSION = 2;
+const HASH_BYTES = 32;
+
+export interface Kernel {
+  readonly module: WasmModule;
+  /** Of the module's own memory at its start; undefined: it was not transformed, and has its memory itself. */
+  readonly memoryPages?: number;
+}
+
+const SECTION = 'yaos.machine';
+
+const loaded = new Map<string, Kernel>();
+
+/** out/kernel.wasm of the checkout or package that this file is in. */
+export function defaultKernel(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const built = join(here, '../../kernel.wasm'); // from out/machine/kernel
+  return existsSync(built) ? built : join(here, '../../out/kernel.wasm');
+}
+
+export async function loadKernel(path = defaultKernel()): Promise<Kernel> {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch {
+    throw new MachineError(`${path}: no such kernel; \`make\` makes out/kernel.wasm`);
+  }
+  const hash = createHash('sha256').update(`${VERSION}\n`).update(bytes).digest();
+  const key = hash.toString('hex');
+  let kernel = loaded.get(key);
+  if (kernel === undefined) {
+    const module = new wasm.Module(await prepared(path, bytes, hash));
+    const [section] = wasm.Module.customSections(module, SECTION);
+    kernel = { module, memoryPages: new DataView(section).getUint32(0) };
+    loaded.set(key, kernel);
+  }
+  return kernel;
+}
+
+/** The transformed module: from beside the file if it is of this very content, else made and kept there. */
+async function prepared(path: string, bytes: Uint8Array, hash: Uint8Array): Promise<Uint8Array> {
+  const beside = path.replace(/(\.wasm)?$/, '.machine.wasm');
+  try {
+    const kept = readFileSync(beside);
+    if (kept.subarray(-HASH_BYTES).equals(hash)) return kept;
+  } catch {
+    // not made yet
+  }
+  const transformed = await transformKernel(bytes);
+  const made = appendSection(transformed.bytes, transformed.memoryPages, hash);
+  try {
+    writeFileSync(`${beside}.${process.pid}`, made);
+    renameSync(`${beside}.${process.pid}`, beside);
+  } catch {
+    // A folder that cannot be written to: the next process makes it again.
+  }
+  return made;
+}
+
+/** A custom section (WebAssembly core 5.5.3) at the end: pages of memory, and the hash. */
+function appendSection(module: Uint8Array, memoryPages: number, hash: Uint8Array): Uint8Array {
+  const name = new TextEncoder().encode(SECTION);
+  const pages = Buffer.alloc(4);
+  pages.writeUInt32BE(memoryPages);
+  const bytes = 1 + name.length + pages.length + hash.length;
+  return Buffer.concat([module, Uint8Array.of(0, bytes, name.length), name, pages, hash]);
+}

@@ -1,0 +1,70 @@
+// What is done to a copy of the kernel's module so that it runs here, by Binaryen (which comes with AssemblyScript):
+//
+// - Threads: Asyncify lets a call stack be taken down at x86.thread_switch and put up again later. Only functions that
+//   can reach it are changed. One instance keeps its globals, any Node can do it, and each run is the same.
+// - Its memory becomes an import, which is all of RAM; and memory.size and memory.grow do, since the kernel's own part of
+//   that begins with the module's size and ends where x86.memory_limit says.
+
+/** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
+const BINARYEN_MODULE: string = 'assemblyscript/binaryen';
+
+interface BinaryenModule {
+  setFeatures(features: number): void;
+  emitText(): string;
+  emitBinary(): Uint8Array;
+  runPasses(passes: string[]): void;
+  dispose(): void;
+}
+
+interface Binaryen {
+  Features: { All: number };
+  readBinary(bytes: Uint8Array): BinaryenModule;
+  parseText(text: string): BinaryenModule;
+  setPassArgument(name: string, value: string | null): void;
+  setOptimizeLevel(level: number): void;
+  setShrinkLevel(level: number): void;
+  setDebugInfo(on: boolean): void;
+}
+
+/** Module of the imports that this adds. */
+export const MODEL = 'machine';
+
+const IMPORTS = `
+ (import "${MODEL}" "memory_size" (func $${MODEL}.memory_size (result i32)))
+ (import "${MODEL}" "memory_grow" (func $${MODEL}.memory_grow (param i32) (result i32)))`;
+const MEMORY = /\(memory (\$\S+) (\d+)[^)]*\)/;
+
+export interface Transformed {
+  bytes: Uint8Array;
+  /** Of the module's own memory at its start. */
+  memoryPages: number;
+}
+
+export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
+  const { default: binaryen }: { default: Binaryen } = await import(BINARYEN_MODULE);
+  const original = binaryen.readBinary(bytes);
+  original.setFeatures(binaryen.Features.All);
+  const text = original.emitText();
+  original.dispose();
+  const [memory, memoryName, memoryPages] = MEMORY.exec(text) ?? ['', '$0', '0'];
+  const memoryImport = `(import "${MODEL}" "memory" (memory ${memoryName} ${memoryPages}))`;
+  const changed = binaryen.parseText(
+    text
+      .replace(memory, '')
+      .replace('(module', `(module ${memoryImport}${IMPORTS}`)
+      .replaceAll('(memory.size)', `(call $${MODEL}.memory_size)`)
+      .replaceAll('(memory.grow', `(call $${MODEL}.memory_grow`),
+  );
+  changed.setFeatures(binaryen.Features.All);
+  binaryen.setOptimizeLevel(1);
+  binaryen.setShrinkLevel(0);
+  binaryen.setDebugInfo(true);
+  binaryen.setPassArgument('asyncify-imports', 'x86.thread_switch');
+  // AssemblyScript calls methods through stubs that know their overrides, so that a kernel usually has no indirect calls;
+  // if there are any, each may reach a switch.
+  binaryen.setPassArgument('asyncify-ignore-indirect', text.includes('(call_indirect') ? null : '1');
+  changed.runPasses(['asyncify']);
+  const result = changed.emitBinary();
+  changed.dispose();
+  return { bytes: result, memoryPages: Number(memoryPages) };
+}

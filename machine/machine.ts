@@ -1,0 +1,265 @@
+// The machine: all parts put together, a kernel loaded into it and run to its end.
+
+import { Dma, Ram } from './bus/memory.ts';
+import { AddressSpace } from './bus/space.ts';
+import { Cpu } from './cpu/cpu.ts';
+import { LocalApic } from './cpu/lapic.ts';
+import { PAGE_BYTES, PageMap } from './cpu/paging.ts';
+import { Cmos } from './devices/cmos.ts';
+import { FwCfg } from './devices/fwcfg.ts';
+import { IoApic } from './devices/ioapic.ts';
+import { Pic } from './devices/pic.ts';
+import { Pit } from './devices/pit.ts';
+import { Power } from './devices/power.ts';
+import { Serial } from './devices/serial.ts';
+import { MachineEnd, MachineError, PageFault } from './error.ts';
+import { writeAcpi } from './firmware/acpi.ts';
+import { MULTIBOOT_MAGIC, usableEnd, writeMultiboot } from './firmware/multiboot.ts';
+import { configurePci } from './firmware/pci.ts';
+import { modelImports, type Surroundings, x86Imports } from './kernel/imports.ts';
+import { type Kernel, loadKernel } from './kernel/module.ts';
+import { type Fault, faultOf, NativeMemory, PAGE_FAULT, wasmCalls } from './kernel/native.ts';
+import { Threads } from './kernel/threads.ts';
+import { MODEL } from './kernel/transform.ts';
+import { WASM_PAGE_BYTES, type WasmImports, type WasmMemory, wasm } from './kernel/wasm.ts';
+import { addChipset, PIRQ_ISA, PIRQ_ROUTES } from './pci/chipset.ts';
+import { PciHost } from './pci/host.ts';
+import { Clock } from './time/clock.ts';
+import type { Trace } from './trace.ts';
+
+export interface MachineOptions {
+  /** QEMU's machine type; `pc` by default. */
+  machine?: 'pc' | 'q35';
+  /** 16 to 2048; 128 by default. */
+  memory_mib?: number;
+  /** The kernel's command line, as fw_cfg's file opt/yaos/cmdline. */
+  commandLine?: string;
+  /** The boot loader's command line. */
+  loaderLine?: string;
+  trace?: Trace;
+  /** Steps (intrinsics) until a run is given up; 100 million by default. */
+  budget_steps?: number;
+  /** What each step takes; 200 by default. */
+  step_ns?: number;
+  /** Rate of the time-stamp counter; 2 GHz by default. */
+  tsc_khz?: number;
+  x2apic?: boolean;
+  /** The date at which the machine is switched on. */
+  date?: Date;
+  /** Imports of the kernel's module besides `x86`. */
+  imports?: WasmImports;
+}
+
+/** How a run ended. */
+export interface Result {
+  /**
+   * `off`: by ACPI; `exit`: by the debug exit; `reset`; `panic`: the kernel's report, or a trap that it could not
+   * report; `error`: the model gave up (see `error`).
+   */
+  end: 'off' | 'exit' | 'reset' | 'panic' | 'error';
+  /** QEMU's exit status: 0 when switched off, 2 * value + 1 from the debug exit; 1 for an error. */
+  status: number;
+  /** The serial log, and its lines without CR LF. */
+  serial: string;
+  lines: string[];
+  /** What it ended with, if it did not end by itself. Its stack has the kernel's functions by name. */
+  error: Error | undefined;
+  /** Intrinsics executed, and virtual time passed. */
+  steps: number;
+  time_ns: number;
+}
+
+const STATUS_PANIC = 35;
+const MEMORY_MIB = 128;
+const STEP_NS = 200;
+const TSC_KHZ = 2_000_000;
+const BUDGET_STEPS = 100_000_000;
+const LAPIC_ADDRESS = 0xfee0_0000;
+const MIB = 2 ** 20;
+
+export class Machine {
+  readonly clock = new Clock();
+  readonly ports = new AddressSpace();
+  readonly memory = new AddressSpace();
+  readonly ram = new Ram();
+  readonly pages = new PageMap();
+  readonly pci: PciHost;
+  readonly cpu: Cpu;
+  readonly pic: Pic;
+  readonly ioapic: IoApic;
+  readonly serial: Serial;
+  readonly fwcfg: FwCfg;
+  readonly options: MachineOptions;
+  private readonly type: 'pc' | 'q35';
+  private readonly limit = { bytes: Number.POSITIVE_INFINITY };
+  private threads: Threads | undefined;
+  private native: NativeMemory | undefined;
+  private firmwareRan = false;
+
+  constructor(options: MachineOptions = {}) {
+    this.options = options;
+    this.type = options.machine ?? 'pc';
+    const { clock, ports, memory, ram, type } = this;
+    const trace = options.trace ?? {};
+    this.pic = new Pic(ports);
+    const lapic = new LocalApic(0, clock);
+    this.cpu = new Cpu(lapic, this.pic, clock, trace, {
+      step_ns: options.step_ns ?? STEP_NS,
+      budget_steps: options.budget_steps ?? BUDGET_STEPS,
+      tsc_khz: options.tsc_khz ?? TSC_KHZ,
+    });
+    memory.map(LAPIC_ADDRESS, PAGE_BYTES, lapic);
+    this.ioapic = new IoApic(memory, (_destination, vector, level) => lapic.request(vector, level));
+    lapic.onEnd = (vector) => this.ioapic.end(vector);
+    new Pit(ports, clock, this.pic);
+    new Cmos(ports, clock, options.date ?? new Date(0));
+    new Power(ports, clock, type);
+    this.serial = new Serial(ports, 0x3f8, (high) => this.setIsaLine(4, high));
+    const messages = (address: number, data: number) => this.message(address, data);
+    this.fwcfg = new FwCfg(ports, new Dma('fw_cfg', ram, trace, messages));
+    if (options.commandLine) this.fwcfg.addFile('opt/yaos/cmdline', options.commandLine);
+    this.pci = new PciHost({
+      ...{ ports, memory, ram, clock, trace, messages },
+      ecam: type === 'q35',
+      pirqRoute: PIRQ_ROUTES[type],
+      pirqSink: (pirq, high) => this.setPirq(pirq, high),
+    });
+    addChipset(this.pci, type);
+  }
+
+  /** Boots a kernel, out/kernel.wasm by default, and runs it to its end. */
+  async boot(kernel?: Kernel | string): Promise<Result> {
+    return this.run(typeof kernel === 'object' ? kernel : await loadKernel(kernel));
+  }
+
+  /** As `boot`, with a kernel that is loaded already. A machine runs once. */
+  run(kernel: Kernel): Result {
+    const exports = this.load(kernel);
+    const kmain = exports.kmain as (magic: number, info: number) => void;
+    const info = this.startFirmware();
+    try {
+      this.threads!.run(() => kmain(MULTIBOOT_MAGIC, info));
+      return this.result('error', 1, new MachineError('the kernel returned'));
+    } catch (error) {
+      return this.ended(error as Error, exports);
+    }
+  }
+
+  /** Puts a module into the machine and returns its exports: for tests that call parts of a kernel. */
+  load(kernel: Kernel): Record<string, unknown> {
+    const mib = this.options.memory_mib ?? MEMORY_MIB;
+    if (mib < 16 || mib > 2048) throw new MachineError(`memory_mib is ${mib}: give 16 to 2048`);
+    const pages = (mib * MIB) / WASM_PAGE_BYTES;
+    const x86 = {
+      ...x86Imports(this.surroundings()),
+      memory_limit: (bytes: bigint) => {
+        this.limit.bytes = Number(BigInt.asUintN(64, bytes));
+      },
+    };
+    const imports: WasmImports = { ...this.options.imports, x86 };
+    let memory: WasmMemory | undefined;
+    if (kernel.memoryPages !== undefined) {
+      memory = new wasm.Memory({ initial: pages });
+      this.ram.use(memory.buffer);
+      imports[MODEL] = { memory, ...modelImports(this.ram, kernel.memoryPages, this.limit) };
+    }
+    const { exports } = new wasm.Instance(kernel.module, imports);
+    if (memory === undefined) {
+      memory = exports.memory as WasmMemory;
+      memory.grow(pages - memory.buffer.byteLength / WASM_PAGE_BYTES);
+      this.ram.use(memory.buffer);
+    }
+    this.cpu.handler = (exports.interrupt as ((vector: number) => void) | undefined) ?? (() => {});
+    this.threads = new Threads(memory.buffer, exports);
+    return exports;
+  }
+
+  private surroundings(): Surroundings {
+    return {
+      ...{ cpu: this.cpu, ram: this.ram, ports: this.ports, memory: this.memory, pages: this.pages },
+      trace: this.options.trace ?? {},
+      identity: { x2apic: this.options.x2apic ?? false, apicId: 0 },
+      threads: () => this.threads!,
+      native: () => this.native,
+    };
+  }
+
+  /** PCI's resources, ACPI's tables, the boot loader's information, whose address it returns. */
+  startFirmware(): number {
+    if (this.firmwareRan) throw new MachineError('a machine runs once: make a new one');
+    this.firmwareRan = true;
+    const { type, ram } = this;
+    configurePci(this.pci, type, ram.size);
+    const end = usableEnd(type, ram.size);
+    writeAcpi(ram.view, { machine: type, apicIds: [0], address: end });
+    return writeMultiboot(ram.view, {
+      machine: type,
+      ramBytes: ram.size,
+      commandLine: this.options.loaderLine ?? '',
+    });
+  }
+
+  /** A line of the ISA bus: to the 8259s, and to the IOAPIC, where line 0 is on pin 2. */
+  setIsaLine(line: number, high: boolean): void {
+    this.pic.set(line, high);
+    this.ioapic.set(line === 0 ? 2 : line, high);
+  }
+
+  /** q35's lines have pins 16 to 23 of the IOAPIC; pc's come in as ISA interrupts. */
+  private setPirq(pirq: number, high: boolean): void {
+    this.pic.set(PIRQ_ISA[pirq], high);
+    this.ioapic.set(this.type === 'q35' ? 16 + pirq : PIRQ_ISA[pirq], high);
+  }
+
+  /** Intel SDM 3A §10.11: to the CPU with this APIC ID, or to all. */
+  private message(address: number, data: number): void {
+    const destination = (address >>> 12) & 0xff;
+    const { lapic } = this.cpu;
+    if (destination === lapic.id || destination === 0xff) lapic.request(data & 0xff, (data & 0x8000) !== 0);
+  }
+
+  private ended(error: Error, exports: Record<string, unknown>): Result {
+    if (error instanceof MachineEnd) return this.result(endOf(error), error.status, undefined);
+    let fault: Fault;
+    if (error instanceof PageFault) {
+      const code = (error.present ? 1 : 0) | (error.write ? 2 : 0);
+      fault = { vector: PAGE_FAULT, error: code, kind: 0, address: error.address };
+    } else if (isTrap(error)) fault = faultOf(error.message);
+    else return this.result('error', 1, error);
+    return this.panic(fault, error, exports);
+  }
+
+  /** Has the kernel report a fault, as asm/ does (docs/abi.md §7). */
+  private panic(fault: Fault, cause: Error, exports: Record<string, unknown>): Result {
+    const exception = exports.exception as
+      | ((vector: number, error: number, frame: bigint) => void)
+      | undefined;
+    this.native = new NativeMemory(
+      fault,
+      wasmCalls(cause.stack ?? ''),
+      /unrepresentable/.test(cause.message),
+    );
+    this.cpu.interruptsEnabled = false;
+    try {
+      exception?.(fault.vector, fault.error, this.native.frame);
+    } catch (error) {
+      if (error instanceof MachineEnd) return this.result(endOf(error), error.status, cause);
+    }
+    return this.result('panic', STATUS_PANIC, cause);
+  }
+
+  private result(end: Result['end'], status: number, error: Error | undefined): Result {
+    const serial = this.serial.text;
+    const lines = serial.split('\r\n').slice(0, -1);
+    return { end, status, serial, lines, error, steps: this.cpu.steps, time_ns: this.clock.now_ns };
+  }
+}
+
+function endOf({ how, status }: MachineEnd): Result['end'] {
+  return how === 'exit' && status === STATUS_PANIC ? 'panic' : how;
+}
+
+/** A trap of the module, or its stack's end, which V8 reports as one of JavaScript's. */
+function isTrap(error: unknown): boolean {
+  return error instanceof wasm.RuntimeError || error instanceof RangeError;
+}

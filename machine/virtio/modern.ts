@@ -1,0 +1,239 @@
+// The modern interface of virtio on PCI (virtio 1.2 §4.1.4): the common configuration, the doorbells, the ISR status
+// and the device's configuration, each a block of registers that a capability leads to.
+
+import { ones, type Registers, type Width, writeBytes } from '../bus/space.ts';
+import type { VirtioDevice } from './device.ts';
+import { RING_RESET } from './features.ts';
+import type { VirtioPci } from './pci.ts';
+
+// struct virtio_pci_common_cfg (§4.1.4.3).
+const DEVICE_FEATURE_SELECT = 0x00;
+const DEVICE_FEATURE = 0x04;
+const DRIVER_FEATURE_SELECT = 0x08;
+const DRIVER_FEATURE = 0x0c;
+const CONFIG_VECTOR = 0x10;
+const NUM_QUEUES = 0x12;
+const STATUS = 0x14;
+const GENERATION = 0x15;
+const QUEUE_SELECT = 0x16;
+const QUEUE_SIZE = 0x18;
+const QUEUE_VECTOR = 0x1a;
+const QUEUE_ENABLE = 0x1c;
+const QUEUE_NOTIFY_OFFSET = 0x1e;
+const QUEUE_ADDRESSES = 0x20;
+const QUEUE_ADDRESSES_END = 0x38;
+const QUEUE_RESET = 0x3a;
+
+const QUEUE_SIZE_MAX = 1024; // QEMU's
+
+export class CommonConfig implements Registers {
+  private readonly pci: VirtioPci;
+  private readonly device: VirtioDevice;
+  private deviceFeatureSelect = 0;
+  private driverFeatureSelect = 0;
+  private driverFeatures = [0, 0];
+
+  constructor(pci: VirtioPci, device: VirtioDevice) {
+    this.pci = pci;
+    this.device = device;
+  }
+
+  reset(): void {
+    this.driverFeatures = [0, 0];
+  }
+
+  read(offset: number, _width: Width): number {
+    const { device, pci } = this;
+    const queue = device.queues[pci.queueSelect];
+    if (offset >= QUEUE_ADDRESSES && offset < QUEUE_ADDRESSES_END) return this.readAddress(offset);
+    switch (offset) {
+      case DEVICE_FEATURE_SELECT:
+        return this.deviceFeatureSelect;
+      case DEVICE_FEATURE:
+        return half(pci.modernFeatures, this.deviceFeatureSelect);
+      case DRIVER_FEATURE_SELECT:
+        return this.driverFeatureSelect;
+      case DRIVER_FEATURE:
+        return this.driverFeatures[this.driverFeatureSelect] ?? 0;
+      case CONFIG_VECTOR:
+        return device.configVector;
+      case NUM_QUEUES:
+        return device.queues.length;
+      case STATUS:
+        return device.status;
+      case GENERATION:
+        return device.generation;
+      case QUEUE_SELECT:
+        return pci.queueSelect;
+      case QUEUE_SIZE:
+        return queue?.size ?? 0;
+      case QUEUE_VECTOR:
+        return queue?.vector ?? 0xffff;
+      case QUEUE_ENABLE:
+        return queue?.enabled ? 1 : 0;
+      case QUEUE_NOTIFY_OFFSET:
+        return pci.notifyOffset(pci.queueSelect);
+      default:
+        return 0;
+    }
+  }
+
+  write(offset: number, _width: Width, value: number): void {
+    const { device, pci } = this;
+    const queue = device.queues[pci.queueSelect];
+    if (offset >= QUEUE_ADDRESSES && offset < QUEUE_ADDRESSES_END) {
+      this.writeAddress(offset, value);
+      return;
+    }
+    switch (offset) {
+      case DEVICE_FEATURE_SELECT:
+        this.deviceFeatureSelect = value;
+        return;
+      case DRIVER_FEATURE_SELECT:
+        this.driverFeatureSelect = value;
+        return;
+      case DRIVER_FEATURE:
+        this.writeFeatures(value);
+        return;
+      case CONFIG_VECTOR:
+        device.configVector = pci.usableVector(value);
+        return;
+      case STATUS:
+        device.setStatus(value & 0xff);
+        return;
+      case QUEUE_SELECT:
+        pci.queueSelect = value;
+        return;
+      case QUEUE_SIZE:
+        // QEMU: a queue is neither made nor unmade this way.
+        if (queue && value > 0 && value <= QUEUE_SIZE_MAX) queue.size = value;
+        return;
+      case QUEUE_VECTOR:
+        if (queue) queue.vector = pci.usableVector(value);
+        return;
+      case QUEUE_ENABLE:
+        // §4.1.4.3.2: the driver writes nothing but 1; QEMU stops the device then.
+        if (value !== 1) device.fail();
+        else if (queue) device.enableQueue(queue);
+        return;
+      case QUEUE_RESET:
+        if (value === 1 && queue && device.has(RING_RESET)) device.resetQueue(queue);
+    }
+  }
+
+  private writeFeatures(value: number): void {
+    if (this.driverFeatureSelect > 1) return;
+    this.driverFeatures[this.driverFeatureSelect] = value;
+    const [low, high] = this.driverFeatures;
+    this.device.setDriverFeatures((BigInt(high) << 32n) | BigInt(low));
+  }
+
+  private readAddress(offset: number): number {
+    const address = this.addresses()?.[(offset - QUEUE_ADDRESSES) >> 3] ?? 0;
+    return offset & 4 ? Math.floor(address / 2 ** 32) : address % 2 ** 32;
+  }
+
+  private writeAddress(offset: number, value: number): void {
+    const queue = this.device.queues[this.pci.queueSelect];
+    const addresses = this.addresses();
+    if (queue === undefined || addresses === undefined) return;
+    const which = (offset - QUEUE_ADDRESSES) >> 3;
+    const old = addresses[which];
+    const high = offset & 4 ? value : Math.floor(old / 2 ** 32);
+    const low = offset & 4 ? old % 2 ** 32 : value;
+    addresses[which] = high * 2 ** 32 + low;
+    const [descriptors, driver, device] = addresses;
+    queue.addresses = { descriptors, driver, device };
+  }
+
+  private addresses(): [number, number, number] | undefined {
+    const queue = this.device.queues[this.pci.queueSelect];
+    return queue && [queue.addresses.descriptors, queue.addresses.driver, queue.addresses.device];
+  }
+}
+
+/** The doorbells (§4.1.4.4). QEMU goes by the address, not by what is written. */
+export class Doorbells implements Registers {
+  private readonly pci: VirtioPci;
+
+  constructor(pci: VirtioPci) {
+    this.pci = pci;
+  }
+
+  read(): number {
+    return 0;
+  }
+
+  write(offset: number): void {
+    this.pci.kick(this.pci.queueOfDoorbell(offset));
+  }
+}
+
+/** Doorbells by I/O port: the value is the queue. */
+export class PortDoorbell implements Registers {
+  private readonly pci: VirtioPci;
+
+  constructor(pci: VirtioPci) {
+    this.pci = pci;
+  }
+
+  read(): number {
+    return 0;
+  }
+
+  write(_offset: number, _width: Width, value: number): void {
+    this.pci.kick(value);
+  }
+}
+
+export class IsrStatus implements Registers {
+  private readonly pci: VirtioPci;
+
+  constructor(pci: VirtioPci) {
+    this.pci = pci;
+  }
+
+  read(): number {
+    return this.pci.readIsr();
+  }
+
+  write(): void {}
+}
+
+export class DeviceConfig implements Registers {
+  private readonly pci: VirtioPci;
+  private readonly device: VirtioDevice;
+
+  constructor(pci: VirtioPci, device: VirtioDevice) {
+    this.pci = pci;
+    this.device = device;
+  }
+
+  read(offset: number, width: Width): number {
+    return readConfigAt(this.device, offset, width);
+  }
+
+  write(offset: number, width: Width, value: number): void {
+    this.pci.writeDeviceConfig(offset, width, value);
+  }
+}
+
+/** What lies behind the configuration's end reads as ones, as in QEMU. */
+export function readConfigAt(device: VirtioDevice, offset: number, width: Width): number {
+  const bytes = device.readConfig();
+  if (offset + width > bytes.length) return ones(width);
+  let value = 0;
+  for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[offset + i];
+  return value;
+}
+
+/** A value as it lies in memory. */
+export function bytesOf(width: Width, value: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(width));
+  writeBytes(view, 0, width, value);
+  return new Uint8Array(view.buffer);
+}
+
+function half(features: bigint, select: number): number {
+  return select > 1 ? 0 : Number((features >> BigInt(32 * select)) & 0xffff_ffffn);
+}

@@ -1,0 +1,124 @@
+// A virtqueue as a device sees it, whatever the ring's format. The formats are in files of their own: split.ts.
+
+import type { Dma } from '../bus/memory.ts';
+
+export interface Segment {
+  address: number;
+  bytes: number;
+}
+
+/** A chain of buffers that the driver has made available. */
+export interface Chain {
+  /** The id that goes into the used ring. */
+  head: number;
+  /** What the device may read, then what it may write. */
+  readable: Segment[];
+  writable: Segment[];
+}
+
+/** The driver broke the ring's rules (virtio 1.2 §2.7): the device stops, and needs a reset. */
+export class VirtqueueError extends Error {
+  override name = 'VirtqueueError';
+}
+
+/** Where the driver has put a queue's parts. */
+export interface RingAddresses {
+  descriptors: number;
+  driver: number;
+  device: number;
+}
+
+export interface RingFeatures {
+  indirect: boolean;
+  events: boolean;
+  /** Interrupt when the device has used all there is, whatever the driver says: legacy. */
+  notifyOnEmpty: boolean;
+}
+
+/** A ring in memory: format and rules. The device asks, in the order of its work: next, push, wantsInterrupt. */
+export interface Ring {
+  /** The next chain that is available; undefined: there is none. Throws VirtqueueError. */
+  next(): Chain | undefined;
+  /** Whether there is a chain to be taken. */
+  available(): boolean;
+  /** Gives a chain back, `written` bytes of it written. */
+  push(head: number, written: number): void;
+  /** Whether what was pushed since the last time is to be reported. */
+  wantsInterrupt(): boolean;
+  /** Asks the driver to notify, or tells it that it need not. */
+  setNotification(on: boolean): void;
+}
+
+export class Virtqueue {
+  readonly index: number;
+  readonly sizeMax: number;
+  /** What the driver has chosen. */
+  size: number;
+  addresses: RingAddresses = { descriptors: 0, driver: 0, device: 0 };
+  enabled = false;
+  /** Entry of MSI-X. */
+  vector = 0xffff;
+  /** While the queue works. */
+  ring: Ring | undefined;
+
+  constructor(index: number, sizeMax: number) {
+    this.index = index;
+    this.sizeMax = sizeMax;
+    this.size = sizeMax;
+  }
+
+  reset(): void {
+    this.size = this.sizeMax;
+    this.addresses = { descriptors: 0, driver: 0, device: 0 };
+    this.enabled = false;
+    this.vector = 0xffff;
+    this.ring = undefined;
+  }
+}
+
+export function totalBytes(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Copies up to `bytes` bytes out of segments, from `offset` on. */
+export function readSegments(
+  dma: Dma,
+  segments: readonly Segment[],
+  offset: number,
+  bytes: number,
+): Uint8Array {
+  const result = new Uint8Array(Math.max(0, Math.min(bytes, totalBytes(segments) - offset)));
+  let at = 0;
+  for (const part of cut(segments, offset, result.length)) {
+    result.set(dma.read(part.address, part.bytes), at);
+    at += part.bytes;
+  }
+  return result;
+}
+
+/** Copies bytes into segments, from `offset` on; what does not fit is left out. */
+export function writeSegments(
+  dma: Dma,
+  segments: readonly Segment[],
+  offset: number,
+  data: Uint8Array,
+): void {
+  let at = 0;
+  for (const part of cut(segments, offset, data.length)) {
+    dma.write(part.address, data.subarray(at, at + part.bytes));
+    at += part.bytes;
+  }
+}
+
+/** The parts of segments that hold `bytes` bytes from `offset` on. */
+export function cut(segments: readonly Segment[], offset: number, bytes: number): Segment[] {
+  const parts: Segment[] = [];
+  for (const segment of segments) {
+    const skipped = Math.min(offset, segment.bytes);
+    const taken = Math.min(segment.bytes - skipped, bytes);
+    if (taken > 0) parts.push({ address: segment.address + skipped, bytes: taken });
+    offset -= skipped;
+    bytes -= taken;
+  }
+  return parts;
+}
