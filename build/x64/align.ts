@@ -4,11 +4,13 @@
 //
 // Requires: blocks in their final order. Guarantees: only marks blocks, and the function that has such ones.
 
-import type { MFunc } from './mir.ts';
+import type { MBlock, MFunc } from './mir.ts';
 
 export const LOOP_ALIGN = 32;
 /** About three windows. */
 const LOOP_INSTS_MAX = 24;
+/** Of the runs of a loop's top, the share that may fall into it, through the padding. */
+const FALLS_IN_MAX = 0.25;
 
 export function alignLoops(func: MFunc): void {
   const { blocks } = func;
@@ -23,8 +25,15 @@ export function alignLoops(func: MFunc): void {
     for (const { block } of insts[insts.length - 1].targets) {
       const top = position.get(block)!;
       if (top > i || before[i + 1] - before[top] > LOOP_INSTS_MAX) continue;
+      if (top === 0 || fallsInto(blocks[top - 1], block) > FALLS_IN_MAX * block.frequency) continue;
       block.aligned = true;
       func.aligned = true;
     }
   });
+}
+
+/** How often control goes from a block straight on to the next. */
+function fallsInto({ insts }: MBlock, next: MBlock): number {
+  const edges = insts[insts.length - 1].targets.filter((t) => t.block === next);
+  return edges.reduce((sum, t) => sum + (t.frequency ?? 0), 0);
 }
