@@ -4,6 +4,7 @@ export { Dma, DmaError, Ram } from './bus/memory.ts';
 export { AddressSpace, ByteRegisters, type Registers, type Width } from './bus/space.ts';
 export { BudgetError, MachineEnd, MachineError, PageFault } from './error.ts';
 export { type Kernel, loadKernel } from './kernel/module.ts';
+export type { Native } from './kernel/native.ts';
 export { Machine, type MachineOptions, type Result } from './machine.ts';
 export { type BridgeModel, PciBridge } from './pci/bridge.ts';
 export { PciBus } from './pci/bus.ts';

@@ -18,7 +18,7 @@ import { MULTIBOOT_MAGIC, usableEnd, writeMultiboot } from './firmware/multiboot
 import { configurePci } from './firmware/pci.ts';
 import { modelImports, type Surroundings, x86Imports } from './kernel/imports.ts';
 import { type Kernel, loadKernel } from './kernel/module.ts';
-import { type Fault, faultOf, NativeMemory, PAGE_FAULT, wasmCalls } from './kernel/native.ts';
+import { type Fault, faultOf, type Native, PAGE_FAULT, PanicMemory, wasmCalls } from './kernel/native.ts';
 import { Threads } from './kernel/threads.ts';
 import { MODEL } from './kernel/transform.ts';
 import { WASM_PAGE_BYTES, type WasmImports, type WasmMemory, wasm } from './kernel/wasm.ts';
@@ -76,6 +76,8 @@ const TSC_KHZ = 2_000_000;
 const BUDGET_STEPS = 100_000_000;
 const LAPIC_ADDRESS = 0xfee0_0000;
 const MIB = 2 ** 20;
+/** Enough for the kernel's calls in a panic. */
+const STACK_TRACE_CALLS = 60;
 
 export class Machine {
   readonly clock = new Clock();
@@ -90,10 +92,12 @@ export class Machine {
   readonly serial: Serial;
   readonly fwcfg: FwCfg;
   readonly options: MachineOptions;
+  /** What the kernel's peek intrinsics read; a panic makes its own. */
+  native: Native | undefined;
   private readonly type: 'pc' | 'q35';
   private readonly limit = { bytes: Number.POSITIVE_INFINITY };
   private threads: Threads | undefined;
-  private native: NativeMemory | undefined;
+
   private firmwareRan = false;
 
   constructor(options: MachineOptions = {}) {
@@ -134,6 +138,16 @@ export class Machine {
 
   /** As `boot`, with a kernel that is loaded already. A machine runs once. */
   run(kernel: Kernel): Result {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = STACK_TRACE_CALLS;
+    try {
+      return this.runKernel(kernel);
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  }
+
+  private runKernel(kernel: Kernel): Result {
     const exports = this.load(kernel);
     const kmain = exports.kmain as (magic: number, info: number) => void;
     const info = this.startFirmware();
@@ -234,14 +248,15 @@ export class Machine {
     const exception = exports.exception as
       | ((vector: number, error: number, frame: bigint) => void)
       | undefined;
-    this.native = new NativeMemory(
+    const memory = new PanicMemory(
       fault,
       wasmCalls(cause.stack ?? ''),
       /unrepresentable/.test(cause.message),
     );
+    this.native = memory;
     this.cpu.interruptsEnabled = false;
     try {
-      exception?.(fault.vector, fault.error, this.native.frame);
+      exception?.(fault.vector, fault.error, memory.frame);
     } catch (error) {
       if (error instanceof MachineEnd) return this.result(endOf(error), error.status, cause);
     }

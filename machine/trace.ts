@@ -31,6 +31,8 @@ export interface Message {
 }
 
 export interface Trace {
+  /** Before each intrinsic that the kernel executes: the number of those before it. */
+  step?(steps: number): void;
   /** An I/O port is read or written. */
   port?(access: Access): void;
   /** A device register in memory is read or written; RAM is not told, whoever shares it. */

@@ -54,6 +54,7 @@ export class Cpu {
 
   /** Before each intrinsic: time passes. */
   step(): void {
+    this.trace.step?.(this.steps);
     if (++this.steps > this.options.budget_steps)
       throw new BudgetError(
         `the run was given up after ${this.options.budget_steps} steps: a wait without end? Option budget_steps allows more`,

@@ -8,11 +8,11 @@ export const PAGE_BYTES = 4096;
 const PAGES = 2 ** 20;
 
 // Flags of x86.map and its results (docs/abi.md §7).
-export const MAP_WRITABLE = 1;
-const MAP_UNCACHED = 2;
+const MAP_WRITABLE = 1;
+export const MAP_UNCACHED = 2;
 const DONE = 0;
 const NOT_ALIGNED = 1;
-const NOT_ALLOWED = 2;
+export const NOT_ALLOWED = 2;
 
 // The kernel image's physical pages. Here they hold nothing but the model's own: the threads' saved frames.
 export const IMAGE_START = 0x10_0000;

@@ -46,6 +46,13 @@ export class Serial implements Registers {
     return text;
   }
 
+  /** What was sent since the last call, which is forgotten. */
+  take(): string {
+    const { text } = this;
+    this.sent.length = 0;
+    return text;
+  }
+
   /** Types text at the other end of the line. */
   receive(text: string): void {
     for (let i = 0; i < text.length; i++) this.received.push(text.charCodeAt(i) & 0xff);

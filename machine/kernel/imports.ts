@@ -5,10 +5,10 @@ import type { Ram } from '../bus/memory.ts';
 import type { AddressSpace, Width } from '../bus/space.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { cpuid, type Identity } from '../cpu/cpuid.ts';
-import { IMAGE_END, IMAGE_START, type PageMap } from '../cpu/paging.ts';
+import { IMAGE_END, IMAGE_START, MAP_UNCACHED, NOT_ALLOWED, type PageMap } from '../cpu/paging.ts';
 import { MachineError } from '../error.ts';
 import type { Trace } from '../trace.ts';
-import type { NativeMemory } from './native.ts';
+import type { Native } from './native.ts';
 import type { Threads } from './threads.ts';
 import { WASM_PAGE_BYTES } from './wasm.ts';
 
@@ -22,8 +22,8 @@ export interface Surroundings {
   identity: Identity;
   /** There when the module is. */
   threads(): Threads;
-  /** There in a panic. */
-  native(): NativeMemory | undefined;
+  /** There in a panic, or when a test has made it. */
+  native(): Native | undefined;
 }
 
 type Intrinsics = Record<string, (...args: never[]) => unknown>;
@@ -197,8 +197,13 @@ function cpuImports({ cpu, identity }: Surroundings): Intrinsics {
 function asmImports(machine: Surroundings): Intrinsics {
   const { cpu, pages } = machine;
   return {
-    map: (virtual: number, physical: bigint, bytes: number, flags: number) =>
-      pages.map(virtual >>> 0, Number(BigInt.asUintN(64, physical)), bytes >>> 0, flags >>> 0),
+    map: (virtual: number, physical: bigint, bytes: number, flags: number) => {
+      const start = Number(BigInt.asUintN(64, physical));
+      const outside = start + (bytes >>> 0) > machine.ram.size;
+      // What is not RAM can be reached by volatile accesses only, which is how registers are mapped.
+      if (outside && (flags & MAP_UNCACHED) === 0) return NOT_ALLOWED;
+      return pages.map(virtual >>> 0, start, bytes >>> 0, flags >>> 0);
+    },
     unmap: (virtual: number, bytes: number) => pages.unmap(virtual >>> 0, bytes >>> 0),
     image_start: () => IMAGE_START,
     image_end: () => IMAGE_END,
@@ -207,6 +212,9 @@ function asmImports(machine: Surroundings): Intrinsics {
     table: (which: number) => machine.native()?.table(which) ?? 0n,
     peek8: (at: bigint) => machine.native()?.peek(at, 1) ?? 0,
     peek32: (at: bigint) => machine.native()?.peek(at, 4) ?? 0,
-    peek64: (at: bigint) => machine.native()?.peek64(at) ?? 0n,
+    peek64: (at: bigint) => {
+      const low = machine.native()?.peek(at, 4) ?? 0;
+      return BigInt(low) | (BigInt(machine.native()?.peek(at + 4n, 4) ?? 0) << 32n);
+    },
   };
 }

@@ -18,19 +18,19 @@ const TRAP_UNREACHABLE = 1;
 export const PAGE_FAULT = 14;
 
 // Arguments of x86.table; each table's end is the next number.
-const TABLE_TRAPS = 0;
-const TABLE_FUNCTIONS = 2;
-const TABLE_STRINGS = 8;
-const TABLE_TEXT = 10;
-const STACK_BOTTOM = 12;
-const STACK_TOP = 28;
+const TABLE_FUNCTIONS = 0;
+const TABLE_RECORDS = 2;
+const TABLE_STRINGS = 4;
+const TABLE_TEXT = 6;
+const STACK_BOTTOM = 8;
+const STACK_TOP = 24;
 
 // Places in the made-up native memory.
 const BASE = 0xffff_ffff_8100_0000n;
 const TEXT = 0x0000;
 const FUNCTION_BYTES = 16;
-const TRAPS_AT = 0x4000;
-const FUNCTIONS_AT = 0x4100;
+const FUNCTIONS_AT = 0x4000;
+const RECORDS_AT = 0x5000;
 const STRINGS_AT = 0x8000;
 const STACK_AT = 0x1_0000;
 const FRAME_AT = 0x1_8000;
@@ -55,16 +55,20 @@ export function faultOf(message: string): Fault {
   return { vector, error: 0, kind, address: 0 };
 }
 
-export class NativeMemory {
+/** What there is above 4 GiB: the answers of x86.table and of the peek intrinsics. */
+export interface Native {
+  table(which: number): bigint;
+  peek(at: bigint, width: 1 | 4): number;
+}
+
+export class PanicMemory implements Native {
   private readonly view = new DataView(new ArrayBuffer(BYTES));
   private readonly tables = new Map<number, number>();
   readonly frame = BASE + BigInt(FRAME_AT);
 
   constructor(fault: Fault, calls: readonly string[], overflow: boolean) {
     const names = calls.slice(0, CALLS_MAX);
-    this.writeFunctions(names);
-    if (fault.kind > 0) this.view.setUint32(TRAPS_AT + 4, fault.kind, true);
-    this.setTable(TABLE_TRAPS, TRAPS_AT, fault.kind > 0 ? 8 : 0);
+    this.writeFunctions(names, fault.kind);
     this.setTable(TABLE_TEXT, TEXT, Math.max(names.length, 1) * FUNCTION_BYTES);
     // The calls' return addresses; no function has a frame.
     for (let i = 1; i < names.length; i++) {
@@ -96,22 +100,24 @@ export class NativeMemory {
     return width === 1 ? this.view.getUint8(offset) : this.view.getUint32(offset, true);
   }
 
-  peek64(at: bigint): bigint {
-    return BigInt(this.peek(at, 4)) | (BigInt(this.peek(at + 4n, 4)) << 32n);
-  }
-
-  private writeFunctions(names: readonly string[]): void {
-    let text = STRINGS_AT;
+  /** The index of functions, their records and their names (docs/abi.md §4). */
+  private writeFunctions(names: readonly string[], kind: number): void {
+    let text = STRINGS_AT + 1;
+    let record = RECORDS_AT;
     for (const [i, name] of names.entries()) {
-      const at = FUNCTIONS_AT + i * 20;
-      this.view.setUint32(at, i * FUNCTION_BYTES, true);
-      this.view.setUint32(at + 4, FUNCTION_BYTES, true);
-      this.view.setUint32(at + 16, text - STRINGS_AT, true);
+      this.view.setUint32(FUNCTIONS_AT + i * 8, i * FUNCTION_BYTES, true);
+      this.view.setUint32(FUNCTIONS_AT + i * 8 + 4, record - RECORDS_AT, true);
+      // The trap is at the first instruction of the first function; no line is known.
+      const traps = i === 0 && kind > 0 ? [1, kind] : [];
+      const scopes = [0, 0, ...leb128(text - STRINGS_AT), 0, 0];
+      const bytes = [FUNCTION_BYTES, 0, 0, traps.length, ...traps, scopes.length, ...scopes, 0];
+      for (const byte of bytes) this.view.setUint8(record++, byte);
       for (const byte of new TextEncoder().encode(name).subarray(0, NAME_BYTES_MAX))
         this.view.setUint8(text++, byte);
       text++;
     }
-    this.setTable(TABLE_FUNCTIONS, FUNCTIONS_AT, names.length * 20);
+    this.setTable(TABLE_FUNCTIONS, FUNCTIONS_AT, names.length * 8);
+    this.setTable(TABLE_RECORDS, RECORDS_AT, record - RECORDS_AT);
     this.setTable(TABLE_STRINGS, STRINGS_AT, text - STRINGS_AT);
   }
 
@@ -130,4 +136,8 @@ export function wasmCalls(stack: string): string[] {
   return [...stack.matchAll(/^ *at (.+?) \(wasm:\/\//gm)].map(([, name]) =>
     name.replace(/^.*?\.(?=kernel\/)/, ''),
   );
+}
+
+function leb128(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb128(value >>> 7)];
 }

@@ -9,6 +9,8 @@ export interface TimedEvent {
 export class Clock {
   /** Since the machine was switched on. Exact up to 104 days. */
   now_ns = 0;
+  /** Time stands still while CPUs run; sleep still ends at the next event. */
+  frozen = false;
   /** In order of time, and of scheduling where that is equal. */
   private readonly events: TimedEvent[] = [];
   private next_ns = Number.POSITIVE_INFINITY;
@@ -30,7 +32,9 @@ export class Clock {
     this.next_ns = this.events.length > 0 ? this.events[0].at_ns : Number.POSITIVE_INFINITY;
   }
 
+  /** Moves by a step of a CPU, or by a jump. */
   advance(delta_ns: number): void {
+    if (this.frozen) return;
     this.now_ns += delta_ns;
     if (this.now_ns >= this.next_ns) this.runDue();
   }

@@ -89,6 +89,11 @@ export abstract class VirtioDevice implements PciDevice {
   /** The configuration's bytes as they are now (§2.5). */
   abstract readConfig(): Uint8Array;
 
+  /** §2.5: the generation of the configuration as the driver reads it. */
+  readGeneration(): number {
+    return this.generation;
+  }
+
   /** The driver writes the configuration; most fields ignore that. */
   writeConfig(_offset: number, _data: Uint8Array): void {}
 

@@ -62,7 +62,7 @@ export class CommonConfig implements Registers {
       case STATUS:
         return device.status;
       case GENERATION:
-        return device.generation;
+        return device.readGeneration();
       case QUEUE_SELECT:
         return pci.queueSelect;
       case QUEUE_SIZE:
@@ -164,8 +164,8 @@ export class Doorbells implements Registers {
     return 0;
   }
 
-  write(offset: number): void {
-    this.pci.kick(this.pci.queueOfDoorbell(offset));
+  write(offset: number, _width: Width, value: number): void {
+    this.pci.kick(this.pci.queueOfDoorbell(offset, value));
   }
 }
 

@@ -22,6 +22,8 @@ export interface VirtioPciOptions {
   portDoorbell?: boolean;
   /** A page for each doorbell: QEMU's page-per-vq=on. */
   pagePerQueue?: boolean;
+  /** Bytes between doorbells in place of QEMU's 4; 0: one for all queues, told apart by the value written. */
+  notifyMultiplier?: number;
 }
 
 const VENDOR = 0x1af4;
@@ -86,7 +88,7 @@ export class VirtioPci extends PciFunction implements Transport {
     super(VENDOR, id, device.classCode, legacy ? 0 : 1, express && modern);
     this.device = device;
     device.transport = this;
-    this.notifyMultiplier = options.pagePerQueue ? BLOCK_BYTES : DOORBELL_BYTES;
+    this.notifyMultiplier = options.notifyMultiplier ?? (options.pagePerQueue ? BLOCK_BYTES : DOORBELL_BYTES);
     this.common = new CommonConfig(this, device);
     this.config.bytes[config.INTERRUPT_PIN] = 1;
     if (legacy) this.config.set16(config.SUBSYSTEM_ID, device.deviceId);
@@ -119,8 +121,9 @@ export class VirtioPci extends PciFunction implements Transport {
     return queue;
   }
 
-  queueOfDoorbell(offset: number): number {
-    return Math.floor(offset / this.notifyMultiplier);
+  /** The queue of the doorbell at `offset` in their block; `value` is what was written there. */
+  queueOfDoorbell(offset: number, value: number): number {
+    return this.notifyMultiplier === 0 ? value : Math.floor(offset / this.notifyMultiplier);
   }
 
   kick(queue: number): void {
@@ -200,7 +203,7 @@ export class VirtioPci extends PciFunction implements Transport {
   }
 
   private addModern(portDoorbell: boolean): void {
-    const notifyBytes = this.notifyMultiplier * QUEUES_MAX;
+    const notifyBytes = Math.max(this.notifyMultiplier * QUEUES_MAX, BLOCK_BYTES);
     const blocks: { capability: StructureCapability; registers: Registers }[] = [
       [TYPE_COMMON, 0, BLOCK_BYTES, this.common] as const,
       [TYPE_ISR, 1, BLOCK_BYTES, new IsrStatus(this)] as const,

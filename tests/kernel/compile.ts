@@ -1,7 +1,9 @@
-// Compiles AssemblyScript for a test: the kernel itself, or a small entry module that exports some of its functions.
+// Compiles AssemblyScript for a test: a small entry module that exports some of the kernel's functions.
 
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Kernel } from '../../machine/index.ts';
+import { wasm } from '../../machine/kernel/wasm.ts';
 
 export const root = join(import.meta.dirname, '../..');
 
@@ -21,14 +23,13 @@ const ENTRY = 'kernel/entry-of-the-test.ts';
 /** asc's `abort` (kernel/asconfig.json) has to be in the program. */
 const ABORT = "import './lib/panic.ts';\n";
 
-/** `source`: an entry module as if it lay in kernel/; absent: the kernel. Not optimised, which takes most time. */
-export async function compileKernel(source?: string): Promise<WebAssembly.Module> {
+/** `source`: an entry module as if it lay in kernel/. Not optimised, which takes most time. */
+export async function compileParts(source: string): Promise<Kernel> {
   const asc: Asc = await import(ASC_MODULE);
   let binary: Uint8Array | undefined;
-  const entry = source === undefined ? 'kernel/main.ts' : ENTRY;
   const { error, stderr } = await asc.main(
     [
-      entry,
+      ENTRY,
       '--config',
       'kernel/asconfig.json',
       '--baseDir',
@@ -39,14 +40,14 @@ export async function compileKernel(source?: string): Promise<WebAssembly.Module
       'debug',
     ],
     {
-      readFile: (name, folder) => (name === ENTRY ? ABORT + source! : readText(resolve(folder, name))),
+      readFile: (name, folder) => (name === ENTRY ? ABORT + source : readText(resolve(folder, name))),
       writeFile: (name, contents) => {
         if (name.endsWith('.wasm')) binary = contents as Uint8Array;
       },
     },
   );
   if (error || !binary) throw new Error(`${error?.message}\n${stderr.toString()}`);
-  return new WebAssembly.Module(binary as BufferSource);
+  return { module: new wasm.Module(binary) };
 }
 
 function readText(path: string): string | null {

@@ -2,7 +2,8 @@
 // ones, and thousands that are damaged at random, which must be refused and never trap.
 
 import { beforeAll, expect, test } from 'vitest';
-import { compileKernel } from './compile.ts';
+import { type Kernel, Machine } from '../../machine/index.ts';
+import { compileParts } from './compile.ts';
 import { generator } from './random.ts';
 
 const ENTRY = `
@@ -44,7 +45,6 @@ export function file(into: u32, most: u32): void {
 `;
 
 interface Firmware {
-  memory: WebAssembly.Memory;
   multiboot(at: number): void;
   pvh(at: number): void;
   acpi(rsdp: bigint, ebda: number): void;
@@ -52,9 +52,9 @@ interface Firmware {
   file(into: number, most: number): void;
 }
 
-let module: WebAssembly.Module;
+let module: Kernel;
 beforeAll(async () => {
-  module = await compileKernel(ENTRY);
+  module = await compileParts(ENTRY);
 }, 60_000);
 
 interface Port {
@@ -62,41 +62,26 @@ interface Port {
   write?(port: number, value: number): void;
 }
 
-function start(device: Port = {}) {
-  let serial = '';
-  let view: DataView;
-  const input = (width: number) => (port: number) => {
-    if (port === 0x3fd) return 0x60;
-    return device.read?.(port, width) ?? (width === 1 ? 0xff : 0xffff);
-  };
-  const output = (port: number, value: number) => {
-    if (port === 0x3f8) serial += String.fromCharCode(value);
-    else device.write?.(port, value >>> 0);
-  };
-  const x86 = {
-    ...{ in8: input(1), in16: input(2), in32: input(4), out8: output, out16: output, out32: output },
-    load32: (at: number) => view.getUint32(at, true),
-    store32: (at: number, value: number) => view.setUint32(at, value, true),
-    store64: (at: number, value: bigint) => view.setBigUint64(at, value, true),
-    image_end: () => 0x200000,
-    /** Only what this machine's memory holds can be mapped, and the kernel's image never. */
-    map: (virt: number, _phys: bigint, bytes: number) => {
-      const start = virt >>> 0;
-      const end = start + (bytes >>> 0);
-      const inImage = start < 0x200000 && end > 0x100000;
-      return end <= view.byteLength && start !== 0 && !inImage ? 0 : 2;
-    },
-  };
-  const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
-  const firmware = new WebAssembly.Instance(module, { x86: others }).exports as unknown as Firmware;
-  firmware.memory.grow(96);
-  view = new DataView(firmware.memory.buffer);
+/** `device` takes the place of what the machine has at `ports`. */
+function start(device: Port = {}, ports: number[] = []) {
+  const machine = new Machine({ memory_mib: 16 });
+  const firmware = machine.load(module) as unknown as Firmware;
+  for (const port of ports) {
+    machine.ports.map(port, 1, {
+      read: (_offset, width) => device.read?.(port, width) ?? ones(width),
+      write: (_offset, _width, value) => device.write?.(port, value),
+    });
+  }
   const said = (call: () => void): string => {
-    serial = '';
+    machine.serial.take();
     call();
-    return serial;
+    return machine.serial.take();
   };
-  return { firmware, said, view };
+  return { firmware, said, view: machine.ram.view };
+}
+
+function ones(width: number): number {
+  return width === 1 ? 0xff : 0xffff;
 }
 
 const INFO = 0x9000;
@@ -220,13 +205,16 @@ test.each([
 ])('soft-off: root pointer %s', (_, at, revision, rsdp, ebda) => {
   const writes: [number, number][] = [];
   let enabled = false;
-  const { firmware, said, view } = start({
-    read: (port) => (port === 0x604 ? 0x0200 | Number(enabled) : port === 0x704 ? 0x1c01 : undefined),
-    write: (port, value) => {
-      writes.push([port, value]);
-      enabled ||= port === 0xb2 && value === 0xf1;
+  const { firmware, said, view } = start(
+    {
+      read: (port) => (port === 0x604 ? 0x0200 | Number(enabled) : port === 0x704 ? 0x1c01 : undefined),
+      write: (port, value) => {
+        writes.push([port, value]);
+        enabled ||= port === 0xb2 && value === 0xf1;
+      },
     },
-  });
+    [0xb2, 0x604, 0x704],
+  );
   writeAcpi(view, at, revision);
   expect(said(() => firmware.acpi(rsdp, ebda))).toBe('acpi: soft-off by port 0x0604, type 5\r\n');
   firmware.softOff();
@@ -299,24 +287,27 @@ test('fw_cfg', () => {
     [0x19, directory],
     [0x21, Buffer.from(line)],
   ]);
-  const machine: ReturnType<typeof start> = start({
-    read: (port) => (port === 0x511 ? (item[at++] ?? 0) : undefined),
-    write: (port, value) => {
-      if (port === 0x510) {
-        item = value === 1 ? Buffer.from([3, 0, 0, 0]) : (items.get(value) ?? Buffer.alloc(0));
-        at = 0;
-      } else if (port === 0x518) {
-        const command = Buffer.from(value.toString(16).padStart(8, '0'), 'hex').readUInt32LE();
-        const { view } = machine;
-        const control = view.getUint32(command, false);
-        expect(control & 0xffff).toBe(8 | 2);
-        const data = items.get(control >>> 16) ?? Buffer.alloc(0);
-        const into = Number(view.getBigUint64(command + 8, false));
-        for (let i = 0; i < view.getUint32(command + 4, false); i++) view.setUint8(into + i, data[i] ?? 0);
-        view.setUint32(command, 0, false);
-      }
+  const machine: ReturnType<typeof start> = start(
+    {
+      read: (port) => (port === 0x511 ? (item[at++] ?? 0) : undefined),
+      write: (port, value) => {
+        if (port === 0x510) {
+          item = value === 1 ? Buffer.from([3, 0, 0, 0]) : (items.get(value) ?? Buffer.alloc(0));
+          at = 0;
+        } else if (port === 0x518) {
+          const command = Buffer.from(value.toString(16).padStart(8, '0'), 'hex').readUInt32LE();
+          const { view } = machine;
+          const control = view.getUint32(command, false);
+          expect(control & 0xffff).toBe(8 | 2);
+          const data = items.get(control >>> 16) ?? Buffer.alloc(0);
+          const into = Number(view.getBigUint64(command + 8, false));
+          for (let i = 0; i < view.getUint32(command + 4, false); i++) view.setUint8(into + i, data[i] ?? 0);
+          view.setUint32(command, 0, false);
+        }
+      },
     },
-  });
+    [0x510, 0x511, 0x514, 0x518],
+  );
   const read = (most = 1024) => machine.said(() => machine.firmware.file(0x4000, most));
   expect(read()).toBe(`file [${line}]\r\n`);
   expect(read(9)).toBe('file [job=read]\r\n'); // cut to what fits

@@ -2,7 +2,8 @@
 // order, direct and indirect, with and without EVENT_IDX. Kicks and interrupts must come exactly when they are due.
 
 import { beforeAll, expect, test } from 'vitest';
-import { compileKernel } from './compile.ts';
+import { type Kernel, Machine } from '../../machine/index.ts';
+import { compileParts } from './compile.ts';
 import { generator } from './random.ts';
 
 const ENTRY = `
@@ -24,7 +25,7 @@ export function setUp(size: u32, indirect: bool, events: bool): void {
   ram.add(0x100000, 0xf00000);
   frames.init(ram, 'the test');
   ring = new RingLayout(size);
-  queue = new SplitQueue(7, ring!, new Window(0x2000, 2, false), new User(), indirect, events, true);
+  queue = new SplitQueue(7, ring!, new Window(0xe0000000, 2, false), new User(), indirect, events, true);
 }
 export function descriptors(): u32 { return ring!.descriptors; }
 export function available(): u32 { return ring!.available; }
@@ -38,13 +39,15 @@ export function collect(): void { queue!.collect(); }
 export function healthy(): bool { return !queue!.reportFault('queue'); }
 `;
 
-let module: WebAssembly.Module;
+let module: Kernel;
 beforeAll(async () => {
-  module = await compileKernel(ENTRY);
+  module = await compileParts(ENTRY);
 }, 60_000);
 
+const DOORBELL = 0xe000_0000;
+const UNCACHED_WRITABLE = 3; // flags of x86.map
+
 interface Driver {
-  memory: WebAssembly.Memory;
   setUp(size: number, indirect: boolean, events: boolean): void;
   descriptors(): number;
   available(): number;
@@ -60,25 +63,13 @@ interface Driver {
 
 function start(size: number, indirect: boolean, events: boolean) {
   const state = { kicks: [] as number[], completed: [] as [number, number][] };
-  let view: DataView;
-  const x86 = {
-    load8: (at: number) => view.getUint8(at),
-    load16: (at: number) => view.getUint16(at, true),
-    load32: (at: number) => view.getUint32(at, true),
-    store16: (at: number, value: number) => {
-      if (at === 0x2000) state.kicks.push(value);
-      else view.setUint16(at, value, true);
-    },
-    store64: (at: number, value: bigint) => view.setBigUint64(at, value, true),
-  };
-  const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
   const env = { completed: (token: number, written: number) => state.completed.push([token, written]) };
-  const instance = new WebAssembly.Instance(module, { x86: others, 'entry-of-the-test': env });
-  const driver = instance.exports as unknown as Driver;
-  driver.memory.grow(96);
-  view = new DataView(driver.memory.buffer);
+  const machine = new Machine({ memory_mib: 16, imports: { 'entry-of-the-test': env } });
+  machine.memory.map(DOORBELL, 2, { read: () => 0, write: (_at, _width, value) => state.kicks.push(value) });
+  machine.pages.map(DOORBELL, DOORBELL, 4096, UNCACHED_WRITABLE);
+  const driver = machine.load(module) as unknown as Driver;
   driver.setUp(size, indirect, events);
-  view = new DataView(driver.memory.buffer);
+  const { view } = machine.ram;
   return { driver, state, view };
 }
 

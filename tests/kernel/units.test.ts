@@ -4,7 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { compileKernel, root } from './compile.ts';
+import { type Kernel, Machine, PciBridge, PciFunction, pciConfig } from '../../machine/index.ts';
+import { compileParts, root } from './compile.ts';
 
 const ENTRY = `
 import { findS5 } from './acpi/aml.ts';
@@ -42,7 +43,6 @@ export function count(): u32 { return cmdline.number('n', 42, 5000); }
 `;
 
 interface Units {
-  memory: WebAssembly.Memory;
   version(): void;
   findS5(at: number, bytes: number): number;
   hexdump(at: number, bytes: number): void;
@@ -59,41 +59,41 @@ interface Units {
   count(): number;
 }
 
-let module: WebAssembly.Module;
+let module: Kernel;
 beforeAll(async () => {
-  module = await compileKernel(ENTRY);
+  module = await compileParts(ENTRY);
 }, 60_000);
 
 const SCRATCH = 0x2000;
 
-/** `config`: configuration space; `masks`: which bits of a register can be written, `fixed`: which are always set. */
-function start(
-  config = new DataView(new ArrayBuffer(256)),
-  masks: Record<number, number> = {},
-  fixed: Record<number, number> = {},
-) {
-  let serial = '';
-  let selected = 0;
-  const x86 = {
-    out8: (port: number, value: number) => {
-      if (port === 0x3f8) serial += String.fromCharCode(value);
-    },
-    out32: (port: number, value: number) => {
-      if (port === 0xcf8) selected = value & 0xfc;
-      else config.setUint32(selected, (value & (masks[selected] ?? -1)) | (fixed[selected] ?? 0), true);
-    },
-    in8: (port: number) => (port === 0x3fd ? 0x60 : config.getUint8(selected + (port & 3))),
-    in16: (port: number) => config.getUint16(selected + (port & 3), true),
-    in32: () => config.getUint32(selected, true),
-    out16: (port: number, value: number) => config.setUint16(selected + (port & 3), value, true),
-  };
-  const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
-  const units = new WebAssembly.Instance(module, { x86: others }).exports as unknown as Units;
-  const memory = new Uint8Array(units.memory.buffer);
+/** A function with any configuration space; all that `masks` does not name can be written. */
+class AnyFunction extends PciFunction {
+  constructor(config: DataView<ArrayBuffer>, masks: Record<number, number>) {
+    super(0, 0, 0);
+    this.config.bytes.set(new Uint8Array(config.buffer));
+    this.config.writable.fill(0xff);
+    this.config.clearable.fill(0);
+    for (const [register, mask] of Object.entries(masks)) this.config.setWritable(Number(register), mask, 4);
+  }
+}
+
+/** `config`: configuration space of functions 0000:00:00.0 and 0000:01:05.2; `masks`: what of a register can be written. */
+function start(config = new DataView(new ArrayBuffer(256)), masks: Record<number, number> = {}) {
+  const machine = new Machine({ memory_mib: 16 });
+  const fn = new AnyFunction(config, masks);
+  const bridge = new PciBridge();
+  machine.pci.add(bridge);
+  bridge.config.set8(pciConfig.SECONDARY_BUS, 1);
+  bridge.config.set8(pciConfig.SUBORDINATE_BUS, 1);
+  machine.pci.root.functions[0] = fn;
+  machine.pci.add(fn, { bridge, slot: 5, function: 2 });
+  const units = machine.load(module) as unknown as Units;
+  const memory = machine.ram.bytes;
   /** What the call logs, without the last CR LF. */
   const said = (call: () => void): string => {
-    serial = '';
+    machine.serial.take();
     call();
+    const serial = machine.serial.take();
     expect(serial.endsWith('\r\n')).toBe(true);
     return serial.slice(0, -2);
   };
@@ -102,7 +102,7 @@ function start(
     memory.set(typeof bytes === 'string' ? Buffer.from(`${bytes}\0`, 'latin1') : bytes, SCRATCH);
     return SCRATCH;
   };
-  return { units, said, put };
+  return { units, said, put, space: fn.config };
 }
 
 test('the version is that of package.json', () => {
@@ -248,11 +248,9 @@ test('capabilities', () => {
 test('BARs of all kinds', () => {
   const config = new DataView(new ArrayBuffer(256));
   const masks: Record<number, number> = {};
-  const fixed: Record<number, number> = {};
   const bar = (register: number, address: number, mask: number, bits: number) => {
     config.setUint32(register, address | bits, true);
-    masks[register] = mask;
-    fixed[register] = bits;
+    masks[register] = mask & ~bits;
   };
   config.setUint32(0x00, 0x5678_1234, true);
   config.setUint16(0x04, 0x0007, true);
@@ -264,8 +262,8 @@ test('BARs of all kinds', () => {
   bar(0x20, 0x000d_0000, 0x000f_f000, 2);
   bar(0x24, 0, 0xffff_0000, 0xc); // of 64 bits, but it is the last
   bar(0x30, 0xfea0_0000, 0xffff_8001, 0);
-  const before = Buffer.from(config.buffer.slice(0));
-  const { units, said } = start(config, masks, fixed);
+  const { units, said, space } = start(config, masks);
+  const before = Buffer.from(space.bytes);
   expect(said(() => units.inspect()).split('\r\n')).toEqual([
     'pci: 0000:01:05.2 1234:5678 class 010601',
     'pci: 0000:01:05.2 BAR 0: ports at 0xc040, 32 bytes',
@@ -274,15 +272,17 @@ test('BARs of all kinds', () => {
     'pci: 0000:01:05.2 BAR 4: memory20 at 0x000d0000, 4 KiB',
     'pci: 0000:01:05.2 ROM: memory32 at 0xfea00000, 32 KiB',
   ]);
-  expect(Buffer.from(config.buffer).equals(before)).toBe(true); // all as it was, decoding on again
-  config.setUint8(0x0e, 1); // a bridge has two BARs, and its ROM elsewhere
-  bar(0x14, 0, 0, 1); // of ports, but no bit of its address can be set
-  bar(0x38, 0, 0xffff_f801, 0);
+  expect(Buffer.from(space.bytes).equals(before)).toBe(true); // all as it was, decoding on again
+  space.set8(0x0e, 1); // a bridge has two BARs, and its ROM elsewhere
+  space.set32(0x14, 1); // of ports, but no bit of its address can be set
+  space.setWritable(0x14, 0, 4);
+  space.set32(0x38, 0);
+  space.setWritable(0x38, 0xffff_f801, 4);
   expect(said(() => units.inspect()).split('\r\n')).toEqual([
     'pci: 0000:01:05.2 1234:5678 class 010601',
     'pci: 0000:01:05.2 BAR 0: ports at 0xc040, 32 bytes',
     'pci: 0000:01:05.2 ROM: memory32 at 0x00000000, 2 KiB, not placed',
   ]);
-  config.setUint8(0x0e, 2); // CardBus
+  space.set8(0x0e, 2); // CardBus
   expect(said(() => units.inspect())).toBe('pci: 0000:01:05.2 1234:5678 class 010601');
 });

@@ -8,7 +8,8 @@ import { ElfObject } from '../../build/object/elf.ts';
 import { readElf } from '../../build/object/elf-reader.ts';
 import type { FunctionEntry, LineEntry, Place, TrapEntry } from '../../build/object/function-info.ts';
 import { writeTables } from '../../build/object/tables.ts';
-import { compileKernel } from '../kernel/compile.ts';
+import { Machine } from '../../machine/index.ts';
+import { compileParts } from '../kernel/compile.ts';
 import { generator } from '../kernel/random.ts';
 import { inFolder } from './binutils.ts';
 
@@ -125,28 +126,22 @@ export function describe(pc: u64): void {
 `;
 
 test(`the kernel's reader (seed ${SEED})`, async () => {
-  const module = await compileKernel(ENTRY);
   const TEXT = 0xffff_ffff_8010_0000n;
   const [memory, bounds] = nativeMemory(TEXT);
-  let serial = '';
-  const signed = (address: bigint) => BigInt.asIntN(64, address);
-  const x86 = {
-    out8: (port: number, value: number) => {
-      if (port === 0x3f8) serial += String.fromCharCode(value);
+  const machine = new Machine({ memory_mib: 16 });
+  machine.native = {
+    table: (which) => bounds[which],
+    peek: (at, width) => {
+      const offset = Number(BigInt.asUintN(64, at) - TEXT);
+      return width === 1 ? memory.getUint8(offset) : memory.getUint32(offset, true);
     },
-    in8: () => 0x60,
-    table: (which: number) => signed(bounds[which]),
-    peek8: (at: bigint) => memory.getUint8(Number(BigInt.asUintN(64, at) - TEXT)),
-    peek32: (at: bigint) => memory.getUint32(Number(BigInt.asUintN(64, at) - TEXT), true),
   };
-  const others = new Proxy(x86, { get: (target, name) => Reflect.get(target, name) ?? (() => 0) });
-  const instance = new WebAssembly.Instance(module, { x86: others });
-  const describe = instance.exports.describe as (pc: bigint) => void;
-  for (let at = 0n; at < end + 10; at++) describe(signed(TEXT + at));
+  const describe = machine.load(await compileParts(ENTRY)).describe as (pc: bigint) => void;
+  for (let at = 0n; at < end + 10; at++) describe(TEXT + at);
   const lines = expected((f, kind, calls) =>
     f ? `${kind} ${f.frame} ${f.pop} ${calls.join(' < ')}` : String(kind),
   );
-  expect(serial.split('\r\n').slice(0, -1)).toEqual(lines);
+  expect(machine.serial.text.split('\r\n').slice(0, -1)).toEqual(lines);
 }, 60_000);
 
 /** The tables behind `text`, from which they are reached by address, and what x86.table tells of them. */
