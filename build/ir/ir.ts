@@ -242,6 +242,20 @@ export const COMPARISONS: ReadonlySet<Op> = new Set<Op>(
   'eq ne lts ltu gts gtu les leu ges geu eqz feq fne flt fgt fle fge'.split(' ') as Op[],
 );
 
+/** The comparison that holds where this one does not. Of integers only: of two floats that are not numbers, neither does. */
+export const INVERSE: Partial<Record<Op, Op>> = {
+  eq: 'ne',
+  ne: 'eq',
+  lts: 'ges',
+  ges: 'lts',
+  gts: 'les',
+  les: 'gts',
+  ltu: 'geu',
+  geu: 'ltu',
+  gtu: 'leu',
+  leu: 'gtu',
+};
+
 /** Bits of an integer type. */
 export function bitsOf(type: Type): 32 | 64 {
   return type === 'i32' ? 32 : 64;

@@ -6,8 +6,16 @@
 // Requires: nothing. Guarantees: only comparisons and their uses become constants; no block and no effect changes.
 
 import { Dominators } from '../ir/dominators.ts';
-import { type Block, COMPARISONS, computePreds, type Edge, type Func, type Inst, type Op } from '../ir/ir.ts';
-import { INVERSE } from './fold-integer.ts';
+import {
+  type Block,
+  COMPARISONS,
+  computePreds,
+  type Edge,
+  type Func,
+  INVERSE,
+  type Inst,
+  type Op,
+} from '../ir/ir.ts';
 
 type Truth = 0 | 1;
 

@@ -1,6 +1,6 @@
 // Rules for integer arithmetic and comparisons. A constant operand is on the right after the first rule has run.
 
-import { bitsOf, extendedBits, type Inst, type Op } from '../ir/ir.ts';
+import { bitsOf, extendedBits, INVERSE, type Inst, type Op } from '../ir/ir.ts';
 import { constOf, type Folder, isConst, type Rule } from './fold.ts';
 
 function widthOf(v: Inst): bigint {
@@ -39,19 +39,6 @@ function maskOf(v: Inst): bigint | undefined {
   return v.op === 'x86' ? NARROW_RESULT[v.intrinsic] : undefined;
 }
 
-/** Of integers only: of two floats that are not numbers, neither holds. */
-export const INVERSE: Partial<Record<Op, Op>> = {
-  eq: 'ne',
-  ne: 'eq',
-  lts: 'ges',
-  ges: 'lts',
-  gts: 'les',
-  les: 'gts',
-  ltu: 'geu',
-  geu: 'ltu',
-  gtu: 'leu',
-  leu: 'gtu',
-};
 const SWAPPED: Partial<Record<Op, Op>> = {
   add: 'add',
   mul: 'mul',

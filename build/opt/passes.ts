@@ -15,6 +15,7 @@ import { type Inliner, inlineCalls } from './inline.ts';
 import { legalise } from './legalise.ts';
 import { hoistInvariants } from './licm.ts';
 import { eliminateLoads } from './loads.ts';
+import { foldOffsets } from './offsets.ts';
 import { unrollRecursion } from './recursion.ts';
 
 /** What the processor can do. */
@@ -45,6 +46,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'loads', run: eliminateLoads },
   { name: 'licm', run: hoistInvariants },
   { name: 'fold-again', run: fold },
+  { name: 'offsets', run: foldOffsets },
   { name: 'dce', run: removeDeadCode },
   { name: 'legalise', required: true, run: legalise },
 ];

@@ -5,15 +5,14 @@
 // displacement, so an offset of 2^31 or more goes into a register first.
 
 import type { Inst } from '../ir/ir.ts';
+import { U32_MAX } from '../ir/upper-bounds.ts';
 import { FIXED_FIELDS } from '../object/layout.ts';
-import { unsignedMax } from './bounds.ts';
 import type { VolatileAccess } from './intrinsics.ts';
 import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
 import { lowerBlock } from './select-block.ts';
 import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
 
 const MAX_DISP = 0x7fffffff;
-const MAX_INDEX = 0xffffffff;
 /** In the fixed model page 0, the last page of the low 4 GiB and what lies around them are never mapped. */
 const HOLE_BYTES = 4096;
 const ACCESS_BYTES_MAX = 8;
@@ -70,14 +69,14 @@ function withoutWrapping(
   if (index.op === 'add' && s.foldable(index) && isConst(index.args[1])) {
     const [x, { imm }] = index.args;
     const more = Number(imm) >>> 0;
-    const wraps = unsignedMax(x) + more > MAX_INDEX || offset + more > MAX_DISP;
+    const wraps = s.bounds.get(x) + more > U32_MAX || offset + more > MAX_DISP;
     if (!wraps || (s.target.model === 'fixed' && wrapsIntoHole(more | 0, offset))) {
       index = x;
       offset += wraps ? more | 0 : more;
     }
   }
-  const scaled = offset <= MAX_DISP ? scaledIndex(s, index) : undefined;
-  if (!scaled || unsignedMax(scaled.index) * scaled.scale > MAX_INDEX) return { index, scale: 1, offset };
+  const scaled = offset <= MAX_DISP ? scaledIndex(s, index, s.isAddress(index)) : undefined;
+  if (!scaled || s.bounds.get(scaled.index) * scaled.scale > U32_MAX) return { index, scale: 1, offset };
   return { ...scaled, offset };
 }
 

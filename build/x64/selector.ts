@@ -2,6 +2,7 @@
 // value may be folded into the instruction that is being lowered. The driver is select.ts, the rules are select-*.ts.
 
 import { effectsOf, type Func, type Inst, type Type } from '../ir/ir.ts';
+import { UpperBounds } from '../ir/upper-bounds.ts';
 import type { ContextLayout } from '../object/layout.ts';
 import {
   type Constraint,
@@ -51,9 +52,13 @@ export function immediate(v: Inst): number | undefined {
   return n >= -0x80000000n && n <= 0x7fffffffn ? Number(n) : undefined;
 }
 
-/** x << 1…3 that can be an index with a scale. */
-export function scaledIndex(s: Selector, v: Inst): { index: Inst; scale: 2 | 4 | 8 } | undefined {
-  if (v.op !== 'shl' || !s.foldable(v)) return undefined;
+/** x << 1…3 that can be an index with a scale; `free`: whoever else uses it has it as one too. */
+export function scaledIndex(
+  s: Selector,
+  v: Inst,
+  free = false,
+): { index: Inst; scale: 2 | 4 | 8 } | undefined {
+  if (v.op !== 'shl' || !(free || s.foldable(v))) return undefined;
   const n = immediate(v.args[1]);
   if (n === undefined || n < 1 || n > 3) return undefined;
   return { index: v.args[0], scale: (1 << n) as 2 | 4 | 8 };
@@ -103,6 +108,7 @@ export class Selector {
   readonly func: Func;
   readonly target: Target;
   readonly out: MFunc;
+  readonly bounds: UpperBounds;
   /** Machine blocks by IR block id. */
   readonly blocks = new Map<number, MBlock>();
   /** The `result` instructions of each call that has several results (or none). */
@@ -119,6 +125,8 @@ export class Selector {
   /** Virtual register of each value, -1 while nobody has asked for it. */
   private readonly vregs: Int32Array;
   private readonly uses: Int32Array;
+  /** Of them, those as the index of a load or store. */
+  private readonly addressUses: Int32Array;
   /** A number for each stretch of a block between instructions with effects. */
   private readonly colours: Int32Array;
   /** Loads that became part of their user. */
@@ -132,8 +140,10 @@ export class Selector {
     this.func = func;
     this.target = target;
     this.out = new MFunc(func.name);
+    this.bounds = new UpperBounds(func);
     this.vregs = new Int32Array(func.nextValue).fill(-1);
     this.uses = new Int32Array(func.nextValue);
+    this.addressUses = new Int32Array(func.nextValue);
     this.colours = new Int32Array(func.nextValue);
     this.sunk = new Uint8Array(func.nextValue);
     this.wideUse = new Uint8Array(func.nextValue);
@@ -170,6 +180,7 @@ export class Selector {
 
   private countUses(inst: Inst): void {
     const narrow = LOW_HALF_USERS.has(inst.op);
+    if (inst.op === 'load' || inst.op === 'store') this.addressUses[inst.args[0].id]++;
     for (let i = 0; i < inst.args.length; i++) {
       const a = inst.args[i];
       this.uses[a.id]++;
@@ -260,6 +271,11 @@ export class Selector {
 
   usesOf(v: Inst): number {
     return this.uses[v.id];
+  }
+
+  /** Whether the value is only used as the index of loads and stores, and so needs no register if they can compute it. */
+  isAddress(v: Inst): boolean {
+    return this.addressUses[v.id] === this.uses[v.id];
   }
 
   /** Nothing else needs the value in a register. A comparison that is done twice has asked for its operands' already. */

@@ -127,6 +127,19 @@ describe('addresses', () => {
     expect(mem).toMatchObject({ scale: 4, disp: 4104, linear: true });
   });
 
+  it('scale an index that several accesses share, and make it nowhere else', () => {
+    const text = i32Body(
+      'v2 = const.i32 255',
+      'v3 = and.i32 v0 v2',
+      'v4 = const.i32 2',
+      'v5 = shl.i32 v3 v4',
+      'v6 = load.i32 v5 width=4',
+      'store v5 v1 width=4 offset=4',
+      'return v6',
+    );
+    expect(ops(text)).toEqual(['movzx', 'load', 'store', 'ret']);
+  });
+
   it.each([
     [4080, 4088],
     [-4096, -4088],
