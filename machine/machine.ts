@@ -30,7 +30,7 @@ import type { Trace } from './trace.ts';
 export interface MachineOptions {
   /** QEMU's machine type; `pc` by default. */
   machine?: 'pc' | 'q35';
-  /** 16 to 2048; 128 by default. */
+  /** 16 to 2048; 64 by default. */
   memory_mib?: number;
   /** The kernel's command line, as fw_cfg's file opt/yaos/cmdline. */
   commandLine?: string;
@@ -70,7 +70,7 @@ export interface Result {
 }
 
 const STATUS_PANIC = 35;
-const MEMORY_MIB = 128;
+const MEMORY_MIB = 64;
 const STEP_NS = 200;
 const TSC_KHZ = 2_000_000;
 const BUDGET_STEPS = 100_000_000;

@@ -5,7 +5,7 @@
 import { PageFault } from '../error.ts';
 
 export const PAGE_BYTES = 4096;
-const PAGES = 2 ** 20;
+const TABLE_PAGES = 1024;
 
 // Flags of x86.map and its results (docs/abi.md §7).
 const MAP_WRITABLE = 1;
@@ -31,7 +31,8 @@ const FRAME_SHIFT = 3;
 export const PHYSICAL_BITS = 40;
 
 export class PageMap {
-  private readonly entries = new Uint32Array(PAGES);
+  /** Of TABLE_PAGES entries each, made when there is something to enter. */
+  private readonly tables: (Uint32Array | undefined)[] = [];
 
   constructor() {
     for (const [start, end, flags] of AT_ENTRY) this.map(start, start, end - start, flags);
@@ -42,16 +43,13 @@ export class PageMap {
     if (flags > (MAP_WRITABLE | MAP_UNCACHED) || physical % PAGE_BYTES !== 0) return NOT_ALIGNED;
     if (physical + bytes > 2 ** PHYSICAL_BITS) return NOT_ALIGNED;
     if (physical < IMAGE_END && physical + bytes > IMAGE_START) return NOT_ALLOWED;
-    return this.change(virtual, bytes, (page) => {
-      return (
-        (((physical + page * PAGE_BYTES) / PAGE_BYTES) * (1 << FRAME_SHIFT) + ((flags << 1) | PRESENT)) >>> 0
-      );
-    });
+    const first = ((physical / PAGE_BYTES) * (1 << FRAME_SHIFT) + ((flags << 1) | PRESENT)) >>> 0;
+    return this.change(virtual, bytes, first, 1 << FRAME_SHIFT);
   }
 
   /** x86.unmap. */
   unmap(virtual: number, bytes: number): number {
-    return this.change(virtual, bytes, () => 0);
+    return this.change(virtual, bytes, 0, 0);
   }
 
   /** The physical address behind a linear-memory address; throws the fault that the processor would raise. */
@@ -63,18 +61,23 @@ export class PageMap {
   }
 
   private translatePage(address: number, write: boolean): number {
-    const entry = address < 2 ** 32 ? this.entries[address >>> 12] : 0;
+    const entry =
+      address < 2 ** 32 ? (this.tables[address >>> 22]?.[(address >>> 12) % TABLE_PAGES] ?? 0) : 0;
     if ((entry & PRESENT) === 0) throw new PageFault(address, write, false);
     if (write && (entry & (MAP_WRITABLE << 1)) === 0) throw new PageFault(address, write, true);
     return (entry >>> FRAME_SHIFT) * PAGE_BYTES + (address % PAGE_BYTES);
   }
 
-  private change(virtual: number, bytes: number, entryOf: (page: number) => number): number {
+  /** Writes entries: the first one, and what is added from page to page. */
+  private change(virtual: number, bytes: number, first: number, step: number): number {
     if (virtual % PAGE_BYTES !== 0 || bytes % PAGE_BYTES !== 0 || bytes === 0) return NOT_ALIGNED;
     if (virtual + bytes > 2 ** 32) return NOT_ALIGNED;
     if (virtual === 0) return NOT_ALLOWED;
-    for (let page = 0; page < bytes / PAGE_BYTES; page++) {
-      this.entries[virtual / PAGE_BYTES + page] = entryOf(page);
+    let page = virtual / PAGE_BYTES;
+    let entry = first;
+    for (const end = page + bytes / PAGE_BYTES; page < end; page++, entry += step) {
+      this.tables[page >>> 10] ??= new Uint32Array(TABLE_PAGES);
+      this.tables[page >>> 10]![page % TABLE_PAGES] = entry;
     }
     return DONE;
   }

@@ -41,12 +41,20 @@ export async function loadKernel(path = defaultKernel()): Promise<Kernel> {
   const key = hash.toString('hex');
   let kernel = loaded.get(key);
   if (kernel === undefined) {
-    const module = new wasm.Module(await prepared(path, bytes, hash));
-    const [section] = wasm.Module.customSections(module, SECTION);
-    kernel = { module, memoryPages: new DataView(section).getUint32(0) };
+    kernel = await compile(path, bytes, hash);
     loaded.set(key, kernel);
   }
   return kernel;
+}
+
+/** A module that never switches threads is taken as it is. */
+async function compile(path: string, bytes: Uint8Array, hash: Uint8Array): Promise<Kernel> {
+  const module = new wasm.Module(bytes);
+  const switches = wasm.Module.imports(module).some((i) => i.module === 'x86' && i.name === 'thread_switch');
+  if (!switches) return { module };
+  const transformed = new wasm.Module(await prepared(path, bytes, hash));
+  const [section] = wasm.Module.customSections(transformed, SECTION);
+  return { module: transformed, memoryPages: new DataView(section).getUint32(0) };
 }
 
 /** The transformed module: from beside the file if it is of this very content, else made and kept there. */
