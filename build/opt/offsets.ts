@@ -13,20 +13,30 @@ const OFFSET_MAX = 0x7fffffff;
 const ACCESSES: ReadonlySet<Op> = new Set<Op>(['load', 'store', 'aload', 'astore', 'armw', 'acmpxchg']);
 
 export function foldOffsets(func: Func): void {
+  const bounds = new UpperBounds(func);
   const accesses: Inst[] = [];
-  for (const { insts } of func.blocks)
-    for (const inst of insts) if (ACCESSES.has(inst.op) && isSum(inst.args[0])) accesses.push(inst);
+  for (const { insts } of func.blocks) {
+    for (const inst of insts) if (ACCESSES.has(inst.op) && canFold(inst, bounds)) accesses.push(inst);
+  }
   if (accesses.length === 0) return;
   const needed = otherwiseUsed(func);
-  const bounds = new UpperBounds(func);
   for (const inst of accesses) {
-    for (let sum = inst.args[0]; isSum(sum) && !needed[sum.id]; sum = inst.args[0]) {
-      const more = Number(sum.args[1].imm) >>> 0;
-      if (inst.offset + more > OFFSET_MAX || bounds.get(sum.args[0]) + more > U32_MAX) break;
-      inst.offset += more;
+    for (let sum = inst.args[0]; !needed[sum.id] && canFold(inst, bounds); sum = inst.args[0]) {
+      inst.offset += addend(sum);
       inst.args[0] = sum.args[0];
     }
   }
+}
+
+/** Whether the access's address is a sum that cannot wrap, nor make its offset too large. */
+function canFold({ args: [sum], offset }: Inst, bounds: UpperBounds): boolean {
+  if (!isSum(sum)) return false;
+  const more = addend(sum);
+  return offset + more <= OFFSET_MAX && bounds.get(sum.args[0]) + more <= U32_MAX;
+}
+
+function addend(sum: Inst): number {
+  return Number(sum.args[1].imm) >>> 0;
 }
 
 function isSum({ op, args }: Inst): boolean {
