@@ -3,7 +3,8 @@
 // masks and conversions, globals between calls, values that live long, interpreters, every kind of call.
 
 import type { NumType, Random } from '../translator/values.ts';
-import { Expressions, type Signature } from './expressions.ts';
+import type { Signature, Surroundings } from './expressions.ts';
+import { Patterns } from './patterns.ts';
 
 const DEPTH_MAX = 3;
 /** The product of the trip counts of nested loops. */
@@ -11,13 +12,13 @@ const TRIPS_MAX = 400;
 const POINTERS = 3;
 const TYPES: NumType[] = ['i32', 'i64', 'f32', 'f64'];
 
-export class Body extends Expressions {
+export class Body extends Patterns {
   private trips = 1;
   private labels: string[] = [];
   private labelCount = 0;
 
-  constructor(random: Random, self: Signature, callees: readonly Signature[], table: string) {
-    super(random, self, callees, table);
+  constructor(random: Random, self: Signature, callees: readonly Signature[], surroundings: Surroundings) {
+    super(random, self, callees, surroundings);
     const count = this.large || random.chance(0.1) ? 24 : 1 + random.below(5);
     for (let i = 0; i < count; i++) this.addLocal(random.pick(TYPES));
     for (let i = 0; i < POINTERS; i++) this.pointers.push(this.addLocal('i32', false));
@@ -62,12 +63,15 @@ export class Body extends Expressions {
   }
 
   private nested(depth: number): string {
-    return this.statements(depth + 1, 1 + this.random.below(3)).join(' ');
+    const first = this.random.chance(0.15) ? this.around() : '';
+    return [first, ...this.statements(depth + 1, 1 + this.random.below(3))].join(' ');
   }
 
   private statement(depth: number): string {
     const plain = [this.assign, this.assign, this.assign, this.store, this.store, this.store, this.global];
     const rare = [this.pointer, this.callStatement, this.bulk, this.update, this.leave, this.atomic];
+    const sought = [this.around, this.around, this.narrow, this.decided, this.joined, this.callStatement];
+    if (this.base > 0) rare.push(this.device, this.device);
     const deep = [
       this.counted,
       this.counted,
@@ -79,8 +83,8 @@ export class Body extends Expressions {
     ];
     const list =
       depth < DEPTH_MAX + Number(this.large) && !this.spent()
-        ? [...plain, ...plain, ...rare, ...deep, ...deep]
-        : [...plain, ...rare];
+        ? [...plain, ...plain, ...rare, ...sought, ...deep, ...deep]
+        : [...plain, ...rare, ...sought];
     return this.random.pick(list).call(this, depth);
   }
 
@@ -100,7 +104,7 @@ export class Body extends Expressions {
     return `(local.set ${p} (i32.add (local.get ${p}) (i32.const ${this.random.pick([1, 4, 8, -4])})))`;
   }
 
-  private store(): string {
+  protected store(): string {
     const r = this.random;
     const type = r.pick(TYPES);
     const widths = { i32: ['', '', '8', '16'], i64: ['', '', '8', '16', '32'], f32: [''], f64: [''] }[type];
@@ -111,7 +115,7 @@ export class Body extends Expressions {
   private update(): string {
     const r = this.random;
     const type = r.pick(['i32', 'i64'] as const);
-    const offset = `offset=${r.below(16)}`;
+    const offset = this.offset(r.below(16));
     const at = `(local.get ${r.pick(this.pointers)})`;
     const operator = r.pick(['add', 'sub', 'and', 'or', 'xor', 'shl', 'mul']);
     const value = `(${type}.${operator} (${type}.load ${offset} ${at}) ${this.expression(type, 1)})`;
@@ -122,7 +126,7 @@ export class Body extends Expressions {
     const r = this.random;
     if (r.chance(0.2)) return '(atomic.fence)';
     const type = r.pick(['i32', 'i64'] as const);
-    const at = `offset=${r.below(8) * 8} (i32.and ${this.expression('i32', 2)} (i32.const 0x3f8))`;
+    const at = `${this.offset(r.below(8) * 8)} (i32.and ${this.expression('i32', 2)} (i32.const 0x3f8))`;
     const operator = r.pick(['add', 'sub', 'and', 'or', 'xor', 'xchg']);
     if (r.chance(0.3)) return `(${type}.atomic.store ${at} ${this.expression(type, 2)})`;
     const rmw = `(${type}.atomic.rmw.${operator} ${at} ${this.expression(type, 2)})`;
@@ -134,18 +138,11 @@ export class Body extends Expressions {
     const r = this.random;
     const size = r.chance(0.6) ? `(i32.const ${r.below(r.chance(0.2) ? 300 : 40)})` : this.small(63);
     if (r.chance(0.06)) return `(drop (memory.grow (i32.const ${r.below(2)})))`;
-    const to = this.address(1);
-    if (r.chance(0.5)) return `(memory.fill ${to} ${this.expression('i32', 2)} ${size})`;
-    return `(memory.copy ${to} ${this.address(1)} ${size})`;
-  }
-
-  private callStatement(): string {
-    const callee = this.random.pick(this.callees);
-    const sets = callee.results.toReversed().map((t) => {
-      const local = this.random.chance(0.8) ? this.writableOf(t) : undefined;
-      return local ? `(local.set ${local})` : '(drop)';
-    });
-    return [this.call(callee, 1), ...sets].join(' ');
+    // In the fixed model the fault comes in the middle of a copy, in code that has no entry in the trap table.
+    const place = () =>
+      this.base > 0 ? `(i32.add ${this.masked(1)} (i32.const ${this.base}))` : this.address(1);
+    if (r.chance(0.5)) return `(memory.fill ${place()} ${this.expression('i32', 2)} ${size})`;
+    return `(memory.copy ${place()} ${place()} ${size})`;
   }
 
   /** Return, branch or trap, now and then. */
@@ -241,7 +238,7 @@ export class Body extends Expressions {
     const out = this.label();
     const labels = Array.from({ length: cases }, () => this.label());
     const counter = loops ? this.addLocal('i32', false) : '';
-    const code = `(i32.load8_u (i32.add (local.get ${r.pick(this.pointers)}) (local.get ${counter})))`;
+    const code = `(i32.load8_u ${this.offset(0)} (i32.add (local.get ${r.pick(this.pointers)}) (local.get ${counter})))`;
     const selector = loops ? `(i32.and ${code} (i32.const 7))` : this.small(7);
     this.trips *= loops ? trips : 1;
     const targets = Array.from({ length: cases + r.below(4) }, () => r.pick(labels));

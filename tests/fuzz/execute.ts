@@ -7,9 +7,11 @@ import { makeExe } from '../../build/host/exe.ts';
 import { PASSES } from '../../build/opt/passes.ts';
 import { decode } from '../../build/wasm/decode.ts';
 import type { FuncType } from '../../build/wasm/module.ts';
+import { linkFixed } from '../translator/fixed.ts';
 import { agree, ask, type Call, callLine, type Outcome, programPath } from '../translator/harness.ts';
 import { callAll, instantiate } from '../translator/node.ts';
 import type { Signature } from '../translator/wasm.ts';
+import { DEVICE, Device } from './device.ts';
 
 const ROUNDS = 4;
 const TIME_MS_MAX = 20_000;
@@ -28,6 +30,8 @@ export interface Failure {
 /** A module with the calls to make and what Node answers: for any number of translations. */
 export interface Subject {
   bytes: Uint8Array;
+  /** Whether it is of the fixed memory model: it uses a device. */
+  fixed: boolean;
   calls: Call[];
   signature(name: string): Signature;
   wanted: Outcome[];
@@ -35,17 +39,17 @@ export interface Subject {
 
 /** Throws for a module that Node refuses, that does not end, or whose end depends on the stack's size. */
 export function prepare(bytes: Uint8Array): Subject {
-  const { exports, funcs } = decode(bytes);
+  const { exports, funcs, imports } = decode(bytes);
   const types = new Map(exports.filter((e) => e.kind === 'func').map((e) => [e.name, funcs[e.index].type]));
   const signature = (name: string) => types.get(name)! as Signature;
   const calls = Array.from({ length: ROUNDS }, (_, round) => callsOf(types, BigInt(round))).flat();
-  const run = () => callAll(instantiate(bytes), signature, calls, false);
+  const run = () => callAll(instantiate(bytes, { x86: new Device().imports }), signature, calls, false);
   // A context of its own is what has a timeout.
   const wanted = runInNewContext('run()', { run }, { timeout: TIME_MS_MAX }) as Outcome[];
   if (wanted.some((w) => 'traps' in w && w.traps.includes('call stack exhausted'))) {
     throw new Error('the stack is exhausted, which comes at no certain place');
   }
-  return { bytes, calls, signature, wanted };
+  return { bytes, fixed: imports.some((i) => i.module === 'x86'), calls, signature, wanted };
 }
 
 function callsOf(types: ReadonlyMap<string, FuncType>, round: bigint): Call[] {
@@ -62,9 +66,16 @@ export async function execute(subject: Subject, disabled: readonly string[]): Pr
   const { bytes, calls, signature, wanted } = subject;
   const path = programPath(`fuzz-${process.pid}`);
   const wasm = `${path}.wasm`;
+  const flags = { disablePass: disabled.length > 0 ? [disabled.join()] : [], verifyIr: true };
   try {
-    writeFileSync(wasm, bytes);
-    await makeExe(wasm, path, { disablePass: disabled.length > 0 ? [disabled.join()] : [], verifyIr: true });
+    if (subject.fixed) {
+      const names = new Set(calls.map((c) => c.name));
+      const exported = [...names].map((name) => ({ name, signature: signature(name) }));
+      linkFixed(path, bytes, exported, { ...flags, device: DEVICE });
+    } else {
+      writeFileSync(wasm, bytes);
+      await makeExe(wasm, path, flags);
+    }
   } catch (error) {
     return { kind: 'translation', message: (error as Error).message };
   }
@@ -76,8 +87,7 @@ export async function execute(subject: Subject, disabled: readonly string[]): Pr
     const { message } = error as Error;
     return { kind: 'crash', name: /at: "([^"]*)"/.exec(message)?.[1], message };
   } finally {
-    rmSync(wasm);
-    rmSync(path);
+    for (const suffix of ['', '.wasm', '.o', '.exports.s']) rmSync(`${path}${suffix}`, { force: true });
   }
   const wrong = answers.findIndex((answer, i) => !agree(wanted[i], answer, calls[i]));
   if (wrong < 0) return undefined;

@@ -10,6 +10,13 @@ export interface Signature {
   type: string;
 }
 
+/** What the functions of a program share. */
+export interface Surroundings {
+  table: string;
+  /** Where the memory that it works on begins: 0, or behind the device's registers in the fixed model. */
+  base: number;
+}
+
 const DEPTH_MAX = 5;
 /** Elements of each program's table, the last of them null. */
 export const TABLE_SLOTS = 8;
@@ -31,7 +38,7 @@ const INTEGER = [
   'rotr',
 ];
 const INTEGER_ONE = ['clz', 'ctz', 'popcnt', 'extend8_s', 'extend16_s'];
-const COMPARE = ['eq', 'ne', 'lt_s', 'lt_u', 'gt_s', 'gt_u', 'le_s', 'le_u', 'ge_s', 'ge_u'];
+export const COMPARE = ['eq', 'ne', 'lt_s', 'lt_u', 'gt_s', 'gt_u', 'le_s', 'le_u', 'ge_s', 'ge_u'];
 const FLOAT = ['add', 'sub', 'mul', 'div', 'min', 'max'];
 const FLOAT_ONE = ['abs', 'neg', 'sqrt', 'ceil', 'floor', 'trunc', 'nearest'];
 const FLOAT_COMPARE = ['eq', 'ne', 'lt', 'gt', 'le', 'ge'];
@@ -47,6 +54,7 @@ export class Expressions {
   protected readonly self: Signature;
   protected readonly callees: readonly Signature[];
   private readonly table: string;
+  protected readonly base: number;
   protected readonly locals: { name: string; type: NumType; writable: boolean }[] = [];
   /** Locals that hold addresses well inside memory, so that accesses meet. */
   protected readonly pointers: string[] = [];
@@ -56,11 +64,12 @@ export class Expressions {
   protected readonly large: boolean;
   private budget: number;
 
-  constructor(random: Random, self: Signature, callees: readonly Signature[], table: string) {
+  constructor(random: Random, self: Signature, callees: readonly Signature[], { table, base }: Surroundings) {
     this.random = random;
     this.self = self;
     this.callees = callees;
     this.table = table;
+    this.base = base;
     this.large = random.chance(0.04);
     this.budget = this.large ? 600 : random.chance(0.1) ? 200 : 20 + random.below(60);
   }
@@ -110,9 +119,9 @@ export class Expressions {
     }
     if (r.chance(0.6)) return base;
     if (r.chance(0.5)) return `(i32.add ${base} (i32.const ${r.pick([-8, -4, -1, 1, 4, 8, 256, 4096])}))`;
-    if (r.chance(0.08)) return `(i32.add ${this.small(63)} (i32.const ${MEMORY_BYTES - r.below(80)}))`;
-    if (r.chance(0.05)) return `(i32.add ${this.small(63)} (i32.const ${-r.below(32)}))`;
-    return r.chance(0.015) ? this.expression('i32', depth + 1) : this.masked(depth);
+    if (r.chance(0.04)) return `(i32.add ${this.small(63)} (i32.const ${MEMORY_BYTES - r.below(80)}))`;
+    if (r.chance(0.02)) return `(i32.add ${this.small(63)} (i32.const ${-r.below(32)}))`;
+    return r.chance(0.005) ? this.expression('i32', depth + 1) : this.masked(depth);
   }
 
   /** Offset and address of a load or store. */
@@ -120,8 +129,13 @@ export class Expressions {
     const r = this.random;
     const far = [0x7fffffff, 0x80000000, 0xfffffff0, 0xffff, 0xfff8];
     const near = r.chance(0.6) ? r.below(4) * 4 : r.below(r.chance(0.2) ? 4096 : 24);
-    const offset = r.chance(0.008) ? r.pick(far) : near;
-    return `${offset ? `offset=${offset} ` : ''}${this.address(depth + 1)}`;
+    const offset = r.chance(0.004) ? r.pick(far) : near;
+    return `${this.offset(offset)}${this.address(depth + 1)}`;
+  }
+
+  protected offset(bytes: number): string {
+    const offset = Math.min(bytes + this.base, 0xffffffff);
+    return offset > 0 ? `offset=${offset} ` : '';
   }
 
   /** A value whose bits show: an engine may choose a NaN's (WebAssembly core 4.3.3.2). */
@@ -134,6 +148,10 @@ export class Expressions {
     const r = this.random;
     const type = r.pick<NumType>(['i32', 'i32', 'i32', 'i64', 'f32', 'f64']);
     if (r.chance(0.15)) return this.expression('i32', depth + 1);
+    if (!isFloat(type) && r.chance(0.3)) {
+      const few = `(${type}.and ${this.leaf(type)} (${type}.const ${r.pick([1, 3, 7])}))`;
+      return `(${type}.${r.pick(COMPARE)} ${few} (${type}.const ${r.below(4)}))`;
+    }
     if (r.chance(0.1)) return `(i32.eqz ${this.condition(depth + 1)})`;
     const compare = r.pick(isFloat(type) ? FLOAT_COMPARE : COMPARE);
     return `(${type}.${compare} ${this.expression(type, depth + 1)} ${this.expression(type, depth + 1)})`;
@@ -161,7 +179,7 @@ export class Expressions {
     return --this.budget <= 0;
   }
 
-  private leaf(type: NumType): string {
+  protected leaf(type: NumType): string {
     const r = this.random;
     const list = this.readable(type);
     if (list.length > 0 && r.chance(0.7)) return `(local.get ${r.pick(list)})`;
@@ -200,14 +218,15 @@ export class Expressions {
   private integer(type: 'i32' | 'i64', depth: number): string {
     const r = this.random;
     const value = () => this.expression(type, depth + 1);
-    const constant = (n: number) => `(${type}.const ${n})`;
+    const constant = (n: number | bigint) => `(${type}.const ${n})`;
     const other = type === 'i32' ? 'i64' : 'i32';
     switch (r.below(10)) {
       case 0:
         return `(${type}.${r.pick(INTEGER_ONE)} ${value()})`;
       case 1: {
         const operator = r.pick(['div_s', 'div_u', 'rem_s', 'rem_u']);
-        const by = r.chance(0.75) ? constant(r.pick(DIVISORS)) : `(${type}.or ${value()} ${constant(1)})`;
+        const divisor = r.chance(0.6) ? r.pick(DIVISORS) : BigInt.asIntN(widthOf(type), r.bits(type) || 1n);
+        const by = r.chance(0.75) ? constant(divisor) : `(${type}.or ${value()} ${constant(1)})`;
         return `(${type}.${operator} ${value()} ${r.chance(0.04) ? value() : by})`;
       }
       case 2: // masks and pairs of shifts

@@ -6,12 +6,11 @@ import { join } from 'node:path';
 import { engine } from '../translator/engine.ts';
 import { wat } from '../wasm/wat.ts';
 import { execute, type Failure, OPTIONAL_PASSES, prepare } from './execute.ts';
-import { generate } from './generate.ts';
+import { BATCH, generate } from './generate.ts';
 import { type Fails, reduce } from './reduce.ts';
 import { flat, type Node, parse, pretty } from './text.ts';
 
 export const CASES = join(import.meta.dirname, 'cases');
-const BATCH = 50;
 const REDUCTION_MS_MAX = 120_000;
 
 export interface Range {

@@ -17,6 +17,7 @@
 #define LOWEST 65536u
 #define PAGE 65536u
 #define VALUES_MAX 1100
+#define DEVICE_BYTES 4096u
 
 extern struct yaos_memory yaos_memory;
 extern const uint8_t yaos_text[];
@@ -31,6 +32,10 @@ struct export {
 	const char *types;
 };
 extern const struct export exports[], exports_end[];
+
+/* A page of device registers, if not 0. Each access is caught, and changes what the next one reads: so their order,
+ * number, place, width and kind show (tests/fuzz/device.ts does the same). */
+extern const uint64_t device;
 
 /* docs/abi.md §2: integers in rdi rsi rdx rcx r8 r9, floats in xmm0 … xmm7, the rest on the stack; results in rax, rdx,
  * xmm0, xmm1, the rest where rdi points. The callee pops, so rsp is restored from rbp. */
@@ -148,12 +153,45 @@ static sigjmp_buf back;
 static volatile uint64_t fault_pc;
 static volatile int division_by_zero;
 
+#define TRAP_FLAG 0x100
+static uint64_t device_state, device_access, *device_register;
+
+static void protect_device(int protection)
+{
+	if (mprotect((void *)device, DEVICE_BYTES, protection) != 0)
+		abort();
+}
+
+/* Lets the instruction run, and comes back behind it. */
+static void begin_access(uint64_t address, greg_t *registers)
+{
+	protect_device(PROT_READ | PROT_WRITE);
+	device_register = (uint64_t *)(address & -8);
+	device_access = (address - device) << 1 | (registers[REG_ERR] >> 1 & 1);
+	*device_register = device_state;
+	registers[REG_EFL] |= TRAP_FLAG;
+}
+
+static void end_access(int signal, siginfo_t *info, void *data)
+{
+	(void)signal, (void)info;
+	if (device_register == NULL)
+		abort(); /* the breakpoint in `enter` */
+	device_state = (device_state * 0x5851f42d4c957f2d + *device_register) * 0x2545f4914f6cdd1d + device_access;
+	device_register = NULL;
+	protect_device(PROT_NONE);
+	((ucontext_t *)data)->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+}
+
 static void on_signal(int signal, siginfo_t *info, void *data)
 {
-	(void)info;
 	static const int order[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
 				       REG_R8,	REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
-	const ucontext_t *uc = data;
+	ucontext_t *uc = data;
+	if (signal == SIGSEGV && device != 0 && (uint64_t)info->si_addr - device < DEVICE_BYTES) {
+		begin_access((uint64_t)info->si_addr, uc->uc_mcontext.gregs);
+		return;
+	}
 	fault_pc = uc->uc_mcontext.gregs[REG_RIP];
 	if (signal == SIGFPE) {
 		const uint8_t *code = (const uint8_t *)fault_pc;
@@ -262,6 +300,10 @@ int main(void)
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGFPE, &action, NULL);
 	sigaction(SIGILL, &action, NULL);
+	if (device != 0) {
+		action.sa_sigaction = end_access;
+		sigaction(SIGTRAP, &action, NULL);
+	}
 	if (mmap((void *)(uintptr_t)LOWEST, yaos_memory.bytes - LOWEST, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED) {
 		perror("mmap");
@@ -269,6 +311,8 @@ int main(void)
 	}
 	struct frame frame;
 	enter(&frame, yaos_init, NULL, 0);
+	if (device != 0)
+		protect_device(PROT_NONE);
 	char *line = NULL;
 	size_t room = 0;
 	while (getline(&line, &room, stdin) > 0) {

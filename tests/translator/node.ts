@@ -83,9 +83,9 @@ export function spectest(): Record<string, unknown> {
   };
 }
 
-export function instantiate(bytes: Uint8Array): Exports {
+export function instantiate(bytes: Uint8Array, imports: Record<string, object> = {}): Exports {
   const module = new engine.Module(bytes);
-  return new engine.Instance(module, { spectest: spectest() }).exports;
+  return new engine.Instance(module, { spectest: spectest(), ...imports }).exports;
 }
 
 function toJs(type: ValType, bits: Bits): unknown {
