@@ -5,7 +5,7 @@ import { buildFunction } from './ir/build.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import type { Func } from './ir/ir.ts';
 import { Locations } from './ir/locations.ts';
-import { COST_MAX, type Inliner } from './opt/inline.ts';
+import type { InlineLimits, Inliner } from './opt/inline.ts';
 import { improve, type OptimiseOptions } from './opt/passes.ts';
 import { makeTemplate, type Template } from './opt/template.ts';
 
@@ -14,8 +14,15 @@ const SMALL_BYTES = 128;
 /** Functions that are made while others wait for them: a chain of thousands would exhaust our own stack. */
 const WAITING_MAX = 64;
 
+/** Programs come with their small functions inlined by their compilers; the kernel comes without (kernel/passes.mjs). */
+const LIMITS: Record<ModuleEnv['model'], InlineLimits> = {
+  fixed: { cost_max: 12, cost_in_loop_max: 30 },
+  register: { cost_max: 8, cost_in_loop_max: 20 },
+};
+
 export class Functions implements Inliner {
   readonly locations = new Locations();
+  readonly limits: InlineLimits;
   readonly recursion: boolean;
   private readonly env: ModuleEnv;
   private readonly options: OptimiseOptions;
@@ -25,6 +32,7 @@ export class Functions implements Inliner {
 
   constructor(env: ModuleEnv, options: OptimiseOptions) {
     this.env = env;
+    this.limits = LIMITS[env.model];
     this.recursion = env.model === 'register'; // a kernel has other uses for the space
     this.options = { ...options, inliner: this };
   }
@@ -53,7 +61,7 @@ export class Functions implements Inliner {
       this.improved.set(index, func);
       this.templates.set(
         index,
-        makeTemplate(func, COST_MAX, { shared: this.env.module.memories[0]?.shared }),
+        makeTemplate(func, this.limits.cost_in_loop_max, { shared: this.env.module.memories[0]?.shared }),
       );
     }
     return this.templates.get(index);

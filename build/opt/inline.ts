@@ -10,15 +10,20 @@ import { costOf, type Template } from './template.ts';
 export interface Inliner {
   /** Undefined for a function that is not to be copied. */
   template(index: number): Template | undefined;
+  limits: InlineLimits;
   /** Whether a function may be copied into itself. */
   recursion: boolean;
   locations: Locations;
 }
 
-/** Instructions of a function that is copied wherever it is called: about what the call itself takes. */
-const COST_ALWAYS_MAX = 8;
-/** Instructions of a function that is copied into a loop. */
-export const COST_MAX = 20;
+/** Instructions of a function that is copied. */
+export interface InlineLimits {
+  /** Wherever it is called: about what the call itself takes. */
+  cost_max: number;
+  /** Into a loop. */
+  cost_in_loop_max: number;
+}
+
 /** Instructions that a function may grow by, besides its own number. */
 const GROWTH_MAX = 100;
 
@@ -28,8 +33,9 @@ export function inlineCalls(func: Func, inliner: Inliner): void {
   let room = GROWTH_MAX + costOf(func);
   for (const call of calls) {
     const template = inliner.template(call.index);
-    const cost_max = call.block!.loopDepth > 0 ? COST_MAX : COST_ALWAYS_MAX;
-    if (!template || template.cost > Math.min(cost_max, room)) continue;
+    const { cost_max, cost_in_loop_max } = inliner.limits;
+    const most = call.block!.loopDepth > 0 ? cost_in_loop_max : cost_max;
+    if (!template || template.cost > Math.min(most, room)) continue;
     room -= template.cost;
     chosen.set(call, template);
   }

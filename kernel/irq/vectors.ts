@@ -35,8 +35,12 @@ export function allocateVector(handler: InterruptHandler): u32 {
 export function interrupt(vector: u32): void {
   interruptCount++;
   const handler = handlers[vector];
-  if (handler !== null) handler.interrupt(vector);
-  else strayCount++;
-  // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI; the PICs' vectors never reach the APIC.
-  if (vector >= FIRST_FREE && vector !== SPURIOUS) lapic.endOfInterrupt();
+  if (handler !== null) {
+    handler.interrupt(vector);
+  } else {
+    strayCount++;
+    // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI; the PICs' vectors never reach the APIC.
+    if (vector < FIRST_FREE || vector === SPURIOUS) return;
+  }
+  lapic.endOfInterrupt();
 }

@@ -107,9 +107,11 @@ export function idle(): void {
 
 /** A ready thread, the next after the running one in turn; else the idle thread. */
 function pick(): Thread {
-  for (let i: u32 = 1; i <= threadCount; i++) {
-    const thread = threads[(current.slot + i) % threadCount]!;
-    if (thread.slot > 0 && thread.state === READY) return thread;
+  let slot = current.slot;
+  for (let i: u32 = 0; i < threadCount; i++) {
+    if (++slot === threadCount) slot = 0;
+    const thread = threads[slot]!;
+    if (slot > 0 && thread.state === READY) return thread;
   }
   return threads[0]!;
 }

@@ -39,10 +39,11 @@ export abstract class QueueUser {
 }
 
 export class SplitQueue {
-  /** Empty, or what the device did wrong; the queue is not used any more then. */
-  fault: string = '';
-  faultId: u32 = 0;
-  faultLength: u32 = 0;
+  /** The device has done wrong, and how; the queue is not used any more then. */
+  private broken: bool = false;
+  private fault: string = '';
+  private faultId: u32 = 0;
+  private faultLength: u32 = 0;
 
   private readonly usable: u32;
   private readonly tables: u32;
@@ -58,6 +59,7 @@ export class SplitQueue {
   /** The chain being made. */
   private head: u32 = 0;
   private at: u32 = 0;
+  private segments: u32 = 0;
   private remaining: u32 = 0;
   private indirect: bool = false;
   private writableBytes: u32 = 0;
@@ -103,6 +105,7 @@ export class SplitQueue {
     this.at = this.indirect
       ? this.tables + this.head * TABLE_DESCRIPTORS * DESCRIPTOR_BYTES
       : this.slot(this.head);
+    this.segments = segments;
     this.remaining = segments;
     this.writableBytes = 0;
     this.lengths[this.head] = needed as u16;
@@ -118,18 +121,18 @@ export class SplitQueue {
   /** Adds a segment; `write`: the device writes it. §2.7.4.2: what it reads comes first. */
   add(address: u32, bytes: u32, write: bool): void {
     assert(this.remaining > 0, 'more virtqueue segments than announced');
-    this.remaining--;
-    let flags: u32 = write ? FLAG_WRITE : 0;
-    if (this.remaining > 0) flags |= FLAG_NEXT;
+    const remaining = this.remaining - 1;
+    this.remaining = remaining;
+    // §2.7.5: the device looks at `next` only where NEXT is set.
+    const flags: u32 = (remaining > 0 ? FLAG_NEXT : 0) | (write ? FLAG_WRITE : 0);
     if (write) this.writableBytes += bytes;
     if (this.indirect) {
-      const table = this.tables + this.head * TABLE_DESCRIPTORS * DESCRIPTOR_BYTES;
-      const next = (this.at - table) / DESCRIPTOR_BYTES + 1;
-      this.describe(this.at, address, bytes, flags, this.remaining > 0 ? next : 0);
+      this.describe(this.at, address, bytes, flags, this.segments - remaining);
       this.at += DESCRIPTOR_BYTES;
     } else {
-      const next: u32 = this.next[this.freeHead];
-      this.describe(this.slot(this.freeHead), address, bytes, flags, this.remaining > 0 ? next : 0);
+      const free: u32 = this.freeHead;
+      const next: u32 = this.next[free];
+      this.describe(this.slot(free), address, bytes, flags, next);
       this.freeHead = next as u16;
       this.freeCount--;
     }
@@ -140,11 +143,13 @@ export class SplitQueue {
     assert(this.remaining === 0, 'fewer virtqueue segments than announced');
     this.tokens[this.head] = token + 1;
     this.writable[this.head] = this.writableBytes;
-    const entry = (this.availableIndex as u32) & (this.ring.size - 1);
-    x86.store16(this.ring.available + RING_ENTRIES + entry * 2, this.head);
-    this.availableIndex++;
+    const ring = this.ring;
+    const available = ring.available;
+    const index: u32 = this.availableIndex;
+    x86.store16(available + (index & (ring.size - 1)) * 2 + RING_ENTRIES, this.head);
     // §2.7.13.3: the entry before the index; x86 does not swap stores.
-    x86.store16(this.ring.available + RING_INDEX, this.availableIndex);
+    x86.store16(available + RING_INDEX, index + 1);
+    this.availableIndex = (index + 1) as u16;
   }
 
   /** Notifies the device of what was submitted, unless it has said that it need not be (§2.7.13.4). */
@@ -159,23 +164,28 @@ export class SplitQueue {
 
   /** Takes what the device has used (§2.7.14), at an interrupt or with interrupts off. */
   collect(): void {
-    if (this.fault.length > 0) return;
-    do {
-      while (this.lastUsed !== (x86.load16(this.ring.used + RING_INDEX) as u16)) {
-        const entry = this.ring.used + RING_ENTRIES + ((this.lastUsed as u32) & (this.ring.size - 1)) * 8;
-        this.lastUsed++;
+    if (this.broken) return;
+    const ring = this.ring;
+    const used = ring.used;
+    const mask = ring.size - 1;
+    let seen = this.lastUsed;
+    while (true) {
+      while (seen !== (x86.load16(used + RING_INDEX) as u16)) {
+        const entry = used + (seen & mask) * 8 + RING_ENTRIES;
+        this.lastUsed = ++seen;
         if (!this.retire(x86.load32(entry), x86.load32(entry + 4))) return;
       }
       if (!this.useEvents) return;
       // §2.7.10: the next entry shall interrupt; one that came before this was seen is taken now.
-      x86.store16(this.ring.available + RING_ENTRIES + this.ring.size * 2, this.lastUsed);
+      x86.store16(ring.available + ring.size * 2 + RING_ENTRIES, seen);
       x86.mfence();
-    } while (this.lastUsed !== (x86.load16(this.ring.used + RING_INDEX) as u16));
+      if (seen === (x86.load16(used + RING_INDEX) as u16)) return;
+    }
   }
 
   /** Logs the rings' state: for waits that took too long. */
   dump(name: string): void {
-    const events = RING_ENTRIES + this.ring.size * 2;
+    const events = this.ring.size * 2 + RING_ENTRIES;
     log(name)
       .decimal('queue ', this.index)
       .decimal(' of ', this.ring.size)
@@ -193,7 +203,7 @@ export class SplitQueue {
 
   /** Logs what the device did wrong, if anything; true if so. */
   reportFault(name: string): bool {
-    if (this.fault.length === 0) return false;
+    if (!this.broken) return false;
     log(name)
       .decimal('queue ', this.index)
       .text(': ')
@@ -210,7 +220,7 @@ export class SplitQueue {
   }
 
   private availableEvent(): u32 {
-    return this.ring.used + RING_ENTRIES + this.ring.size * 8;
+    return this.ring.used + this.ring.size * 8 + RING_ENTRIES;
   }
 
   private retire(id: u32, length: u32): bool {
@@ -235,6 +245,7 @@ export class SplitQueue {
   }
 
   private fail(fault: string, id: u32, length: u32): bool {
+    this.broken = true;
     this.fault = fault;
     this.faultId = id;
     this.faultLength = length;

@@ -11,7 +11,7 @@ import { inlineCalls } from '../../build/opt/inline.ts';
 import { unrollRecursion } from '../../build/opt/recursion.ts';
 import { makeTemplate } from '../../build/opt/template.ts';
 
-const COST_MAX = 20;
+const LIMITS = { cost_max: 8, cost_in_loop_max: 20 };
 
 function parse(index: number, code: string[]): Func {
   const head = `func "f${index}" index=${index} (i32) -> (i32)\nb0 depth=0 (v0: i32):`;
@@ -32,8 +32,8 @@ function inlined(caller: string[], callee: string[] | undefined, shared = false)
   const func = parse(0, caller);
   const locations = new Locations();
   const template = (index: number) =>
-    index === 1 && callee ? makeTemplate(parse(1, callee), COST_MAX, { shared }) : undefined;
-  inlineCalls(func, { recursion: false, template, locations });
+    index === 1 && callee ? makeTemplate(parse(1, callee), LIMITS.cost_in_loop_max, { shared }) : undefined;
+  inlineCalls(func, { recursion: false, limits: LIMITS, template, locations });
   return { lines: lines(func), locations, func };
 }
 
@@ -130,7 +130,7 @@ describe('recursion', () => {
   ];
   const unrolled = (code: string[], recursion = true) => {
     const func = parse(0, code);
-    unrollRecursion(func, { recursion, template: () => undefined, locations: new Locations() });
+    unrollRecursion(func, { limits: LIMITS, recursion, template: () => undefined, locations: new Locations() });
     return lines(func);
   };
   const calls = (of: string[]) => of.filter((l) => l.includes('call.i32')).length;
