@@ -28,12 +28,12 @@ function lines(func: Func): string[] {
 }
 
 /** The caller, function 0, when function 1 has the code `callee`: (i32) -> (i32) both; and the locations. */
-function inlined(caller: string[], callee: string[] | undefined, shared = false) {
+function inlined(caller: string[], callee: string[] | undefined, shared = false, limits = LIMITS) {
   const func = parse(0, caller);
   const locations = new Locations();
   const template = (index: number) =>
-    index === 1 && callee ? makeTemplate(parse(1, callee), LIMITS.cost_in_loop_max, { shared }) : undefined;
-  inlineCalls(func, { recursion: false, limits: LIMITS, template, locations });
+    index === 1 && callee ? makeTemplate(parse(1, callee), limits.cost_in_loop_max, { shared }) : undefined;
+  inlineCalls(func, { recursion: false, limits, template, locations });
   return { lines: lines(func), locations, func };
 }
 
@@ -41,6 +41,15 @@ const CALL = 'v1 = call.i32 v0 index=1 sig=(i32)->(i32) @7';
 const CALLER = [CALL, 'v2 = add.i32 v1 v0', 'return v2'];
 
 describe('small functions', () => {
+  it('are those within the limit', () => {
+    const code = Array.from({ length: 9 }, (_, i) => `v${i + 1} = xor.i32 v${i} v${i}`);
+    const calls = (cost_max: number) =>
+      inlined(CALLER, [...code, 'return v9'], false, { cost_max, cost_in_loop_max: 20 }).lines.filter((l) =>
+        l.includes('call'),
+      ).length;
+    expect([calls(8), calls(9)]).toEqual([1, 0]);
+  });
+
   it('take the place of the call; where they come from is known', () => {
     const { func, locations, lines } = inlined(CALLER, ['v1 = xor.i32 v0 v0 @90', 'return v1']);
     expect(lines.map((l) => l.replace(/ @.*/, ''))).toEqual([
@@ -130,7 +139,12 @@ describe('recursion', () => {
   ];
   const unrolled = (code: string[], recursion = true) => {
     const func = parse(0, code);
-    unrollRecursion(func, { limits: LIMITS, recursion, template: () => undefined, locations: new Locations() });
+    unrollRecursion(func, {
+      limits: LIMITS,
+      recursion,
+      template: () => undefined,
+      locations: new Locations(),
+    });
     return lines(func);
   };
   const calls = (of: string[]) => of.filter((l) => l.includes('call.i32')).length;
