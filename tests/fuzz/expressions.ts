@@ -229,12 +229,8 @@ export class Expressions {
         const by = r.chance(0.75) ? constant(divisor) : `(${type}.or ${value()} ${constant(1)})`;
         return `(${type}.${operator} ${value()} ${r.chance(0.04) ? value() : by})`;
       }
-      case 2: // masks and pairs of shifts
-        if (r.chance(0.5))
-          return `(${type}.and ${value()} ${constant(r.pick([1, 15, 255, 65535, 0x7fffffff, -8]))})`;
-        return r.pick(
-          [8, 16, 24].map((n) => `(${type}.shr_s (${type}.shl ${value()} ${constant(n)}) ${constant(n)})`),
-        );
+      case 2:
+        return this.bits(type, value());
       case 3:
         if (r.chance(0.3))
           return type === 'i32' ? this.condition(depth) : `(i64.extend_i32_u ${this.condition(depth)})`;
@@ -246,6 +242,24 @@ export class Expressions {
       default:
         return `(${type}.${r.pick(INTEGER)} ${value()} ${value()})`;
     }
+  }
+
+  /** Masks, extensions and shifts on one another, which look at some bits only. */
+  private bits(type: 'i32' | 'i64', value: string): string {
+    const r = this.random;
+    const constant = (list: number[]) => `(${type}.const ${r.pick(list)})`;
+    const masked = (of: string) =>
+      `(${type}.and ${of} ${constant([1, 15, 255, 511, 0x80, 0x100, 65535, 0x1ffff, 0x7fffffff, -8, -256])})`;
+    const n = r.pick([8, 16, 24]);
+    const extended = r.pick([
+      `(${type}.shr_s (${type}.shl ${value} (${type}.const ${n})) (${type}.const ${n}))`,
+      `(${type}.extend8_s ${value})`,
+      `(${type}.extend16_s ${value})`,
+      type === 'i64' ? `(i64.extend32_s ${value})` : masked(value),
+    ]);
+    const operator = r.pick(['shl', 'shr_u', 'shr_s', 'rotl', 'xor', 'or']);
+    const shifted = `(${type}.${operator} ${extended} ${constant([1, 7, 15, 16, 23, 24, 31])})`;
+    return r.pick([masked(value), extended, masked(extended), shifted, masked(shifted)]);
   }
 
   private fromFloat(type: 'i32' | 'i64', depth: number): string {
