@@ -148,6 +148,26 @@ describe('the dispatch of an interpreter', () => {
     expect(new Set(copies.map((m) => m.data)).size).toBe(1);
   });
 
+  it('is copied with what comes before it in every round', () => {
+    const fetch = `v2 = load.i32 v1 width=1
+      br v2 b20() b2()
+    b20 depth=1 ():
+      switch v2`;
+    const func = arranged(interpreter.replace(/v2 = load.i32 v1 width=1\s+switch v2/, fetch));
+    expect(tables(func)).toHaveLength(1 + cases.length);
+    const loads = func.blocks.flatMap((b) => b.insts).filter((m) => m.op === 'load' && m.data.width === 1);
+    expect(loads).toHaveLength(1 + cases.length);
+    expect(new Set(func.blocks.map((b) => b.id)).size).toBe(func.blocks.length);
+  });
+
+  it('is not copied to a few ways back', () => {
+    const few = interpreter.replace(
+      /(b[6-9]|b1\d) depth=1 \(\):[^b]*jump b1\(v\d+\)/g,
+      '$1 depth=0 ():\nreturn v1',
+    );
+    expect(tables(arranged(few))).toHaveLength(1);
+  });
+
   it('is left alone where that is asked for', () => {
     expect(tables(arranged(interpreter, 'tail-duplication'))).toHaveLength(1);
   });
