@@ -138,9 +138,10 @@ export class Body extends Patterns {
     const r = this.random;
     const size = r.chance(0.6) ? `(i32.const ${r.below(r.chance(0.2) ? 300 : 40)})` : this.small(63);
     if (r.chance(0.06)) return `(drop (memory.grow (i32.const ${r.below(2)})))`;
-    // In the fixed model the fault comes in the middle of a copy, in code that has no entry in the trap table.
-    const place = () =>
-      this.base > 0 ? `(i32.add ${this.masked(1)} (i32.const ${this.base}))` : this.address(1);
+    // In the fixed model the fault would come in the middle of a copy, in code that has no entry in the trap table.
+    const within = () =>
+      `(i32.add (i32.and ${this.expression('i32', 2)} (i32.const 0x7ff8)) (i32.const ${this.base}))`;
+    const place = () => (this.base > 0 ? within() : this.address(1));
     if (r.chance(0.5)) return `(memory.fill ${place()} ${this.expression('i32', 2)} ${size})`;
     return `(memory.copy ${place()} ${place()} ${size})`;
   }
