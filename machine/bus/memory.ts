@@ -99,7 +99,7 @@ export class Dma {
 
   /** Also sends an interrupt message, where that is what the address means. */
   write32(address: number, value: number): void {
-    if (address >= MESSAGES_START && address < MESSAGES_END) {
+    if (isMessage(address)) {
       if (this.enabled()) this.messages(address, value);
       return;
     }
@@ -112,4 +112,9 @@ export class Dma {
       throw new DmaError(`${this.name}: DMA of ${bytes} bytes at 0x${address.toString(16)}, outside RAM`);
     this.trace.dma?.({ device: this.name, address, bytes, write });
   }
+}
+
+/** Whether a write there is an interrupt message. */
+export function isMessage(address: number): boolean {
+  return address >= MESSAGES_START && address < MESSAGES_END;
 }

@@ -38,12 +38,12 @@ export class AddressSpace {
   read(address: number, width: Width): number {
     const mapping = this.find(address);
     if (mapping === undefined) return ones(width);
-    return mapping.registers.read(address - mapping.base, width);
+    return (mapping.registers.read(address - mapping.base, width) & ones(width)) >>> 0;
   }
 
   write(address: number, width: Width, value: number): void {
     const mapping = this.find(address);
-    mapping?.registers.write(address - mapping.base, width, value);
+    mapping?.registers.write(address - mapping.base, width, (value & ones(width)) >>> 0);
   }
 
   private find(address: number): Mapping | undefined {

@@ -33,8 +33,10 @@ export const COMMAND_MEMORY = 1 << 1;
 export const COMMAND_MASTER = 1 << 2;
 export const COMMAND_SERR = 1 << 8;
 export const COMMAND_INTX_OFF = 1 << 10;
-/** What QEMU lets a guest write: I/O, memory, master, special cycles … SERR, INTx. */
-const COMMAND_WRITABLE = 0x0547;
+/** What QEMU lets a guest write: I/O, memory, master, SERR, INTx. */
+const COMMAND_WRITABLE = 0x0507;
+/** From here on are capabilities; what is none of them is plain memory, in QEMU. */
+const DEVICE_SPECIFIC = 0x40;
 export const STATUS_INTX = 1 << 3;
 export const STATUS_CAPABILITIES = 1 << 4;
 const STATUS_CLEARED_BY_ONES = 0xf900;
@@ -50,7 +52,7 @@ export class ConfigSpace {
   /** Bits that a written 1 clears. */
   readonly clearable: Uint8Array;
   private lastCapability = 0;
-  private nextOffset = 0x40;
+  private nextOffset = DEVICE_SPECIFIC;
 
   /** `size`: 256, or 4096 on PCI Express. */
   constructor(size: 256 | 4096 = 256) {
@@ -60,6 +62,7 @@ export class ConfigSpace {
     this.clearable = new Uint8Array(size);
     new DataView(this.writable.buffer).setUint16(COMMAND, COMMAND_WRITABLE, true);
     new DataView(this.clearable.buffer).setUint16(STATUS, STATUS_CLEARED_BY_ONES, true);
+    this.writable.fill(0xff, DEVICE_SPECIFIC);
     this.writable[INTERRUPT_LINE] = 0xff;
     this.writable[0x0c] = 0xff; // cache line size
   }
@@ -114,6 +117,7 @@ export class ConfigSpace {
     this.bytes[at] = id;
     this.bytes[at + 1] = this.lastCapability;
     this.bytes.set(body, at + 2);
+    this.writable.fill(0, at, at + 2 + body.length);
     this.lastCapability = at;
     this.nextOffset = Math.max(this.nextOffset, (at + 2 + body.length + 3) & ~3);
     this.bytes[CAPABILITIES] = at;

@@ -1,6 +1,7 @@
 // MSI-X (PCI 3.0 §6.8.2): the capability, the table of messages and the pending bits, in a BAR of their own as QEMU lays
 // them out.
 
+import { isMessage } from '../bus/memory.ts';
 import { ByteRegisters, type Registers, type Width } from '../bus/space.ts';
 import type { PciFunction } from './function.ts';
 
@@ -100,7 +101,8 @@ export class Msix implements Registers {
     const message = { device: this.fn.name, entry, vector: data & 0xff };
     trace.message?.(message);
     if (trace.allowMessage?.(message) === false) return;
-    // A message to nowhere is lost: it is a write that nobody takes.
-    if (this.fn.dma.enabled()) this.fn.system.messages(address, data);
+    // It is a write like any other, and lost where nobody takes it.
+    const { dma } = this.fn;
+    if (isMessage(address) ? dma.enabled() : dma.reaches(address, 4)) dma.write32(address, data);
   }
 }

@@ -1,9 +1,9 @@
 // The virtio block device (virtio 1.2 §5.2): every request of QEMU 7.2's hw/block/virtio-blk.c, its features and its
 // configuration, over a disk in memory or in a file. Requests are served in order, each some time after its kick.
 
-import { VirtioDevice, type VirtioOptions } from './device.ts';
+import { STATUS_DRIVER_OK, VirtioDevice, type VirtioOptions } from './device.ts';
 import { type Disk, MemoryDisk, SECTOR_BYTES } from './disk.ts';
-import { bits, LEGACY_FEATURES } from './features.ts';
+import { ANY_LAYOUT, bits, LEGACY_FEATURES } from './features.ts';
 import {
   type Chain,
   cut,
@@ -32,6 +32,7 @@ export const WRITE_ZEROES = 14;
 // Request types (§5.2.6). Bit 0 says that the driver writes; bit 31 is a legacy barrier.
 export const T_IN = 0;
 export const T_OUT = 1;
+const T_SCSI = 2; // legacy
 export const T_FLUSH = 4;
 export const T_GET_ID = 8;
 export const T_DISCARD = 11;
@@ -123,7 +124,8 @@ export class VirtioBlk extends VirtioDevice {
 
   protected get typeFeatures(): bigint {
     const { blk } = this;
-    let offered = bits(SEG_MAX, GEOMETRY, BLK_SIZE, SCSI, TOPOLOGY);
+    let offered = bits(SEG_MAX, GEOMETRY, BLK_SIZE, TOPOLOGY);
+    if (!this.modern) offered |= bits(SCSI);
     if (blk.configWce ?? true) offered |= bits(CONFIG_WCE);
     if (this.writeback || (blk.configWce ?? true)) offered |= bits(FLUSH);
     if (blk.discard ?? true) offered |= bits(DISCARD);
@@ -132,6 +134,12 @@ export class VirtioBlk extends VirtioDevice {
     if (this.disk.readOnly) offered |= bits(RO);
     if (blk.sizeMax !== undefined) offered |= bits(SIZE_MAX);
     return offered;
+  }
+
+  /** As QEMU: a device without the modern interface wants its buffers laid out as they always were. */
+  override get deviceFeatures(): bigint {
+    const offered = super.deviceFeatures;
+    return this.modern || this.options.features !== undefined ? offered : offered & ~bits(ANY_LAYOUT);
   }
 
   get sectors(): number {
@@ -177,6 +185,12 @@ export class VirtioBlk extends VirtioDevice {
       this.writeback = data[WRITEBACK - offset] !== 0;
   }
 
+  /** A driver that cannot choose the cache's mode has it by whether it flushes (§5.2.5.1). */
+  override setStatus(value: number): void {
+    super.setStatus(value);
+    if (this.status & STATUS_DRIVER_OK && !this.has(CONFIG_WCE)) this.writeback = this.has(FLUSH);
+  }
+
   /** The disk has another size now: what QEMU's block_resize tells the driver. */
   resized(): void {
     this.notifyConfig();
@@ -188,15 +202,21 @@ export class VirtioBlk extends VirtioDevice {
   }
 
   protected serve(queue: Virtqueue): void {
-    do {
-      queue.ring?.setNotification(false);
-      for (let chain = this.take(queue); chain !== undefined; chain = this.take(queue)) {
-        this.merge(this.parse(queue, chain));
-      }
-      queue.ring?.setNotification(true);
-    } while (this.more(queue));
-    const last = this.inFlight.at(-1);
-    if (last) last.open = false;
+    const { ring } = queue;
+    if (ring === undefined) return;
+    try {
+      do {
+        ring.setNotification(false);
+        for (let chain = this.take(queue); chain !== undefined; chain = this.take(queue)) {
+          this.merge(this.parse(queue, chain));
+        }
+        ring.setNotification(true);
+      } while (!this.broken && ring.available());
+    } finally {
+      ring.setNotification(true);
+      const last = this.inFlight.at(-1);
+      if (last) last.open = false;
+    }
   }
 
   protected resetDevice(): void {
@@ -204,11 +224,6 @@ export class VirtioBlk extends VirtioDevice {
     this.inFlight = [];
     this.writeback = this.blk.writeCache ?? true;
     this.epoch++; // what is still to come belongs to the time before
-  }
-
-  /** Whether chains came while notifications were off. */
-  private more(queue: Virtqueue): boolean {
-    return queue.ring !== undefined && !this.broken && queue.ring.available();
   }
 
   private parse(queue: Virtqueue, chain: Chain): BlkRequest {
@@ -252,7 +267,7 @@ export class VirtioBlk extends VirtioDevice {
       if (epoch !== this.epoch) return;
       const group = this.inFlight.shift();
       if (this.inFlight.length > 0) this.scheduleFirst();
-      for (const request of group?.requests ?? []) if (!this.broken) this.finish(request);
+      for (const request of group?.requests ?? []) if (!this.broken) this.guard(() => this.finish(request));
     });
   }
 
@@ -278,8 +293,11 @@ export class VirtioBlk extends VirtioDevice {
       case T_DISCARD & ~T_OUT:
       case T_WRITE_ZEROES & ~T_OUT:
         return this.clear(request);
+      case T_SCSI:
+        // QEMU does none, but first counts the segments of one.
+        return request.chain.readable.length < 2 || request.chain.writable.length < 3 ? S_IOERR : S_UNSUPP;
       default:
-        return S_UNSUPP; // the legacy SCSI request among them
+        return S_UNSUPP;
     }
   }
 
@@ -313,7 +331,7 @@ export class VirtioBlk extends VirtioDevice {
     const zeroes = (request.type & ~T_BARRIER) >>> 0 === T_WRITE_ZEROES;
     // QEMU: one range only, and the type must say that it writes.
     if (!(request.type & T_OUT) || bytes > RANGE_BYTES) return S_UNSUPP;
-    if (bytes < RANGE_BYTES) return S_IOERR;
+    if (bytes < RANGE_BYTES) throw new VirtqueueError('a range that is too short');
     const view = new DataView(readSegments(this.transport.dma, request.readable, 0, RANGE_BYTES).buffer);
     const sector = view.getBigUint64(0, true);
     const count = view.getUint32(8, true);

@@ -21,7 +21,8 @@ export const STATUS_FAILED = 128;
 
 // ISR status (§4.1.4.5).
 export const ISR_QUEUE = 1;
-export const ISR_CONFIG = 2;
+/** QEMU sets the queue's bit too. */
+export const ISR_CONFIG = 3;
 
 export const NO_VECTOR = 0xffff;
 
@@ -111,7 +112,8 @@ export abstract class VirtioDevice implements PciDevice {
   get deviceFeatures(): bigint {
     const { options } = this;
     if (options.features !== undefined) return options.features;
-    let offered = this.typeFeatures | features.bits(features.BAD_FEATURE, features.NOTIFY_ON_EMPTY);
+    let offered =
+      this.typeFeatures | features.bits(features.BAD_FEATURE, features.NOTIFY_ON_EMPTY, features.ANY_LAYOUT);
     if (options.eventIndex ?? true) offered |= features.bits(features.EVENT_IDX);
     if (options.indirect ?? true) offered |= features.bits(features.INDIRECT_DESC);
     if (options.accessPlatform) offered |= features.bits(features.ACCESS_PLATFORM);
@@ -227,7 +229,8 @@ export abstract class VirtioDevice implements PciDevice {
     this.notifyConfig();
   }
 
-  private guard(work: () => void): void {
+  /** Does something that a driver's ring may make impossible. */
+  protected guard(work: () => void): void {
     try {
       work();
     } catch (error) {

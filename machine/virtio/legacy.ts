@@ -2,6 +2,7 @@
 
 import type { Registers, Width } from '../bus/space.ts';
 import type { VirtioDevice } from './device.ts';
+import { BAD_FEATURE, has } from './features.ts';
 import { readConfigAt } from './modern.ts';
 import type { VirtioPci } from './pci.ts';
 
@@ -39,7 +40,7 @@ export class LegacyRegisters implements Registers {
 
   read(offset: number, width: Width): number {
     const { device, pci } = this;
-    const queue = device.queues[pci.queueSelect];
+    const queue = pci.selectedQueue;
     if (offset >= this.configStart) return readConfigAt(device, offset - this.configStart, width);
     switch (offset) {
       case DEVICE_FEATURES:
@@ -49,7 +50,7 @@ export class LegacyRegisters implements Registers {
       case QUEUE_ADDRESS:
         return this.pages[pci.queueSelect] ?? 0;
       case QUEUE_SIZE:
-        return queue?.sizeMax ?? 0;
+        return queue.sizeMax;
       case QUEUE_SELECT:
         return pci.queueSelect;
       case STATUS:
@@ -59,7 +60,7 @@ export class LegacyRegisters implements Registers {
       case CONFIG_VECTOR:
         return device.configVector;
       case QUEUE_VECTOR:
-        return queue?.vector ?? 0xffff;
+        return queue.vector;
       default:
         return 0xffff_ffff;
     }
@@ -67,20 +68,21 @@ export class LegacyRegisters implements Registers {
 
   write(offset: number, width: Width, value: number): void {
     const { device, pci } = this;
-    const queue = device.queues[pci.queueSelect];
+    const queue = pci.selectedQueue;
     if (offset >= this.configStart) {
       pci.writeDeviceConfig(offset - this.configStart, width, value);
       return;
     }
     switch (offset) {
       case DRIVER_FEATURES:
-        device.setDriverFeatures(BigInt(value));
+        // A driver that accepts this bit looks at nothing, and is granted nothing.
+        device.setDriverFeatures(has(BigInt(value), BAD_FEATURE) ? 0n : BigInt(value));
         return;
       case QUEUE_ADDRESS:
         this.setAddress(value);
         return;
       case QUEUE_SELECT:
-        pci.queueSelect = value;
+        pci.selectQueue(value);
         return;
       case QUEUE_NOTIFY:
         pci.kick(value);
@@ -92,7 +94,7 @@ export class LegacyRegisters implements Registers {
         device.configVector = pci.usableVector(value);
         return;
       case QUEUE_VECTOR:
-        if (queue) queue.vector = pci.usableVector(value);
+        queue.vector = pci.usableVector(value);
     }
   }
 
@@ -102,13 +104,13 @@ export class LegacyRegisters implements Registers {
 
   /** §2.7.2: one block of memory; the used ring on the next page boundary. Address 0 resets the device. */
   private setAddress(page: number): void {
-    const queue = this.device.queues[this.pci.queueSelect];
+    const queue = this.pci.selectedQueue;
     if (page === 0) {
       this.device.reset();
       this.pci.resetDone();
       return;
     }
-    if (queue === undefined) return;
+    if (queue.size === 0) return;
     this.pages[this.pci.queueSelect] = page;
     const descriptors = page * 2 ** PAGE_SHIFT;
     const driver = descriptors + queue.size * DESCRIPTOR_BYTES;

@@ -31,21 +31,18 @@ export class CommonConfig implements Registers {
   private readonly device: VirtioDevice;
   private deviceFeatureSelect = 0;
   private driverFeatureSelect = 0;
-  private driverFeatures = [0, 0];
+  /** As written; a reset leaves them, in QEMU, though not what they mean. */
+  private readonly driverFeatures = [0, 0];
 
   constructor(pci: VirtioPci, device: VirtioDevice) {
     this.pci = pci;
     this.device = device;
   }
 
-  reset(): void {
-    this.driverFeatures = [0, 0];
-  }
-
   read(offset: number, _width: Width): number {
     const { device, pci } = this;
-    const queue = device.queues[pci.queueSelect];
-    if (offset >= QUEUE_ADDRESSES && offset < QUEUE_ADDRESSES_END) return this.readAddress(offset);
+    const queue = pci.selectedQueue;
+    if (isAddress(offset)) return this.readAddress(offset);
     switch (offset) {
       case DEVICE_FEATURE_SELECT:
         return this.deviceFeatureSelect;
@@ -66,11 +63,11 @@ export class CommonConfig implements Registers {
       case QUEUE_SELECT:
         return pci.queueSelect;
       case QUEUE_SIZE:
-        return queue?.size ?? 0;
+        return queue.size;
       case QUEUE_VECTOR:
-        return queue?.vector ?? 0xffff;
+        return queue.vector;
       case QUEUE_ENABLE:
-        return queue?.enabled ? 1 : 0;
+        return queue.enabled ? 1 : 0;
       case QUEUE_NOTIFY_OFFSET:
         return pci.notifyOffset(pci.queueSelect);
       default:
@@ -80,8 +77,8 @@ export class CommonConfig implements Registers {
 
   write(offset: number, _width: Width, value: number): void {
     const { device, pci } = this;
-    const queue = device.queues[pci.queueSelect];
-    if (offset >= QUEUE_ADDRESSES && offset < QUEUE_ADDRESSES_END) {
+    const queue = pci.selectedQueue;
+    if (isAddress(offset)) {
       this.writeAddress(offset, value);
       return;
     }
@@ -102,22 +99,22 @@ export class CommonConfig implements Registers {
         device.setStatus(value & 0xff);
         return;
       case QUEUE_SELECT:
-        pci.queueSelect = value;
+        pci.selectQueue(value);
         return;
       case QUEUE_SIZE:
         // QEMU: a queue is neither made nor unmade this way.
-        if (queue && value > 0 && value <= QUEUE_SIZE_MAX) queue.size = value;
+        if (queue.size > 0 && value > 0 && value <= QUEUE_SIZE_MAX) queue.size = value;
         return;
       case QUEUE_VECTOR:
-        if (queue) queue.vector = pci.usableVector(value);
+        queue.vector = pci.usableVector(value);
         return;
       case QUEUE_ENABLE:
         // §4.1.4.3.2: the driver writes nothing but 1; QEMU stops the device then.
         if (value !== 1) device.fail();
-        else if (queue) device.enableQueue(queue);
+        else device.enableQueue(queue);
         return;
       case QUEUE_RESET:
-        if (value === 1 && queue && device.has(RING_RESET)) device.resetQueue(queue);
+        if (value === 1 && device.has(RING_RESET)) device.resetQueue(queue);
     }
   }
 
@@ -129,27 +126,21 @@ export class CommonConfig implements Registers {
   }
 
   private readAddress(offset: number): number {
-    const address = this.addresses()?.[(offset - QUEUE_ADDRESSES) >> 3] ?? 0;
-    return offset & 4 ? Math.floor(address / 2 ** 32) : address % 2 ** 32;
+    return this.pci.selectedQueue.addressHalves[(offset - QUEUE_ADDRESSES) >> 2];
   }
 
   private writeAddress(offset: number, value: number): void {
-    const queue = this.device.queues[this.pci.queueSelect];
-    const addresses = this.addresses();
-    if (queue === undefined || addresses === undefined) return;
-    const which = (offset - QUEUE_ADDRESSES) >> 3;
-    const old = addresses[which];
-    const high = offset & 4 ? value : Math.floor(old / 2 ** 32);
-    const low = offset & 4 ? old % 2 ** 32 : value;
-    addresses[which] = high * 2 ** 32 + low;
-    const [descriptors, driver, device] = addresses;
+    const queue = this.pci.selectedQueue;
+    const halves = queue.addressHalves;
+    halves[(offset - QUEUE_ADDRESSES) >> 2] = value;
+    const [descriptors, driver, device] = [0, 2, 4].map((i) => halves[i + 1] * 2 ** 32 + halves[i]);
     queue.addresses = { descriptors, driver, device };
   }
+}
 
-  private addresses(): [number, number, number] | undefined {
-    const queue = this.device.queues[this.pci.queueSelect];
-    return queue && [queue.addresses.descriptors, queue.addresses.driver, queue.addresses.device];
-  }
+/** Two halves of 32 bits for each of the three (§4.1.3.1). */
+function isAddress(offset: number): boolean {
+  return offset >= QUEUE_ADDRESSES && offset < QUEUE_ADDRESSES_END && offset % 4 === 0;
 }
 
 /** The doorbells (§4.1.4.4). QEMU goes by the address, not by what is written. */

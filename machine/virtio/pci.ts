@@ -10,6 +10,7 @@ import type { Trace } from '../trace.ts';
 import { NO_VECTOR, type Transport, type VirtioDevice } from './device.ts';
 import { CONFIG_WITH_VECTORS, LegacyRegisters } from './legacy.ts';
 import { bytesOf, CommonConfig, DeviceConfig, Doorbells, IsrStatus, PortDoorbell } from './modern.ts';
+import { Virtqueue } from './queue.ts';
 
 export interface VirtioPciOptions {
   /** The legacy interface; by default there, but not behind a PCI Express port. QEMU's disable-legacy=off. */
@@ -77,9 +78,10 @@ export class VirtioPci extends PciFunction implements Transport {
   queueSelect = 0;
   /** Bytes between two doorbells. */
   readonly notifyMultiplier: number;
-  private readonly common: CommonConfig;
   private readonly legacyRegisters: LegacyRegisters | undefined;
   private configAccess = -1;
+  /** Queues that are not there, but whose registers a driver has selected: QEMU keeps what is written to them. */
+  private readonly phantoms = new Map<number, Virtqueue>();
 
   constructor(device: VirtioDevice, options: VirtioPciOptions, express = false) {
     const modern = options.modern ?? true;
@@ -89,7 +91,6 @@ export class VirtioPci extends PciFunction implements Transport {
     this.device = device;
     device.transport = this;
     this.notifyMultiplier = options.notifyMultiplier ?? (options.pagePerQueue ? BLOCK_BYTES : DOORBELL_BYTES);
-    this.common = new CommonConfig(this, device);
     this.config.bytes[config.INTERRUPT_PIN] = 1;
     if (legacy) this.config.set16(config.SUBSYSTEM_ID, device.deviceId);
     if (express && modern) this.addExpress();
@@ -114,6 +115,18 @@ export class VirtioPci extends PciFunction implements Transport {
   /** What a modern driver is offered. */
   get modernFeatures(): bigint {
     return this.device.deviceFeatures & ~this.device.legacyFeatures;
+  }
+
+  selectQueue(index: number): void {
+    if (index < QUEUES_MAX) this.queueSelect = index;
+  }
+
+  get selectedQueue(): Virtqueue {
+    const queue = this.device.queues[this.queueSelect] ?? this.phantoms.get(this.queueSelect);
+    if (queue !== undefined) return queue;
+    const phantom = new Virtqueue(this.queueSelect, 0);
+    this.phantoms.set(this.queueSelect, phantom);
+    return phantom;
   }
 
   /** §4.1.4.4: where a queue's doorbell is, in units of the multiplier. */
@@ -162,7 +175,7 @@ export class VirtioPci extends PciFunction implements Transport {
 
   resetDone(): void {
     this.queueSelect = 0;
-    this.common.reset();
+    this.phantoms.clear();
     this.legacyRegisters?.reset();
     this.msix?.reset();
     this.setIntx(false);
@@ -205,7 +218,7 @@ export class VirtioPci extends PciFunction implements Transport {
   private addModern(portDoorbell: boolean): void {
     const notifyBytes = Math.max(this.notifyMultiplier * QUEUES_MAX, BLOCK_BYTES);
     const blocks: { capability: StructureCapability; registers: Registers }[] = [
-      [TYPE_COMMON, 0, BLOCK_BYTES, this.common] as const,
+      [TYPE_COMMON, 0, BLOCK_BYTES, new CommonConfig(this, this.device)] as const,
       [TYPE_ISR, 1, BLOCK_BYTES, new IsrStatus(this)] as const,
       [TYPE_DEVICE, 2, BLOCK_BYTES, new DeviceConfig(this, this.device)] as const,
       [TYPE_NOTIFY, 3, notifyBytes, new Doorbells(this)] as const,

@@ -55,6 +55,8 @@ export class Virtqueue {
   /** What the driver has chosen. */
   size: number;
   addresses: RingAddresses = { descriptors: 0, driver: 0, device: 0 };
+  /** The same as the driver has written them: three times the lower and the upper half. */
+  readonly addressHalves = new Uint32Array(6);
   enabled = false;
   /** Entry of MSI-X. */
   vector = 0xffff;
@@ -70,6 +72,7 @@ export class Virtqueue {
   reset(): void {
     this.size = this.sizeMax;
     this.addresses = { descriptors: 0, driver: 0, device: 0 };
+    this.addressHalves.fill(0);
     this.enabled = false;
     this.vector = 0xffff;
     this.ring = undefined;

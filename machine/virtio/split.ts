@@ -150,6 +150,7 @@ export class SplitRing implements Ring {
     // §2.7.4.2: what the device reads comes before what it writes.
     if (!write && chain.writable.length > 0) throw new VirtqueueError('descriptors in the wrong order');
     if (bytes === 0) throw new VirtqueueError('a buffer of no bytes');
+    // QEMU reads zeroes from there, or writes nowhere; here a driver is to notice.
     if (!this.dma.reaches(address, bytes))
       throw new VirtqueueError(`a buffer of ${bytes} bytes at 0x${address.toString(16)}, outside RAM`);
     const segments: Segment[] = write ? chain.writable : chain.readable;
