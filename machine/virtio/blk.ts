@@ -150,7 +150,7 @@ export class VirtioBlk extends VirtioDevice {
     return this.blk.blockSize ?? SECTOR_BYTES;
   }
 
-  readConfig(): Uint8Array {
+  readConfig(): Uint8Array<ArrayBuffer> {
     const { blk, blockSize } = this;
     const view = new DataView(new ArrayBuffer(this.configBytes));
     const adjusted = (blk.segMaxAdjust ?? true) ? this.queues[0].sizeMax - 2 : 126;
@@ -180,9 +180,8 @@ export class VirtioBlk extends VirtioDevice {
   }
 
   /** Only the cache mode can be written (§5.2.5.1). */
-  override writeConfig(offset: number, data: Uint8Array): void {
-    if (offset <= WRITEBACK && offset + data.length > WRITEBACK)
-      this.writeback = data[WRITEBACK - offset] !== 0;
+  protected override writeConfig(config: Uint8Array): void {
+    this.writeback = config[WRITEBACK] !== 0;
   }
 
   /** A driver that cannot choose the cache's mode has it by whether it flushes (§5.2.5.1). */

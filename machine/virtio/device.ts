@@ -3,6 +3,7 @@
 // What the specification leaves open is done as QEMU 7.2's hw/virtio/virtio.c does.
 
 import { type Dma, DmaError } from '../bus/memory.ts';
+import { ones, readBytes, type Width, writeBytes } from '../bus/space.ts';
 import type { PciDevice } from '../pci/function.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
@@ -76,6 +77,7 @@ export abstract class VirtioDevice implements PciDevice {
   interrupts = 0;
   transport!: Transport;
   private pci: VirtioPci | undefined;
+  private shadow = new Uint8Array(0);
 
   constructor(queueCount: number, options: VirtioOptions) {
     this.options = options;
@@ -87,16 +89,32 @@ export abstract class VirtioDevice implements PciDevice {
     return this.pci;
   }
 
-  /** The configuration's bytes as they are now (§2.5). */
-  abstract readConfig(): Uint8Array;
+  /** The configuration's bytes as they are now (§2.5), for the caller to keep. */
+  abstract readConfig(): Uint8Array<ArrayBuffer>;
 
   /** §2.5: the generation of the configuration as the driver reads it. */
   readGeneration(): number {
     return this.generation;
   }
 
-  /** The driver writes the configuration; most fields ignore that. */
-  writeConfig(_offset: number, _data: Uint8Array): void {}
+  /** The driver has written something: all of the configuration, as it stands then. Most fields ignore that. */
+  protected writeConfig(_config: Uint8Array): void {}
+
+  /** A read by the driver. What lies behind the configuration's end reads as ones, as in QEMU. */
+  readConfigAt(offset: number, width: Width): number {
+    const config = this.readConfig();
+    if (offset + width > config.length) return ones(width);
+    this.shadow = config;
+    return readBytes(new DataView(this.shadow.buffer), offset, width);
+  }
+
+  /** A write: to QEMU's copy of what was last read or written, all of which then counts. */
+  writeConfigAt(offset: number, width: Width, value: number): void {
+    if (this.shadow.length === 0) this.shadow = new Uint8Array(this.readConfig().length);
+    if (offset + width > this.shadow.length) return;
+    writeBytes(new DataView(this.shadow.buffer), offset, width, value);
+    this.writeConfig(this.shadow);
+  }
 
   /** Takes what is available in a queue. */
   protected abstract serve(queue: Virtqueue): void;

@@ -3,7 +3,6 @@
 import type { Registers, Width } from '../bus/space.ts';
 import type { VirtioDevice } from './device.ts';
 import { BAD_FEATURE, has } from './features.ts';
-import { readConfigAt } from './modern.ts';
 import type { VirtioPci } from './pci.ts';
 
 const DEVICE_FEATURES = 0x00;
@@ -41,7 +40,7 @@ export class LegacyRegisters implements Registers {
   read(offset: number, width: Width): number {
     const { device, pci } = this;
     const queue = pci.selectedQueue;
-    if (offset >= this.configStart) return readConfigAt(device, offset - this.configStart, width);
+    if (offset >= this.configStart) return device.readConfigAt(offset - this.configStart, width);
     switch (offset) {
       case DEVICE_FEATURES:
         return Number(device.deviceFeatures & 0xffff_ffffn);
@@ -70,7 +69,7 @@ export class LegacyRegisters implements Registers {
     const { device, pci } = this;
     const queue = pci.selectedQueue;
     if (offset >= this.configStart) {
-      pci.writeDeviceConfig(offset - this.configStart, width, value);
+      device.writeConfigAt(offset - this.configStart, width, value);
       return;
     }
     switch (offset) {

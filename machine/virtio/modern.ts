@@ -1,7 +1,7 @@
 // The modern interface of virtio on PCI (virtio 1.2 §4.1.4): the common configuration, the doorbells, the ISR status
 // and the device's configuration, each a block of registers that a capability leads to.
 
-import { ones, type Registers, type Width, writeBytes } from '../bus/space.ts';
+import type { Registers, Width } from '../bus/space.ts';
 import type { VirtioDevice } from './device.ts';
 import { RING_RESET } from './features.ts';
 import type { VirtioPci } from './pci.ts';
@@ -192,37 +192,19 @@ export class IsrStatus implements Registers {
 }
 
 export class DeviceConfig implements Registers {
-  private readonly pci: VirtioPci;
   private readonly device: VirtioDevice;
 
-  constructor(pci: VirtioPci, device: VirtioDevice) {
-    this.pci = pci;
+  constructor(device: VirtioDevice) {
     this.device = device;
   }
 
   read(offset: number, width: Width): number {
-    return readConfigAt(this.device, offset, width);
+    return this.device.readConfigAt(offset, width);
   }
 
   write(offset: number, width: Width, value: number): void {
-    this.pci.writeDeviceConfig(offset, width, value);
+    this.device.writeConfigAt(offset, width, value);
   }
-}
-
-/** What lies behind the configuration's end reads as ones, as in QEMU. */
-export function readConfigAt(device: VirtioDevice, offset: number, width: Width): number {
-  const bytes = device.readConfig();
-  if (offset + width > bytes.length) return ones(width);
-  let value = 0;
-  for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[offset + i];
-  return value;
-}
-
-/** A value as it lies in memory. */
-export function bytesOf(width: Width, value: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(width));
-  writeBytes(view, 0, width, value);
-  return new Uint8Array(view.buffer);
 }
 
 function half(features: bigint, select: number): number {

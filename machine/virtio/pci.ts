@@ -9,7 +9,7 @@ import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
 import { NO_VECTOR, type Transport, type VirtioDevice } from './device.ts';
 import { CONFIG_WITH_VECTORS, LegacyRegisters } from './legacy.ts';
-import { bytesOf, CommonConfig, DeviceConfig, Doorbells, IsrStatus, PortDoorbell } from './modern.ts';
+import { CommonConfig, DeviceConfig, Doorbells, IsrStatus, PortDoorbell } from './modern.ts';
 import { Virtqueue } from './queue.ts';
 
 export interface VirtioPciOptions {
@@ -156,10 +156,6 @@ export class VirtioPci extends PciFunction implements Transport {
     return isr;
   }
 
-  writeDeviceConfig(offset: number, width: Width, value: number): void {
-    this.device.writeConfig(offset, bytesOf(width, value));
-  }
-
   interrupt(vector: number): void {
     if (this.msix?.enabled) {
       if (vector !== NO_VECTOR) this.msix.notify(vector);
@@ -220,7 +216,7 @@ export class VirtioPci extends PciFunction implements Transport {
     const blocks: { capability: StructureCapability; registers: Registers }[] = [
       [TYPE_COMMON, 0, BLOCK_BYTES, new CommonConfig(this, this.device)] as const,
       [TYPE_ISR, 1, BLOCK_BYTES, new IsrStatus(this)] as const,
-      [TYPE_DEVICE, 2, BLOCK_BYTES, new DeviceConfig(this, this.device)] as const,
+      [TYPE_DEVICE, 2, BLOCK_BYTES, new DeviceConfig(this.device)] as const,
       [TYPE_NOTIFY, 3, notifyBytes, new Doorbells(this)] as const,
     ].map(([type, index, bytes, registers]) => ({
       capability: {
