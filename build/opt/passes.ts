@@ -39,6 +39,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'recursion', run: (func, _, inliner) => inliner && unrollRecursion(func, inliner) },
   { name: 'fold', run: fold },
   { name: 'conditions', run: decideConditions },
+  { name: 'dce', run: removeDeadCode },
   { name: 'cfg', run: simplifyCfg },
   { name: 'bits', run: simplifyBits },
   { name: 'divide', run: expandDivisions },
@@ -47,7 +48,7 @@ export const PASSES: readonly Pass[] = [
   { name: 'licm', run: hoistInvariants },
   { name: 'fold-again', run: fold },
   { name: 'offsets', run: foldOffsets },
-  { name: 'dce', run: removeDeadCode },
+  { name: 'dce-again', run: removeDeadCode },
   { name: 'legalise', required: true, run: legalise },
 ];
 

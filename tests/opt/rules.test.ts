@@ -354,6 +354,30 @@ describe('dce', () => {
   });
 });
 
+it('a negation that its branch has taken in is no obstacle to threading', () => {
+  const lines = after(
+    `func "f" index=0 (i32, i32) -> (i32)
+    b0 depth=0 (v0: i32, v1: i32):
+      br v0 b1() b2()
+    b1 depth=0 ():
+      v2 = load.i32 v1 width=4
+      jump b3(v2)
+    b2 depth=0 ():
+      v3 = const.i32 0
+      jump b3(v3)
+    b3 depth=0 (v4: i32):
+      v5 = eqz.i32 v4
+      br v4 b4() b5()
+    b4 depth=0 ():
+      return v0
+    b5 depth=0 ():
+      return v1`,
+    removeDeadCode,
+    simplifyCfg,
+  );
+  expect(lines).toContain('br v2 b4() b5()');
+});
+
 describe('conditions', () => {
   const HEAD = 'func "f" index=0 (i32, i32, f64) -> (i32)';
 
