@@ -24,6 +24,7 @@ import { MODEL } from './kernel/transform.ts';
 import { WASM_PAGE_BYTES, type WasmImports, type WasmMemory, wasm } from './kernel/wasm.ts';
 import { addChipset, PIRQ_ISA, PIRQ_ROUTES } from './pci/chipset.ts';
 import { PciHost } from './pci/host.ts';
+import { randomOf } from './random.ts';
 import { Clock } from './time/clock.ts';
 import type { Trace } from './trace.ts';
 
@@ -46,6 +47,8 @@ export interface MachineOptions {
   x2apic?: boolean;
   /** The date at which the machine is switched on. */
   date?: Date;
+  /** Varies when interrupts are taken and how long requests take: other interleavings, each the same every time. */
+  seed?: number;
   /** Imports of the kernel's module besides `x86`. */
   imports?: WasmImports;
 }
@@ -105,12 +108,14 @@ export class Machine {
     this.type = options.machine ?? 'pc';
     const { clock, ports, memory, ram, type } = this;
     const trace = options.trace ?? {};
+    const random = options.seed === undefined ? undefined : randomOf(options.seed);
     this.pic = new Pic(ports);
     const lapic = new LocalApic(0, clock);
     this.cpu = new Cpu(lapic, this.pic, clock, trace, {
       step_ns: options.step_ns ?? STEP_NS,
       budget_steps: options.budget_steps ?? BUDGET_STEPS,
       tsc_khz: options.tsc_khz ?? TSC_KHZ,
+      random,
     });
     memory.map(LAPIC_ADDRESS, PAGE_BYTES, lapic);
     this.ioapic = new IoApic(memory, (_destination, vector, level) => lapic.request(vector, level));
@@ -123,7 +128,7 @@ export class Machine {
     this.fwcfg = new FwCfg(ports, new Dma('fw_cfg', ram, trace, messages));
     if (options.commandLine) this.fwcfg.addFile('opt/yaos/cmdline', options.commandLine);
     this.pci = new PciHost({
-      ...{ ports, memory, ram, clock, trace, messages },
+      ...{ ports, memory, ram, clock, trace, messages, random },
       ecam: type === 'q35',
       pirqRoute: PIRQ_ROUTES[type],
       pirqSink: (pirq, high) => this.setPirq(pirq, high),
@@ -238,7 +243,7 @@ export class Machine {
     if (error instanceof PageFault) {
       const code = (error.present ? 1 : 0) | (error.write ? 2 : 0);
       fault = { vector: PAGE_FAULT, error: code, kind: 0, address: error.address };
-    } else if (isTrap(error)) fault = faultOf(error.message);
+    } else if (isTrap(error)) fault = faultOf(error.message, this.ram.size);
     else return this.result('error', 1, error);
     return this.panic(fault, error, exports);
   }

@@ -4,6 +4,7 @@
 
 import type { Pic } from '../devices/pic.ts';
 import { BudgetError, MachineError } from '../error.ts';
+import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
 import type { LocalApic } from './lapic.ts';
@@ -26,7 +27,12 @@ export interface CpuOptions {
   /** Steps until a run is given up. */
   budget_steps: number;
   tsc_khz: number;
+  /** Has interrupts taken some steps late. */
+  random?: Random;
 }
+
+/** An interrupt is held back by fewer steps than this. */
+const HOLD_STEPS = 64;
 
 export class Cpu {
   readonly lapic: LocalApic;
@@ -41,6 +47,9 @@ export class Cpu {
   private readonly pic: Pic;
   private readonly trace: Trace;
   private readonly options: CpuOptions;
+  private interruptsTaken = 0;
+  /** The step from which a pending interrupt may be taken; undefined: none was pending. */
+  private heldUntil: number | undefined;
   private readonly msrs = new Map<number, bigint>();
 
   constructor(lapic: LocalApic, pic: Pic, clock: Clock, trace: Trace, options: CpuOptions) {
@@ -65,6 +74,7 @@ export class Cpu {
   /** Behind each intrinsic: takes what interrupts are due, one after the other. */
   deliver(): void {
     while (this.interruptsEnabled) {
+      if (this.options.random && this.held(this.options.random)) return;
       const vector = this.takeVector();
       if (vector < 0) return;
       this.trace.interrupt?.(this.lapic.id, vector);
@@ -82,6 +92,7 @@ export class Cpu {
       throw new MachineError('the machine sleeps for ever: CPU halted with interrupts off');
     const before = this.interruptsTaken;
     for (;;) {
+      this.heldUntil = 0; // who sleeps is woken at once
       this.deliver();
       if (this.interruptsTaken !== before) return;
       if (!this.clock.skipToNext())
@@ -114,13 +125,21 @@ export class Cpu {
     else this.msrs.set(msr, value);
   }
 
-  private interruptsTaken = 0;
+  private held(random: Random): boolean {
+    if (this.lapic.pending() < 0) {
+      this.heldUntil = undefined;
+      return false;
+    }
+    this.heldUntil ??= this.steps + random(HOLD_STEPS);
+    return this.steps < this.heldUntil;
+  }
 
   private takeVector(): number {
     let vector = this.lapic.pending();
     if (vector >= 0) this.lapic.accept(vector);
     else if (this.lapic.passesExternal) vector = this.pic.acknowledge();
     if (vector >= 0) this.interruptsTaken++;
+    this.heldUntil = undefined;
     return vector;
   }
 

@@ -15,6 +15,7 @@ const TRAPS: readonly [message: RegExp, kind: number, vector: number][] = [
   [/call stack/i, 10, 8],
 ];
 const TRAP_UNREACHABLE = 1;
+const TRAP_MEMORY = 5;
 export const PAGE_FAULT = 14;
 
 // Arguments of x86.table; each table's end is the next number.
@@ -49,10 +50,13 @@ export interface Fault {
   address: number;
 }
 
-/** The exception that a trap of WebAssembly is on the real machine. */
-export function faultOf(message: string): Fault {
+/**
+ * The exception that a trap of WebAssembly is on the real machine. V8 does not tell the address of an access out of bounds:
+ * `memoryEnd` is the first that it can be.
+ */
+export function faultOf(message: string, memoryEnd: number): Fault {
   const [, kind, vector] = TRAPS.find(([pattern]) => pattern.test(message)) ?? [/./, TRAP_UNREACHABLE, 6];
-  return { vector, error: 0, kind, address: 0 };
+  return { vector, error: 0, kind, address: kind === TRAP_MEMORY ? memoryEnd : 0 };
 }
 
 /** What there is above 4 GiB: the answers of x86.table and of the peek intrinsics. */

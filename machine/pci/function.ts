@@ -4,6 +4,7 @@ import type { Dma, MessageSink, Ram } from '../bus/memory.ts';
 import { Dma as DmaPort } from '../bus/memory.ts';
 import type { AddressSpace, Registers, Width } from '../bus/space.ts';
 import { MachineError } from '../error.ts';
+import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
 import type { PciBus } from './bus.ts';
@@ -17,6 +18,8 @@ export interface PciSystem {
   readonly clock: Clock;
   readonly trace: Trace;
   readonly messages: MessageSink;
+  /** There when the machine has a seed: for devices whose timing may vary. */
+  readonly random: Random | undefined;
   /** Decoders have changed: BARs, command registers, bridges' windows. */
   remap(): void;
   /** A function drives its interrupt pin. */

@@ -4,6 +4,7 @@
 import type { MessageSink, Ram } from '../bus/memory.ts';
 import { type AddressSpace, type Mapping, ones, type Registers } from '../bus/space.ts';
 import { MachineError } from '../error.ts';
+import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
 import { PciBridge, type Range } from './bridge.ts';
@@ -37,6 +38,7 @@ export interface HostOptions {
   clock: Clock;
   trace: Trace;
   messages: MessageSink;
+  random: Random | undefined;
   ecam: boolean;
   pirqRoute: PirqRoute;
   pirqSink: PirqSink;
@@ -50,6 +52,7 @@ export class PciHost implements PciSystem {
   readonly clock: Clock;
   readonly trace: Trace;
   readonly messages: MessageSink;
+  readonly random: Random | undefined;
   private readonly options: HostOptions;
   private readonly mappings: { space: AddressSpace; mapping: Mapping }[] = [];
   /** By line, who drives it. */
@@ -64,6 +67,7 @@ export class PciHost implements PciSystem {
     this.clock = options.clock;
     this.trace = options.trace;
     this.messages = options.messages;
+    this.random = options.random;
     this.root = new PciBus(32, false);
     const addressPort: Registers = {
       read: () => this.address,

@@ -260,9 +260,15 @@ export class VirtioBlk extends VirtioDevice {
     if (this.inFlight.length === 1) this.scheduleFirst();
   }
 
+  /** With a seed, from none to twice what it should be. */
+  private get latency_ns(): number {
+    const latency_ns = this.blk.latency_ns ?? LATENCY_NS;
+    return this.transport.random?.(2 * latency_ns + 1) ?? latency_ns;
+  }
+
   private scheduleFirst(): void {
     const epoch = this.epoch;
-    this.transport.clock.schedule(this.blk.latency_ns ?? LATENCY_NS, () => {
+    this.transport.clock.schedule(this.latency_ns, () => {
       if (epoch !== this.epoch) return;
       const group = this.inFlight.shift();
       if (this.inFlight.length > 0) this.scheduleFirst();

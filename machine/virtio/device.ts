@@ -5,6 +5,7 @@
 import { type Dma, DmaError } from '../bus/memory.ts';
 import { ones, readBytes, type Width, writeBytes } from '../bus/space.ts';
 import type { PciDevice } from '../pci/function.ts';
+import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
 import * as features from './features.ts';
@@ -33,6 +34,7 @@ export interface Transport {
   readonly dma: Dma;
   readonly clock: Clock;
   readonly trace: Trace;
+  readonly random: Random | undefined;
   /** Interrupts by the vector that the driver has chosen; the ISR status is already set. */
   interrupt(vector: number): void;
   /** The driver has set the status to 0, and the device is reset. */

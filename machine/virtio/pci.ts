@@ -5,6 +5,7 @@ import { type Registers, readBytes, type Width } from '../bus/space.ts';
 import * as config from '../pci/config.ts';
 import { PciFunction } from '../pci/function.ts';
 import { Msix } from '../pci/msix.ts';
+import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
 import { NO_VECTOR, type Transport, type VirtioDevice } from './device.ts';
@@ -106,6 +107,10 @@ export class VirtioPci extends PciFunction implements Transport {
 
   get clock(): Clock {
     return this.system.clock;
+  }
+
+  get random(): Random | undefined {
+    return this.system.random;
   }
 
   get trace(): Trace {

@@ -16,7 +16,7 @@ const trees: [string, string[]][] = [
   [
     'machine',
     [
-      ...['error.ts', 'trace.ts', 'time', 'bus', 'devices', 'cpu', 'pci', 'virtio', 'firmware'],
+      ...['error.ts', 'random.ts', 'trace.ts', 'time', 'bus', 'devices', 'cpu', 'pci', 'virtio', 'firmware'],
       ...['kernel', 'machine.ts', 'index.ts'],
     ],
   ],
