@@ -19,6 +19,7 @@ import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
 import * as fault from './jobs/fault.ts';
 import { readJob } from './jobs/read.ts';
+import { traceJob } from './jobs/trace.ts';
 import * as cmdline from './lib/cmdline.ts';
 import { EXIT_DONE, exit } from './lib/exit.ts';
 import { bare, log } from './lib/log.ts';
@@ -102,6 +103,7 @@ class MainProgram extends Program {
 
 function runJob(job: string): void {
   if (job === 'read') readJob();
+  else if (job === 'trace') traceJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

@@ -3,14 +3,36 @@
 export const SECTOR_BYTES: u32 = 512;
 const DISKS_MAX: u32 = 16;
 
+/** A request for whole blocks, to or from one piece of memory. */
+export class Transfer {
+  write: bool = false;
+  sector: u64 = 0;
+  count: u32 = 0;
+  buffer: u32 = 0;
+}
+
 export abstract class Disk {
   constructor(
     /** Driver and function, for the log. */
     public readonly name: string,
+    public readonly sectors: u64,
+    /** Sectors in a block, of which transfers are made. */
+    public readonly blockSectors: u32,
   ) {}
 
   /** Reads `count` sectors from `sector` on into `buffer`; false after a line that says what went wrong. */
   abstract read(sector: u64, count: u32, buffer: u32): bool;
+
+  /**
+   * Carries out the first `count` transfers of `list`, as many at once as there is room for, in an order that is the
+   * device's affair; false after lines that say what went wrong. One notification and one interrupt are enough for all
+   * that are carried out at once.
+   */
+  abstract transfer(list: StaticArray<Transfer>, count: u32): bool;
+
+  /** How often the device was notified so far, and has interrupted. */
+  abstract kicks(): u64;
+  abstract interrupts(): u64;
 
   /** Whether every interrupt and completion is logged. */
   abstract setTrace(on: bool): void;

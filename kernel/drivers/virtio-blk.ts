@@ -1,5 +1,6 @@
-// The virtio block device (virtio 1.2 §5.2): reads of any sectors into any memory, several requests in flight.
-// A request is a chain (§5.2.6): a header that the device reads, then data and a status byte that it writes.
+// The virtio block device (virtio 1.2 §5.2): reads of any sectors into any memory, reads and writes of blocks, several
+// requests in flight. A request is a chain (§5.2.6): a header that the device reads, data, and a status byte that it
+// writes.
 
 import { Activity, begin, finish } from '../lib/activity.ts';
 import { number } from '../lib/cmdline.ts';
@@ -12,17 +13,15 @@ import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
 import { SplitQueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
-import { addDisk, Disk, SECTOR_BYTES } from './disk.ts';
+import { addDisk, Disk, SECTOR_BYTES, Transfer } from './disk.ts';
 import { BlockConfig, UNDERSTOOD } from './virtio-blk-config.ts';
 import {
+  appendSectors,
   Completions,
   EXTRA_SEGMENTS,
   HEADER_BYTES,
   REQUEST_STRIDE,
   Request,
-  STATUS_IOERR,
-  STATUS_OK,
-  STATUS_UNSUPP,
 } from './virtio-blk-request.ts';
 
 const DEVICE_ID: u32 = 2; // §5.2.1
@@ -35,7 +34,9 @@ const WAIT_MS: u32 = 5000;
 const WAIT_MS_MAX: u32 = 3_600_000;
 
 class VirtioDisk extends Disk {
-  private readonly activity: ReadActivity = new ReadActivity();
+  private readonly activity: DiskActivity = new DiskActivity();
+  /** The part of a read that is submitted next. */
+  private readonly piece: Transfer = new Transfer();
   /** Most bytes in one request, and in one segment of it. */
   private readonly requestBytes: u32;
   private readonly segmentBytes: u32;
@@ -54,7 +55,7 @@ class VirtioDisk extends Disk {
     /** Room for whole blocks, where a block is more than a sector. */
     private readonly bounce: u32,
   ) {
-    super(device.name);
+    super(device.name, config.capacity, config.blockBytes / SECTOR_BYTES);
     // A device may promise more segments than its ring can hold.
     const segments = min(max(config.segMax, 1), queue.chainMax - EXTRA_SEGMENTS);
     const segmentBytes = min(max(config.sizeMax, 1), REQUEST_BYTES_MAX);
@@ -67,21 +68,44 @@ class VirtioDisk extends Disk {
     this.device.trace.wanted = on;
   }
 
-  /** One thread at a time. */
+  kicks(): u64 {
+    return this.queue.kicks;
+  }
+
+  interrupts(): u64 {
+    return this.device.trace.count;
+  }
+
+  // One thread at a time. What fails stays in charge: the panic that follows tells about it.
+
   read(sector: u64, count: u32, buffer: u32): bool {
-    if (sector + count < sector || sector + count > this.config.capacity) {
-      const line = log(this.name).text('cannot read ');
-      appendSectors(line, sector, count).decimal(': the capacity is ', this.config.capacity).end();
-      return false;
-    }
-    if (this.lost) return this.refuse('it still owes an answer');
-    if (this.requestBytes === 0) return this.refuse('a request cannot hold a block');
+    if (!this.admits(false, sector, count)) return false;
     this.activity.disk = this;
     begin(this.activity);
-    const mask = this.config.blockBytes / SECTOR_BYTES - 1;
-    const aligned = (((sector as u32) | count) & mask) === 0;
-    const good = aligned ? this.transfer(sector, count, buffer) : this.transferPart(sector, count, buffer);
-    if (good) finish(); // a failed read stays in charge: the panic that follows tells about it
+    const aligned = (((sector as u32) | count) & (this.blockSectors - 1)) === 0;
+    const good = aligned ? this.readBlocks(sector, count, buffer) : this.readParts(sector, count, buffer);
+    if (good) finish();
+    return good;
+  }
+
+  transfer(list: StaticArray<Transfer>, count: u32): bool {
+    for (let i: u32 = 0; i < count; i++) if (!this.admitsRequest(list[i])) return false;
+    this.activity.disk = this;
+    begin(this.activity);
+    let good: bool = true;
+    for (let at: u32 = 0; at < count && good; ) {
+      for (; at < count && this.submitted - this.finished < REQUESTS; at++) {
+        if (!this.submit(list[at])) break;
+      }
+      const flags = x86.irq_save();
+      this.queue.awaitAll();
+      x86.irq_restore(flags);
+      this.queue.kick();
+      do {
+        if (!this.finishOldest()) good = false;
+      } while (this.submitted !== this.finished && !this.lost);
+    }
+    if (good) finish();
     return good;
   }
 
@@ -89,26 +113,48 @@ class VirtioDisk extends Disk {
     const pending = this.submitted - this.finished;
     if (pending > 0) {
       const request = this.requests[this.finished % REQUESTS];
-      const line = log(this.name).text('reading ');
+      const line = log(this.name).text(request.write ? 'writing ' : 'reading ');
       appendSectors(line, request.sector, request.count).decimal(', requests in flight ', pending).end();
     }
     this.queue.dump(this.name);
     this.device.dump();
   }
 
-  private refuse(why: string): bool {
-    log(this.name).text('cannot read: ').text(why).end();
-    return false;
+  /** Whether sectors can be transferred at all; else a line says why not. */
+  private admits(write: bool, sector: u64, count: u32): bool {
+    const end = sector + count;
+    if (end < sector || end > this.sectors)
+      return refuse(this.cannot(write, sector, count).decimal('the capacity is ', this.sectors));
+    if (write && this.config.readOnly)
+      return refuse(this.cannot(write, sector, count).text('the device is read-only'));
+    if (this.lost) return refuse(this.cannot(write, sector, count).text('it still owes an answer'));
+    if (this.requestBytes > 0) return true;
+    return refuse(this.cannot(write, sector, count).text('a request cannot hold a block'));
+  }
+
+  /** Whether it can be a single request. */
+  private admitsRequest(what: Transfer): bool {
+    if (!this.admits(what.write, what.sector, what.count)) return false;
+    const aligned = (((what.sector as u32) | what.count) & (this.blockSectors - 1)) === 0;
+    if (aligned && what.count > 0 && what.count <= this.requestBytes / SECTOR_BYTES) return true;
+    const line = this.cannot(what.write, what.sector, what.count).text('a request is of whole blocks');
+    return refuse(line.decimal(', up to ', this.requestBytes).text(' bytes'));
+  }
+
+  private cannot(write: bool, sector: u64, count: u32): Line {
+    return appendSectors(log(this.name).text(write ? 'cannot write ' : 'cannot read '), sector, count).text(
+      ': ',
+    );
   }
 
   /** Reads the blocks that hold the sectors, and copies them from there: a request is of whole blocks. */
-  private transferPart(sector: u64, count: u32, buffer: u32): bool {
-    const blockSectors = this.config.blockBytes / SECTOR_BYTES;
+  private readParts(sector: u64, count: u32, buffer: u32): bool {
+    const blockSectors = this.blockSectors;
     while (count > 0) {
       const skipped = (sector as u32) & (blockSectors - 1);
       const wanted = min(skipped + count, REQUEST_BYTES_MAX / SECTOR_BYTES);
       const whole = (wanted + blockSectors - 1) & ~(blockSectors - 1);
-      if (!this.transfer(sector - skipped, whole, this.bounce)) return false;
+      if (!this.readBlocks(sector - skipped, whole, this.bounce)) return false;
       const got = wanted - skipped;
       memory.copy(buffer, this.bounce + skipped * SECTOR_BYTES, got * SECTOR_BYTES);
       sector += got;
@@ -119,16 +165,19 @@ class VirtioDisk extends Disk {
   }
 
   /** Keeps as many requests in flight as there is room for, and takes them back in order. */
-  private transfer(sector: u64, count: u32, buffer: u32): bool {
+  private readBlocks(sector: u64, count: u32, buffer: u32): bool {
+    const piece = this.piece;
+    piece.sector = sector;
+    piece.buffer = buffer;
     let left = count;
     let good: bool = true;
     while (left > 0 || this.submitted !== this.finished) {
       while (left > 0 && this.submitted - this.finished < REQUESTS) {
-        const sectors = min(left, this.requestBytes / SECTOR_BYTES);
-        if (!this.submit(sector, sectors, buffer)) break;
-        sector += sectors;
-        buffer += sectors * SECTOR_BYTES;
-        left -= sectors;
+        piece.count = min(left, this.requestBytes / SECTOR_BYTES);
+        if (!this.submit(piece)) break;
+        piece.sector += piece.count;
+        piece.buffer += piece.count * SECTOR_BYTES;
+        left -= piece.count;
       }
       this.queue.kick();
       if (this.finishOldest()) continue;
@@ -140,18 +189,18 @@ class VirtioDisk extends Disk {
   }
 
   /** False: the ring is full. */
-  private submit(sector: u64, count: u32, buffer: u32): bool {
+  private submit(what: Transfer): bool {
     const index = this.submitted % REQUESTS;
     const request = this.requests[index];
-    const bytes = count * SECTOR_BYTES;
+    const bytes = what.count * SECTOR_BYTES;
     const segments = (bytes + this.segmentBytes - 1) / this.segmentBytes;
     const flags = x86.irq_save(); // completions give descriptors back meanwhile
     const room = this.queue.begin(segments + EXTRA_SEGMENTS);
     if (room) {
-      request.prepare(sector, count);
+      request.prepare(what);
       this.queue.add(request.header, HEADER_BYTES, false);
       for (let at: u32 = 0; at < bytes; at += this.segmentBytes) {
-        this.queue.add(buffer + at, min(this.segmentBytes, bytes - at), true);
+        this.queue.add(what.buffer + at, min(this.segmentBytes, bytes - at), !what.write);
       }
       this.queue.add(request.status, 1, true);
       this.queue.submit(index);
@@ -176,7 +225,8 @@ class VirtioDisk extends Disk {
     }
     this.finished++;
     if (this.device.trace.wanted) this.logCompletion(request);
-    return this.check(request);
+    // §2.7.8.1: legacy devices are known to set the length wrongly.
+    return request.check(this.name, !this.device.legacy);
   }
 
   private logCompletion(request: Request): void {
@@ -193,30 +243,14 @@ class VirtioDisk extends Disk {
       .text(current.name)
       .end();
   }
-
-  private check(request: Request): bool {
-    const status = request.result;
-    // §5.2.6: the data and the status byte. §2.7.8: len counts every byte written, so a good read has written all.
-    // §2.7.8.1: legacy devices are known to set len wrongly.
-    const expected = request.count * SECTOR_BYTES + 1;
-    if (status === STATUS_OK && (this.device.legacy || request.written === expected)) return true;
-    const line = appendSectors(log(this.name).text('read of '), request.sector, request.count);
-    line.decimal(' failed: status ', status);
-    if (status === STATUS_IOERR) line.text(' (I/O error)');
-    else if (status === STATUS_UNSUPP) line.text(' (not supported)');
-    else if (status === STATUS_OK) line.decimal(', but ', request.written).decimal(' bytes of ', expected);
-    else line.text(' (unknown)');
-    line.end();
-    return false;
-  }
 }
 
-function appendSectors(line: Line, sector: u64, count: u32): Line {
-  if (count === 1) return line.decimal('sector ', sector);
-  return line.decimal('sectors ', sector).decimal(' to ', sector + count - 1);
+function refuse(line: Line): bool {
+  line.end();
+  return false;
 }
 
-class ReadActivity extends Activity {
+class DiskActivity extends Activity {
   disk: VirtioDisk | null = null;
 
   describe(): void {

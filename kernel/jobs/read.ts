@@ -2,11 +2,12 @@
 // re-armed after the first. The command line may ask for other sectors, sector=N count=N, and for more reads of them
 // before those two, repeat=N, which say nothing.
 
-import { firstDisk, SECTOR_BYTES } from '../drivers/disk.ts';
+import { SECTOR_BYTES } from '../drivers/disk.ts';
 import { number } from '../lib/cmdline.ts';
 import { hexdump } from '../lib/hexdump.ts';
 import { panic } from '../lib/panic.ts';
 import * as frames from '../mm/frames.ts';
+import { theDisk } from './disk.ts';
 
 const READS: u32 = 2;
 const COUNT_MAX: u32 = 2048;
@@ -15,11 +16,7 @@ const REPEAT_MAX: u32 = 1_000_000;
 const FILLING: u8 = 0x12;
 
 export function readJob(): void {
-  const disk = firstDisk();
-  if (disk === null) {
-    panic('no usable disk: its lines above say why, or attach one with -device virtio-blk-pci');
-    return;
-  }
+  const disk = theDisk();
   const sector = number('sector', 1, u32.MAX_VALUE);
   const count = number('count', 1, COUNT_MAX);
   const bytes = count * SECTOR_BYTES;

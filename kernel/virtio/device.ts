@@ -20,6 +20,7 @@ const LEGACY_QUEUE_SIZE_MAX: u32 = 32768; // §2.7
 
 /** What an interrupt found, kept for the log when a driver asks for it. */
 export class InterruptTrace {
+  count: u64 = 0;
   wanted: bool = false;
   vector: u32 = 0;
   status: u32 = 0;
@@ -37,6 +38,7 @@ class QueueInterrupt extends InterruptHandler {
 
   interrupt(vector: u32): void {
     const trace = this.trace;
+    trace.count++;
     if (trace.wanted) {
       // Not needed with MSI-X, where the vector tells the source (§4.1.5.3), and slow: only for the log.
       trace.vector = vector;

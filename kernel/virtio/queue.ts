@@ -39,6 +39,9 @@ export abstract class QueueUser {
 }
 
 export class SplitQueue {
+  /** How often the device was notified. */
+  kicks: u64 = 0;
+
   /** The device has done wrong, and how; the queue is not used any more then. */
   private broken: bool = false;
   private fault: string = '';
@@ -68,6 +71,8 @@ export class SplitQueue {
   private availableIndex: u16 = 0;
   private announced: u16 = 0;
   private lastUsed: u16 = 0;
+  /** The used entry that shall interrupt, counted as the used ring's idx is: used_event. */
+  private interruptAt: u16 = 0;
 
   constructor(
     public readonly index: u32,
@@ -159,7 +164,19 @@ export class SplitQueue {
     if (from === this.availableIndex) return;
     // §2.7.13.4.1: the index must be visible before the device's wish is read, or each waits for the other.
     x86.mfence();
-    if (this.wanted(from)) this.doorbell.write(NOTIFY, this.index);
+    if (!this.wanted(from)) return;
+    this.kicks++;
+    this.doorbell.write(NOTIFY, this.index);
+  }
+
+  /**
+   * One interrupt is enough, when all chains that were submitted have been used (§2.7.7); a device without EVENT_IDX
+   * can't be told. With interrupts off. What the device uses before it sees this interrupts at once, so nothing is missed.
+   */
+  awaitAll(): void {
+    if (!this.useEvents || this.availableIndex === this.lastUsed) return;
+    this.interruptAt = this.availableIndex - 1;
+    x86.store16(this.usedEvent(), this.interruptAt);
   }
 
   /** Takes what the device has used (§2.7.14), at an interrupt or with interrupts off. */
@@ -176,8 +193,9 @@ export class SplitQueue {
         if (!this.retire(x86.load32(entry), x86.load32(entry + 4))) return;
       }
       if (!this.useEvents) return;
-      // §2.7.10: the next entry shall interrupt; one that came before this was seen is taken now.
-      x86.store16(ring.available + ring.size * 2 + RING_ENTRIES, seen);
+      // §2.7.7: the next entry shall interrupt, or a later one; what came before this was seen is taken now.
+      if (((this.interruptAt - seen) as u16) >= CHAINS_MAX) this.interruptAt = seen;
+      x86.store16(ring.available + ring.size * 2 + RING_ENTRIES, this.interruptAt);
       x86.mfence();
       if (seen === (x86.load16(used + RING_INDEX) as u16)) return;
     }
@@ -185,7 +203,6 @@ export class SplitQueue {
 
   /** Logs the rings' state: for waits that took too long. */
   dump(name: string): void {
-    const events = this.ring.size * 2 + RING_ENTRIES;
     log(name)
       .decimal('queue ', this.index)
       .decimal(' of ', this.ring.size)
@@ -196,7 +213,7 @@ export class SplitQueue {
       .decimal(', free ', this.freeCount)
       .decimal(' of ', this.usable)
       .hex(', used flags ', x86.load16(this.ring.used + RING_FLAGS), 4)
-      .decimal(', used_event ', x86.load16(this.ring.available + events))
+      .decimal(', used_event ', x86.load16(this.usedEvent()))
       .decimal(', avail_event ', x86.load16(this.availableEvent()))
       .end();
   }
@@ -217,6 +234,10 @@ export class SplitQueue {
   private wanted(from: u16): bool {
     if (!this.useEvents) return (x86.load16(this.ring.used + RING_FLAGS) & USED_NO_NOTIFY) === 0;
     return passed(x86.load16(this.availableEvent()) as u16, from, this.availableIndex);
+  }
+
+  private usedEvent(): u32 {
+    return this.ring.available + this.ring.size * 2 + RING_ENTRIES;
   }
 
   private availableEvent(): u32 {

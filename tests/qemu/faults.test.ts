@@ -29,6 +29,17 @@ async function expectPanic(variables: Variables, direct: boolean, reason: RegExp
   return outcome;
 }
 
+/** A disk of 16 sectors, one of which cannot be read or written. */
+function badDisk(type: 'read' | 'write', sector: number): string {
+  const error = ['event=none', `iotype=${type}`, `sector=${sector}`, 'errno=5'];
+  return [
+    `-blockdev driver=file,filename=${bench.disk(16).path},node-name=file`,
+    '-blockdev driver=raw,file=file,node-name=raw',
+    `-blockdev driver=blkdebug,image=raw,node-name=bad,${error.map((e) => `inject-error.0.${e}`).join()}`,
+    '-device virtio-blk-pci,drive=bad,addr=4,rerror=report,werror=report',
+  ].join(' ');
+}
+
 describe.each(PATHS)('by %s', (_, direct) => {
   test('no disk', async () => {
     await expectPanic({ DISK: 'none' }, direct, /no usable disk/);
@@ -63,15 +74,18 @@ describe.each(PATHS)('by %s', (_, direct) => {
   });
 
   test('a read error', async () => {
-    const error =
-      'inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=1,inject-error.0.errno=5';
-    const QEMUEXTRA = [
-      `-blockdev driver=file,filename=${bench.disk().path},node-name=file`,
-      `-blockdev driver=raw,file=file,node-name=raw -blockdev driver=blkdebug,image=raw,node-name=bad,${error}`,
-      '-device virtio-blk-pci,drive=bad,addr=4,rerror=report',
-    ].join(' ');
-    const { lines } = await expectPanic({ DISK: 'none', QEMUEXTRA }, direct, /the disk cannot be read/);
+    const variables = { DISK: 'none', QEMUEXTRA: badDisk('read', 1) };
+    const { lines } = await expectPanic(variables, direct, /the disk cannot be read/);
     expect(lines.join('\n')).toMatch(/^virtio-blk .*: read of sector 1 failed: status 1 \(I\/O error\)$/m);
+  });
+
+  test('a write error', async () => {
+    const APPEND = 'job=trace writes=100 blocks=1 depth=1 requests=1000';
+    const variables = { DISK: 'none', QEMUEXTRA: badDisk('write', 7), APPEND };
+    const { lines } = await expectPanic(variables, direct, /the trace came to an end/);
+    const log = lines.join('\n');
+    expect(log).toMatch(/^virtio-blk .*: write of sector 7 failed: status 1 \(I\/O error\)$/m);
+    expect(log).toMatch(/^trace: failed in requests (\d+) to \1$/m);
   });
 
   test('16 MiB of RAM are enough', async () => {

@@ -14,19 +14,27 @@ import { SerialLog } from '../../build/qemu/serial.ts';
 
 export const SECTOR_BYTES = 512;
 const RUN_MS_MAX = 30_000;
-/** Sectors at the beginning that are random; the others are holes. */
+/** Sectors at the beginning that are random, unless the test says how many; the others are holes. */
 const RANDOM_SECTORS = 4;
-const EVENTS = ['virtio_set_status', 'virtio_queue_notify', 'virtio_notify', 'virtio_notify_irqfd'];
+const EVENTS = [
+  ...['virtio_set_status', 'virtio_queue_notify', 'virtio_notify', 'virtio_notify_irqfd'],
+  ...['virtio_blk_handle_read', 'virtio_blk_handle_write'],
+];
 
-export interface Outcome {
+export interface Outcome extends Events {
   status: number | null;
   lines: string[];
   stderr: string;
   /** What `yaos run` would say; null for success. */
   failure: string | null;
-  /** Of the disk, since its last reset. */
+}
+
+/** Of the disk, since its last reset. */
+interface Events {
   kicks: number;
   interrupts: number;
+  /** What the disk was asked for, in its order: `read 17+4` are sectors 17 to 20. */
+  requests: string[];
 }
 
 export interface Disk {
@@ -46,10 +54,10 @@ export class Workbench {
   }
 
   /** Random by the seed, which is in the file's name and so in what a failing test prints. */
-  disk(sectors = 2 + (this.random('size').readUInt16LE(0) % 4096)): Disk {
+  disk(sectors = 2 + (this.random('size').readUInt16LE(0) % 4096), random = RANDOM_SECTORS): Disk {
     const path = join(this.directory, `seed-${this.seed}-disk-${this.count++}.img`);
     const content = Buffer.concat(
-      Array.from({ length: RANDOM_SECTORS }, (_, i) => this.random(`${this.count} ${i}`)),
+      Array.from({ length: random }, (_, i) => this.random(`${this.count} ${i}`)),
     );
     const file = openSync(path, 'w');
     writeSync(file, content.subarray(0, sectors * SECTOR_BYTES));
@@ -78,7 +86,7 @@ export class Workbench {
   }
 }
 
-function runQemu(args: string[], timeout_ms: number): Promise<Omit<Outcome, 'kicks' | 'interrupts'>> {
+function runQemu(args: string[], timeout_ms: number): Promise<Omit<Outcome, keyof Events>> {
   return new Promise((resolve, reject) => {
     const qemu = spawn(QEMU, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const serial = new SerialLog();
@@ -106,13 +114,18 @@ function runQemu(args: string[], timeout_ms: number): Promise<Omit<Outcome, 'kic
 }
 
 /** The firmware may have used the disk before the kernel reset it. */
-function countEvents(trace: string): { kicks: number; interrupts: number } {
+function countEvents(trace: string): Events {
   const events = trace.split('\n').map((line) => line.replace(/^.*?(?=virtio_)/, ''));
   const reset = events.findLastIndex((event) => /^virtio_set_status .* val 0$/.test(event));
   const sinceReset = events.slice(reset + 1);
   const count = (...names: string[]) =>
     sinceReset.filter((e) => names.some((n) => e.startsWith(`${n} `))).length;
-  return { kicks: count('virtio_queue_notify'), interrupts: count('virtio_notify', 'virtio_notify_irqfd') };
+  const requests = sinceReset.flatMap((event) => {
+    const found = /^virtio_blk_handle_(read|write) .* sector (\d+) nsectors (\d+)$/.exec(event);
+    return found ? [`${found[1]} ${found[2]}+${found[3]}`] : [];
+  });
+  const kicks = count('virtio_queue_notify');
+  return { kicks, interrupts: count('virtio_notify', 'virtio_notify_irqfd'), requests };
 }
 
 /** What the contract wants of a dump, made of what the host wrote. */
