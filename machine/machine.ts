@@ -49,6 +49,8 @@ export interface MachineOptions {
   date?: Date;
   /** Varies when interrupts are taken and how long requests take: other interleavings, each the same every time. */
   seed?: number;
+  /** A machine that has run and is not needed any more: its RAM is cleared and used again, which saves half of a run. */
+  reuse?: Machine;
   /** Imports of the kernel's module besides `x86`. */
   imports?: WasmImports;
 }
@@ -99,6 +101,7 @@ export class Machine {
   native: Native | undefined;
   private readonly type: 'pc' | 'q35';
   private readonly limit = { bytes: Number.POSITIVE_INFINITY };
+  private wasmMemory: WasmMemory | undefined;
   private threads: Threads | undefined;
 
   private firmwareRan = false;
@@ -178,7 +181,8 @@ export class Machine {
     const imports: WasmImports = { ...this.options.imports, x86 };
     let memory: WasmMemory | undefined;
     if (kernel.memoryPages !== undefined) {
-      memory = new wasm.Memory({ initial: pages });
+      memory = this.options.reuse?.takeMemory(pages) ?? new wasm.Memory({ initial: pages });
+      this.wasmMemory = memory;
       this.ram.use(memory.buffer);
       imports[MODEL] = { memory, ...modelImports(this.ram, kernel.memoryPages, this.limit) };
     }
@@ -191,6 +195,15 @@ export class Machine {
     this.cpu.handler = (exports.interrupt as ((vector: number) => void) | undefined) ?? (() => {});
     this.threads = new Threads(memory.buffer, exports);
     return exports;
+  }
+
+  /** Gives its memory away, if it is of this size. */
+  private takeMemory(pages: number): WasmMemory | undefined {
+    const memory = this.wasmMemory;
+    if (memory?.buffer.byteLength !== pages * WASM_PAGE_BYTES) return undefined;
+    this.wasmMemory = undefined;
+    new Uint8Array(memory.buffer).fill(0);
+    return memory;
   }
 
   private surroundings(): Surroundings {

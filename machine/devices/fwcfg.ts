@@ -22,6 +22,8 @@ const CONTROL_WRITE = 16;
 const ENTRY_BYTES = 64;
 const NAME_BYTES = 56;
 
+const encoder = new TextEncoder();
+
 export class FwCfg {
   private readonly dma: Dma;
   private readonly items = new Map<number, Uint8Array>();
@@ -107,7 +109,7 @@ export class FwCfg {
 }
 
 function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+  return encoder.encode(text);
 }
 
 /** All of it is big-endian. */

@@ -60,12 +60,12 @@ export function writeAcpi(ram: DataView, options: AcpiOptions): void {
 function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + body.length);
   const view = new DataView(bytes.buffer);
-  bytes.set(new TextEncoder().encode(signature), 0);
+  bytes.set(ascii(signature), 0);
   view.setUint32(4, bytes.length, true);
   bytes[8] = revision;
-  bytes.set(new TextEncoder().encode('BOCHS BXPC    '), 10);
+  bytes.set(ascii('BOCHS BXPC    '), 10);
   view.setUint32(24, 1, true);
-  bytes.set(new TextEncoder().encode('BXPC'), 28);
+  bytes.set(ascii('BXPC'), 28);
   view.setUint32(32, 1, true);
   bytes.set(body, HEADER_BYTES);
   bytes[9] = checksum(bytes);
@@ -121,8 +121,8 @@ function mcfg(): Uint8Array {
 
 function writeRsdp(ram: DataView, rsdt: number): void {
   const rsdp = new Uint8Array(20);
-  rsdp.set(new TextEncoder().encode('RSD PTR '), 0);
-  rsdp.set(new TextEncoder().encode('BOCHS '), 9);
+  rsdp.set(ascii('RSD PTR '), 0);
+  rsdp.set(ascii('BOCHS '), 9);
   new DataView(rsdp.buffer).setUint32(16, rsdt, true);
   rsdp[8] = checksum(rsdp);
   new Uint8Array(ram.buffer).set(rsdp, RSDP_ADDRESS);
@@ -134,4 +134,8 @@ function checksum(bytes: Uint8Array): number {
 
 function word(value: number): number[] {
   return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
+}
+
+function ascii(text: string): number[] {
+  return Array.from(text, (character) => character.charCodeAt(0));
 }

@@ -22,6 +22,16 @@ describe('a run', () => {
     expect(boot('', { seed: 1 }).time_ns).not.toBe(boot('', { seed: 2 }).time_ns);
   });
 
+  test('is the same in RAM that was used before', () => {
+    const first = new Machine({ memory_mib: 16 });
+    first.pci.add(new VirtioBlk(disk), { slot: 4 });
+    const expected = first.run(kernel);
+    const second = new Machine({ memory_mib: 16, reuse: first });
+    second.pci.add(new VirtioBlk(disk), { slot: 4 });
+    expect({ ...second.run(kernel) }).toEqual({ ...expected });
+    expect(second.ram.bytes.buffer).toBe(first.ram.bytes.buffer);
+  });
+
   test('reads the right bytes under many seeds', () => {
     const expected = boot('sector=3 count=2').lines.filter((line) => line.startsWith('~'));
     for (let seed = 1; seed <= 40; seed++) {
