@@ -6,10 +6,8 @@ import { basename } from 'node:path';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
 import { readSourceMap } from './object/sourcemap.ts';
-import { PASSES } from './opt/passes.ts';
-import { type TranslateOptions, type Translation, translate } from './translate.ts';
+import { OPTIONAL_PASSES, type TranslateOptions, type Translation, translate } from './translate.ts';
 import { WasmError } from './wasm/module.ts';
-import { BLOCK_PASSES } from './x64/arrange.ts';
 
 /** What C or C++ does not allow as a structure's name, or the runtime's header has taken. */
 const RESERVED = new RegExp(
@@ -91,11 +89,12 @@ export function translatorOptions(
 }
 
 function parsePasses(command: string, lists: readonly string[]): Set<string> {
-  const known = new Set([...PASSES.filter((p) => !p.required), ...BLOCK_PASSES].map((p) => p.name));
   const names = lists.flatMap((list) => list.split(','));
   for (const name of names) {
-    if (known.has(name)) continue;
-    throw new UserError(`yaos ${command}: --disable-pass ${name}: choose among ${[...known].join(', ')}`);
+    if (OPTIONAL_PASSES.includes(name)) continue;
+    throw new UserError(
+      `yaos ${command}: --disable-pass ${name}: choose among ${OPTIONAL_PASSES.join(', ')}`,
+    );
   }
   return new Set(names);
 }

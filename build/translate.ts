@@ -17,11 +17,11 @@ import type { SourceMap } from './object/sourcemap.ts';
 import { writeTables } from './object/tables.ts';
 import { addTrampolines, admitsForeign, crossingKey } from './object/trampolines.ts';
 import { typeIds } from './object/type-ids.ts';
-import { improve, lower, type OptimiseOptions } from './opt/passes.ts';
+import { improve, lower, type OptimiseOptions, PASSES } from './opt/passes.ts';
 import { WasmError, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
-import { arrange } from './x64/arrange.ts';
+import { arrange, BLOCK_PASSES } from './x64/arrange.ts';
 import { emit } from './x64/emit.ts';
 import { INTRINSICS, isIntrinsic } from './x64/intrinsics.ts';
 import { CALLEE_SAVED, R15, type RegEnv, type RegSet, RSP } from './x64/mir.ts';
@@ -30,11 +30,16 @@ import { allocate } from './x64/regalloc/index.ts';
 import { select } from './x64/select.ts';
 import type { Target } from './x64/selector.ts';
 
+/** Names of the passes that can be left out, in the order of the stages. */
+export const OPTIONAL_PASSES: readonly string[] = [...PASSES.filter((p) => !p.required), ...BLOCK_PASSES].map(
+  ({ name }) => name,
+);
+
 export interface TranslateOptions {
   memory: 'fixed' | 'register';
   /** The module's source map, for the line table. */
   sourceMap?: SourceMap;
-  /** Passes to leave out, by name. */
+  /** Those of OPTIONAL_PASSES to leave out. */
   disabledPasses?: ReadonlySet<string>;
   /** Verify the IR between passes and every register allocation. */
   verify?: boolean;

@@ -4,8 +4,8 @@
 import { join } from 'node:path';
 import { UserError } from '../error.ts';
 import { makeExe } from '../host/exe.ts';
-import { PASSES } from '../opt/passes.ts';
 import { out } from '../paths.ts';
+import { OPTIONAL_PASSES } from '../translate.ts';
 import { makeModule } from './modules.ts';
 import { compileOurs } from './peers.ts';
 import type { BenchProgram } from './programs.ts';
@@ -20,7 +20,7 @@ interface Change {
 }
 
 export async function measureAblation(programs: readonly BenchProgram[]): Promise<void> {
-  const passes = PASSES.filter((p) => !p.required).map((p) => p.name);
+  const passes = OPTIONAL_PASSES;
   const rows = [['time, size', ...passes.map((name) => `-${name}`)]];
   const measured: Map<string, Change>[] = [];
   for (const program of programs) {
@@ -42,7 +42,7 @@ export async function measureAblation(programs: readonly BenchProgram[]): Promis
   );
 }
 
-async function measure(program: BenchProgram, passes: string[]): Promise<Map<string, Change>> {
+async function measure(program: BenchProgram, passes: readonly string[]): Promise<Map<string, Change>> {
   const directory = join(out, 'bench', program.name);
   const module = await makeModule(program);
   const commands = new Map<string, string[]>();

@@ -4,8 +4,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { OPTIONAL_PASSES } from '../../build/translate.ts';
 import { wat } from '../wasm/wat.ts';
-import { execute, OPTIONAL_PASSES, prepare } from './execute.ts';
+import { execute, prepare } from './execute.ts';
 import { CASES } from './fuzz.ts';
 
 const names = readdirSync(CASES).filter((name) => name.endsWith('.wat'));

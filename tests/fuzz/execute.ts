@@ -4,7 +4,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { makeExe } from '../../build/host/exe.ts';
-import { PASSES } from '../../build/opt/passes.ts';
 import { decode } from '../../build/wasm/decode.ts';
 import type { FuncType } from '../../build/wasm/module.ts';
 import { linkFixed } from '../translator/fixed.ts';
@@ -15,9 +14,6 @@ import { DEVICE, Device } from './device.ts';
 
 const ROUNDS = 4;
 const TIME_MS_MAX = 20_000;
-
-/** The passes that can be left out. */
-export const OPTIONAL_PASSES: readonly string[] = PASSES.filter((p) => !p.required).map((p) => p.name);
 
 export interface Failure {
   /** The translator threw, the program ended, or an answer is wrong. */

@@ -3,9 +3,10 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { OPTIONAL_PASSES } from '../../build/translate.ts';
 import { engine } from '../translator/engine.ts';
 import { wat } from '../wasm/wat.ts';
-import { execute, type Failure, OPTIONAL_PASSES, prepare } from './execute.ts';
+import { execute, type Failure, prepare } from './execute.ts';
 import { BATCH, generate } from './generate.ts';
 import { type Fails, reduce } from './reduce.ts';
 import { flat, type Node, parse, pretty } from './text.ts';
