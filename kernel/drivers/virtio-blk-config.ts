@@ -69,6 +69,8 @@ const IO_BLOCKS_OPTIMAL: Register = LONG | 0x1c;
 const WRITEBACK: Register = BYTE | 0x20;
 
 const READS_MAX: u32 = 16;
+/** Of a request, and so of a block. */
+export const REQUEST_BYTES_MAX: u32 = 0x1_0000;
 
 export class BlockConfig {
   /** In sectors of 512 bytes, whatever the block size is. */
@@ -90,19 +92,19 @@ export class BlockConfig {
 
   constructor(private readonly device: VirtioDevice) {}
 
-  /** Reads it all as one consistent state; false if the device has none, never settles, or has impossible blocks. */
-  read(): bool {
+  /** Reads it all as one consistent state; empty, or what is wrong. */
+  read(): string {
     const window = this.device.config();
-    if (window === null || !window.has(CAPACITY_HIGH)) return false;
+    if (window === null || !window.has(CAPACITY_HIGH)) return 'has no configuration, or too short a one';
     for (let reads: u32 = 0; reads < READS_MAX; reads++) {
       // §2.5.1: a field wider than 32 bits, or several fields, are of one state if the generation has not moved;
       // §2.5.4: for a legacy device, if two reads agree.
       const generation = this.device.configGeneration();
       this.readFields(window);
       const capacity = readCapacity(window);
-      if (this.device.configGeneration() === generation && capacity === this.capacity) return this.sound();
+      if (this.device.configGeneration() === generation && capacity === this.capacity) return this.problem();
     }
-    return false;
+    return 'has a configuration that changes at each read';
   }
 
   /** Appends the facts and the features by name. */
@@ -150,9 +152,10 @@ export class BlockConfig {
     if (this.exists(window, CONFIG_WCE, WRITEBACK)) this.writeback = window.read(WRITEBACK) !== 0;
   }
 
-  /** Blocks are of 512 bytes times a power of two. */
-  private sound(): bool {
-    return this.blockBytes >= 512 && (this.blockBytes & (this.blockBytes - 1)) === 0;
+  private problem(): string {
+    if (this.blockBytes < 512 || this.blockBytes & (this.blockBytes - 1))
+      return 'has a configuration with blocks that are not of 512 bytes times a power of two';
+    return this.blockBytes > REQUEST_BYTES_MAX ? 'has blocks of more than 64 KiB' : '';
   }
 
   private exists(window: Window, feature: u32, last: Register): bool {

@@ -14,7 +14,7 @@ import { VirtioDriver } from '../virtio/driver.ts';
 import { SplitQueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
 import { addDisk, Disk, SECTOR_BYTES, Transfer } from './disk.ts';
-import { BlockConfig, UNDERSTOOD } from './virtio-blk-config.ts';
+import { BlockConfig, REQUEST_BYTES_MAX, UNDERSTOOD } from './virtio-blk-config.ts';
 import {
   appendSectors,
   Completions,
@@ -28,7 +28,6 @@ const DEVICE_ID: u32 = 2; // §5.2.1
 const REQUEST_QUEUE: u32 = 0; // §5.2.2
 
 const REQUESTS: u32 = 32;
-const REQUEST_BYTES_MAX: u32 = 0x1_0000; // and of a block
 
 const WAIT_MS: u32 = 5000;
 const WAIT_MS_MAX: u32 = 3_600_000;
@@ -215,8 +214,7 @@ class VirtioDisk extends Disk {
     const request = this.requests[this.finished % REQUESTS];
     if (!request.done.wait(clock.after(this.waitMs))) {
       this.lost = true;
-      const line = appendSectors(log(this.name), request.sector, request.count);
-      line.decimal(': no answer in ', this.waitMs).text(' ms').end();
+      this.logSilence(request);
       return false;
     }
     if (this.queue.reportFault(this.name)) {
@@ -227,6 +225,17 @@ class VirtioDisk extends Disk {
     if (this.device.trace.wanted) this.logCompletion(request);
     // §2.7.8.1: legacy devices are known to set the length wrongly.
     return request.check(this.name, !this.device.legacy);
+  }
+
+  /** Whether the answer is there and only its interrupt is not. */
+  private logSilence(request: Request): void {
+    const flags = x86.irq_save();
+    this.queue.collect();
+    x86.irq_restore(flags);
+    const answered = request.done.wait(0);
+    const line = appendSectors(log(this.name), request.sector, request.count);
+    const what = answered ? ': an answer, but no interrupt in ' : ': no answer in ';
+    line.decimal(what, this.waitMs).text(' ms').end();
   }
 
   private logCompletion(request: Request): void {
@@ -266,9 +275,9 @@ export class VirtioBlkDriver extends VirtioDriver {
   attach(device: VirtioDevice): bool {
     if (!device.negotiate(UNDERSTOOD)) return false;
     const config = new BlockConfig(device);
-    if (!config.read()) return device.fail('has no sound configuration');
+    const problem = config.read();
+    if (problem.length > 0) return device.fail(problem);
     const blockBytes = config.blockBytes;
-    if (blockBytes > REQUEST_BYTES_MAX) return device.fail('has blocks of more than 64 KiB');
     const memory = frames.allocate(REQUESTS * REQUEST_STRIDE);
     const requests = new StaticArray<Request>(REQUESTS);
     for (let i: u32 = 0; i < REQUESTS; i++) requests[i] = new Request(memory + i * REQUEST_STRIDE);

@@ -11,6 +11,7 @@ const ID: u32 = 0x20;
 const TASK_PRIORITY: u32 = 0x80;
 const END_OF_INTERRUPT: u32 = 0xb0;
 const SPURIOUS_VECTOR: u32 = 0xf0;
+const IN_SERVICE: u32 = 0x100; // 8 registers of 32 bits, 16 bytes apart
 const LVT_TIMER: u32 = 0x320;
 const LVT_LINT0: u32 = 0x350;
 const LVT_LINT1: u32 = 0x360;
@@ -75,6 +76,11 @@ export function init(spuriousVector: u32): void {
 /** This CPU's APIC ID. */
 export function id(): u32 {
   return x2apic ? read(ID) : read(ID) >> 24;
+}
+
+/** §10.8.4: whether the vector was delivered by this APIC and waits for its end. */
+export function inService(vector: u32): bool {
+  return ((read(IN_SERVICE + (vector >> 5) * 16) >> (vector & 31)) & 1) !== 0;
 }
 
 /** §10.8.5. */

@@ -39,8 +39,9 @@ export function interrupt(vector: u32): void {
     handler.interrupt(vector);
   } else {
     strayCount++;
-    // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI; the PICs' vectors never reach the APIC.
-    if (vector < FIRST_FREE || vector === SPURIOUS) return;
+    // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI, nor does one of the PICs. But a device can
+    // send a message of any vector: without an EOI, that of 255 would hold back all others for good.
+    if ((vector < FIRST_FREE || vector === SPURIOUS) && !lapic.inService(vector)) return;
   }
   lapic.endOfInterrupt();
 }

@@ -5,7 +5,7 @@ import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
 import { FRAMES_NEEDED_BYTES, HEAP_END, MIB, PAGE, RAM_MAPPED_END, STATIC_START } from './layout.ts';
-import { MAP_DONE, MAP_WRITABLE, mapProblem } from './map.ts';
+import { keepForRam, MAP_DONE, MAP_WRITABLE, mapProblem } from './map.ts';
 import { Regions } from './regions.ts';
 
 const LOW_4_GIB: u64 = 0x1_0000_0000;
@@ -15,6 +15,7 @@ const free = new Regions();
 
 /** Maps all RAM below 4 GiB and makes it available; `source` is who told it. */
 export function init(ram: Regions, source: string): void {
+  keepForRam(ram);
   let usable: u64 = 0;
   let high: u64 = 0;
   let sufficient: bool = false;

@@ -19,6 +19,10 @@ export const HEAP_END: u32 = 0xa0_0000;
 /** asm/ has mapped RAM from the image's end up to here; the rest is mapped from the boot loader's memory map. */
 export const RAM_MAPPED_END: u32 = 0x100_0000;
 
+/** I/O APICs and local APICs (Intel SDM 3A §10.4.1), in front of whatever else says to be there. */
+export const APICS_START: u32 = 0xfec0_0000;
+export const APICS_END: u32 = 0xfef0_0000;
+
 /** Device registers that lie higher appear here, in place of the firmware's flash, which nobody needs. */
 export const WINDOWS_START: u32 = 0xff00_0000;
 export const WINDOWS_END: u32 = 0xffff_f000;

@@ -3,7 +3,18 @@
 
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
-import { LOW_RAM_END, LOW_RAM_START, PAGE, RAM_MAPPED_END, WINDOWS_END, WINDOWS_START } from './layout.ts';
+import {
+  APICS_END,
+  APICS_START,
+  LOW_RAM_END,
+  LOW_RAM_START,
+  MIB,
+  PAGE,
+  RAM_MAPPED_END,
+  WINDOWS_END,
+  WINDOWS_START,
+} from './layout.ts';
+import { Regions } from './regions.ts';
 
 // Flags and results of x86.map (docs/abi.md §7).
 export const MAP_WRITABLE: u32 = 1;
@@ -15,10 +26,23 @@ const MAP_FORBIDDEN: u32 = 2;
 const PAGE_MASK: u32 = PAGE - 1;
 
 let windowNext: u32 = WINDOWS_START;
+/** RAM as the boot loader has told it; and its end below 4 GiB, with what the firmware keeps there. */
+let ram: Regions | null = null;
+let lowRamEnd: u64 = 0;
 
 export function mapProblem(result: u32): string {
-  if (result === MAP_UNALIGNED) return 'it is not of whole pages';
+  if (result === MAP_UNALIGNED) return 'it is beyond what the CPU can address';
   return result === MAP_FORBIDDEN ? 'it overlaps the kernel' : 'there are no page tables left';
+}
+
+/** From now on no device's registers are looked for in RAM. */
+export function keepForRam(regions: Regions): void {
+  ram = regions;
+  for (let i: u32 = 0; i < regions.count; i++) {
+    const region = regions.at(i);
+    if (region.start <= u32.MAX_VALUE)
+      lowRamEnd = max(lowRamEnd, (region.end + MIB - 1) & ~((MIB - 1) as u64));
+  }
 }
 
 /** Makes firmware's memory at a physical address readable there; false if it is out of reach. */
@@ -40,6 +64,7 @@ function mappedAtEntry(address: u32, end: u64): bool {
  * address, 0 (after a line) if that cannot be.
  */
 export function mapDevice(address: u64, bytes: u32): u32 {
+  if (overlapsRam(address, address + bytes)) return refuse(address, bytes, 'there is RAM');
   const offset = (address as u32) & PAGE_MASK;
   const start = address - offset;
   const length = (offset + bytes + PAGE_MASK) & ~PAGE_MASK;
@@ -53,6 +78,25 @@ export function mapDevice(address: u64, bytes: u32): u32 {
   if (result !== MAP_DONE) return refuse(address, bytes, mapProblem(result));
   if (virt === windowNext) windowNext += length;
   return virt + offset;
+}
+
+/** As mapDevice, for what a device says: it may not be where the APICs are either. */
+export function mapBar(address: u64, bytes: u32): u32 {
+  if (address < APICS_END && address + bytes > APICS_START)
+    return refuse(address, bytes, 'the APICs are there');
+  return mapDevice(address, bytes);
+}
+
+/** Firmware and devices may say that registers are where they cannot be: what is written there would hit memory. */
+function overlapsRam(start: u64, end: u64): bool {
+  if (start < lowRamEnd || end < start) return true;
+  const regions = ram;
+  if (regions === null) return false;
+  for (let i: u32 = 0; i < regions.count; i++) {
+    const region = regions.at(i);
+    if (start < region.end && end > region.start) return true;
+  }
+  return false;
 }
 
 function refuse(address: u64, bytes: u32, why: string): u32 {

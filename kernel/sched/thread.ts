@@ -41,17 +41,25 @@ let threadCount: u32 = 0;
 export let current: Thread = create('idle', null);
 
 let timerVector: u32 = 0;
-/** What the timer is set to. */
+/** What the timer is set to, and when that was done. */
 let timerDeadline: u64 = NEVER;
+let timerSet: u64 = 0;
 
 class TimerInterrupt extends InterruptHandler {
   interrupt(_vector: u32): void {
+    // The timer has counted, and no time has passed: it would for ever.
+    if (timerDeadline !== NEVER && clock.now() === timerSet) clock.stopped();
     timerDeadline = NEVER;
-    const now = clock.now();
-    for (let i: u32 = 1; i < threadCount; i++) {
-      const thread = threads[i]!;
-      if (thread.state === WAITING && thread.deadline <= now) thread.state = READY;
-    }
+    wakeDue();
+  }
+}
+
+/** Makes those ready whose deadline has come. */
+function wakeDue(): void {
+  const now = clock.now();
+  for (let i: u32 = 1; i < threadCount; i++) {
+    const thread = threads[i]!;
+    if (thread.state === WAITING && thread.deadline <= now) thread.state = READY;
   }
 }
 
@@ -98,9 +106,14 @@ export function idle(): void {
     const next = pick();
     if (next !== current) {
       switchTo(next);
-    } else {
+    } else if (clock.timerRuns) {
       setTimer();
       x86.sti_hlt();
+    } else {
+      x86.sti();
+      x86.pause();
+      x86.cli();
+      wakeDue();
     }
   }
 }
@@ -132,5 +145,6 @@ function setTimer(): void {
   if (earliest >= timerDeadline) return;
   timerDeadline = earliest;
   const now = clock.now();
+  timerSet = now;
   lapic.startTimer(timerVector, clock.timerCount(earliest > now ? earliest - now : 0));
 }

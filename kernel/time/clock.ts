@@ -3,6 +3,7 @@
 
 import * as lapic from '../irq/lapic.ts';
 import { log } from '../lib/log.ts';
+import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
 import * as pit from './pit.ts';
 
@@ -19,6 +20,12 @@ const POLLS_TO_MOVE: u32 = 1000;
 const TSC_KHZ_ASSUMED: u32 = 4_000_000;
 const TIMER_KHZ_ASSUMED: u32 = 1_000_000;
 
+/** What can be: a rate outside is a mistake of the clock that it was measured by, or a lie. */
+const KHZ_MIN: u64 = 1000;
+const KHZ_MAX: u64 = 100_000_000;
+/** So many readings of the same time, though each takes some: the counter has stopped. */
+const READINGS_ALIKE_MAX: u32 = 10_000;
+
 const LEAF_TSC: u32 = 0x15; // Intel SDM 2A, CPUID: ratio of the TSC to the crystal, and the crystal's rate in Hz
 const LEAF_HYPERVISOR: u32 = 0x4000_0000;
 const LEAF_TIMING: u32 = 0x4000_0010; // rates of the TSC and of the APIC's bus in kHz (VMware's, KVM's too)
@@ -27,6 +34,13 @@ const CPUID_1_ECX_HYPERVISOR: u32 = 1 << 31;
 let tsc_khz: u64 = 0;
 /** The APIC timer before its divisor. */
 let timer_khz: u64 = 0;
+/** Whether the APIC's timer counts at all. */
+export let timerRuns: bool = false;
+
+/** The last time that was told, how often in a row, and what makes up for steps backward. */
+let latest: u64 = 0;
+let readingsAlike: u32 = 0;
+let lag: u64 = 0;
 
 export function init(): void {
   const source = fromHypervisor()
@@ -42,11 +56,28 @@ export function init(): void {
     .text(' kHz by ')
     .text(source)
     .end();
+  timerRuns = timerCounts();
+  if (!timerRuns) log('time').text("the APIC's timer stands still: waits keep the CPU busy").end();
 }
 
-/** Ticks of the time-stamp counter since reset. */
+/**
+ * Time in ticks: the time-stamp counter, but never less than before, so that a counter that is set back makes no wait longer.
+ * Panics when it stands still, or each wait would be for ever.
+ */
 export function now(): u64 {
-  return x86.rdtsc();
+  let ticks = x86.rdtsc() + lag;
+  if (ticks < latest) {
+    lag += latest - ticks;
+    ticks = latest;
+  }
+  readingsAlike = ticks === latest ? readingsAlike + 1 : 0;
+  if (readingsAlike === READINGS_ALIKE_MAX) stopped();
+  latest = ticks;
+  return ticks;
+}
+
+export function stopped(): void {
+  panic('the time-stamp counter stands still');
 }
 
 /** The moment `milliseconds` from now. */
@@ -59,8 +90,8 @@ export function timerCount(ticks: u64): u32 {
   // Beyond an hour the product would overflow; the timer holds only some seconds anyway.
   const milliseconds = ticks / tsc_khz;
   if (milliseconds > 3_600_000) return u32.MAX_VALUE;
-  const count = (ticks * (timer_khz / lapic.TIMER_DIVISOR)) / tsc_khz;
-  return clamp(count) as u32;
+  const counts_khz = timer_khz / lapic.TIMER_DIVISOR;
+  return clamp(milliseconds * counts_khz + ((ticks % tsc_khz) * counts_khz) / tsc_khz) as u32;
 }
 
 function clamp(count: u64): u64 {
@@ -72,7 +103,7 @@ function fromHypervisor(): bool {
   if (x86.cpuid_eax(LEAF_HYPERVISOR, 0) < LEAF_TIMING) return false;
   tsc_khz = x86.cpuid_eax(LEAF_TIMING, 0);
   timer_khz = x86.cpuid_ebx(LEAF_TIMING, 0);
-  return tsc_khz !== 0 && timer_khz !== 0;
+  return plausible();
 }
 
 function fromCrystal(): bool {
@@ -82,7 +113,11 @@ function fromCrystal(): bool {
   timer_khz = x86.cpuid_ecx(LEAF_TSC, 0) / 1000; // SDM 3A §10.5.4: the APIC's timer runs at the crystal's rate
   if (denominator === 0 || numerator === 0 || timer_khz === 0) return false;
   tsc_khz = (timer_khz * numerator) / denominator;
-  return true;
+  return plausible();
+}
+
+function plausible(): bool {
+  return tsc_khz >= KHZ_MIN && tsc_khz <= KHZ_MAX && timer_khz >= KHZ_MIN && timer_khz <= KHZ_MAX;
 }
 
 /** All clocks at one moment. */
@@ -124,10 +159,18 @@ function measure(): bool {
   const last = new Reading();
   if (pit.ended()) return false;
   const counts: u64 = last.pit - first.pit;
+  if (counts === 0) return false;
   tsc_khz = ((last.tsc - first.tsc) * pit.PIT_HZ) / (counts * 1000);
   const timer: u64 = first.timer - last.timer; // it counts down
   timer_khz = (timer * lapic.TIMER_DIVISOR * pit.PIT_HZ) / (counts * 1000);
-  return tsc_khz !== 0 && timer_khz !== 0;
+  return plausible();
+}
+
+function timerCounts(): bool {
+  lapic.startSilentTimer(u32.MAX_VALUE);
+  const first = lapic.timerCount();
+  for (let polls: u32 = 0; polls < POLLS_TO_MOVE; polls++) if (lapic.timerCount() !== first) return true;
+  return false;
 }
 
 function assumed(): string {

@@ -147,8 +147,8 @@ export class ModernTransport extends Transport {
   }
 }
 
-/** The function's modern transport; null if it has none, after a line if it has it in parts. */
-export function openModern(fn: PciFunction, deviceId: u32, msix: Msix): Transport | null {
+/** The function's modern transport; null if it has none, after a line if it has it in parts or `only` it. */
+export function openModern(fn: PciFunction, deviceId: u32, msix: Msix, only: bool): Transport | null {
   let common: Window | null = null;
   let isr: Window | null = null;
   let notify: Window | null = null;
@@ -172,7 +172,10 @@ export function openModern(fn: PciFunction, deviceId: u32, msix: Msix): Transpor
       if (notify !== null) multiplier = config.read32(fn.address, list.offset + CAP_NOTIFY_MULTIPLIER);
     }
   }
-  if (!seen) return null;
+  if (!seen) {
+    if (only) log('virtio').text(fn.name).text(': its capabilities lead to no virtio interface').end();
+    return null;
+  }
   if (common === null || isr === null || notify === null || !common.has(QUEUE_DEVICE_HIGH)) {
     log('virtio').text(fn.name).text(': its modern structures are not complete').end();
     return null;

@@ -34,7 +34,7 @@ export function openTransport(fn: PciFunction): Transport | null {
   }
   msix.enable();
   const id = deviceIdOf(fn);
-  const modern = openModern(fn, id, msix);
-  // A device id from 0x1040 promises no legacy interface.
-  return modern !== null || fn.device >= MODERN_FIRST ? modern : openLegacy(fn, id, msix);
+  const modernOnly = fn.device >= MODERN_FIRST; // §4.1.2.1: such an id promises no legacy interface
+  const modern = openModern(fn, id, msix, modernOnly);
+  return modern !== null || modernOnly ? modern : openLegacy(fn, id, msix);
 }

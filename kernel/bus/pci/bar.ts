@@ -2,7 +2,7 @@
 // size is found by writing ones, with decoding switched off meanwhile.
 
 import { log } from '../../lib/log.ts';
-import { mapDevice } from '../../mm/map.ts';
+import { mapBar } from '../../mm/map.ts';
 import { Window } from '../window.ts';
 import * as config from './config.ts';
 
@@ -35,7 +35,7 @@ export class Bar {
   window(offset: u32, bytes: u32): Window | null {
     if (bytes === 0 || (offset as u64) + bytes > this.bytes || this.address === 0) return null;
     if (this.ports) return new Window((this.address as u32) + offset, bytes, true);
-    const base = mapDevice(this.address + offset, bytes);
+    const base = mapBar(this.address + offset, bytes);
     return base === 0 ? null : new Window(base, bytes, false);
   }
 
