@@ -3,6 +3,16 @@
 export { Dma, DmaError, Ram } from './bus/memory.ts';
 export { AddressSpace, ByteRegisters, type Registers, type Width } from './bus/space.ts';
 export { BudgetError, MachineEnd, MachineError, PageFault } from './error.ts';
+export {
+  Attack,
+  intercept,
+  MALICES,
+  type Malice,
+  type MaliceName,
+  makeHostile,
+  maliceNames,
+  Random,
+} from './hostile/index.ts';
 export { type Kernel, loadKernel } from './kernel/module.ts';
 export type { Native } from './kernel/native.ts';
 export { Machine, type MachineOptions, type Result } from './machine.ts';

@@ -93,6 +93,7 @@ export class Machine {
   readonly pci: PciHost;
   readonly cpu: Cpu;
   readonly pic: Pic;
+  readonly pit: Pit;
   readonly ioapic: IoApic;
   readonly serial: Serial;
   readonly fwcfg: FwCfg;
@@ -123,7 +124,7 @@ export class Machine {
     memory.map(LAPIC_ADDRESS, PAGE_BYTES, lapic);
     this.ioapic = new IoApic(memory, (_destination, vector, level) => lapic.request(vector, level));
     lapic.onEnd = (vector) => this.ioapic.end(vector);
-    new Pit(ports, clock, this.pic);
+    this.pit = new Pit(ports, clock, this.pic);
     new Cmos(ports, clock, options.date ?? new Date(0));
     new Power(ports, clock, type);
     this.serial = new Serial(ports, 0x3f8, (high) => this.setIsaLine(4, high));

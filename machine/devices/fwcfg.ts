@@ -26,7 +26,8 @@ const encoder = new TextEncoder();
 
 export class FwCfg {
   private readonly dma: Dma;
-  private readonly items = new Map<number, Uint8Array>();
+  /** Contents by key. */
+  readonly items = new Map<number, Uint8Array>();
   private readonly files: { name: string; key: number; bytes: number }[] = [];
   private key = 0;
   private offset = 0;
@@ -75,7 +76,8 @@ export class FwCfg {
     this.offset = 0;
   }
 
-  private transfer(command: number): void {
+  /** Carries out the DMA command at an address. */
+  transfer(command: number): void {
     if (!this.dma.reaches(command, 16)) return;
     const control = swap(this.dma.read32(command));
     const bytes = swap(this.dma.read32(command + 4));

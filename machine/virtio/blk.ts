@@ -200,7 +200,7 @@ export class VirtioBlk extends VirtioDevice {
     return (this.blk.discard ?? true) ? CONFIG_BYTES_DISCARD : CONFIG_BYTES;
   }
 
-  protected serve(queue: Virtqueue): void {
+  serve(queue: Virtqueue): void {
     const { ring } = queue;
     if (ring === undefined) return;
     try {
@@ -277,17 +277,20 @@ export class VirtioBlk extends VirtioDevice {
   }
 
   /** §5.2.6: all that can be written counts as written, whatever the status, as in QEMU. */
-  protected finish(request: BlkRequest): void {
-    const { chain, queue } = request;
-    const status = this.execute(request);
+  finish(request: BlkRequest): void {
+    this.guard(() => this.answer(request, this.execute(request)));
+  }
+
+  /** Writes the status, unless there is none, and gives the chain back. */
+  answer({ chain, queue }: BlkRequest, status: number | undefined): void {
     const total = totalBytes(chain.writable);
-    const { dma } = this.transport;
-    writeSegments(dma, chain.writable, total - 1, Uint8Array.of(status));
+    if (status !== undefined)
+      writeSegments(this.transport.dma, chain.writable, total - 1, Uint8Array.of(status));
     this.complete(queue, chain, total);
   }
 
   /** Does what a request asks for and returns its status. */
-  protected execute(request: BlkRequest): number {
+  execute(request: BlkRequest): number {
     switch ((request.type & ~(T_OUT | T_BARRIER)) >>> 0) {
       case T_IN:
         return request.type & T_OUT ? this.write(request) : this.read(request);

@@ -119,7 +119,7 @@ export abstract class VirtioDevice implements PciDevice {
   }
 
   /** Takes what is available in a queue. */
-  protected abstract serve(queue: Virtqueue): void;
+  abstract serve(queue: Virtqueue): void;
 
   /** Forgets requests in flight. */
   protected abstract resetDevice(): void;
@@ -154,7 +154,7 @@ export abstract class VirtioDevice implements PciDevice {
   }
 
   /** Whether FEATURES_OK is granted (§2.2.2). */
-  protected acceptsFeatures(): boolean {
+  acceptsFeatures(): boolean {
     return !(this.options.accessPlatform && !this.has(features.ACCESS_PLATFORM));
   }
 
@@ -194,7 +194,7 @@ export abstract class VirtioDevice implements PciDevice {
     queue.reset();
   }
 
-  protected makeRing(queue: Virtqueue): Ring {
+  makeRing(queue: Virtqueue): Ring {
     return new SplitRing(this.transport.dma, queue.size, queue.addresses, {
       indirect: this.has(features.INDIRECT_DESC),
       events: this.has(features.EVENT_IDX),
@@ -219,7 +219,7 @@ export abstract class VirtioDevice implements PciDevice {
   }
 
   /** Gives a chain back and interrupts if the driver wants that. */
-  protected complete(queue: Virtqueue, chain: Chain, written: number): void {
+  complete(queue: Virtqueue, chain: Chain, written: number): void {
     this.guard(() => {
       queue.ring?.push(chain.head, written);
       if (queue.ring?.wantsInterrupt()) this.notifyQueue(queue);

@@ -33,10 +33,10 @@ const TRANSITIONAL_IDS: Record<number, number> = { 1: 0x1000, 2: 0x1001, 3: 0x10
 const MODERN_FIRST = 0x1040;
 
 // QEMU's BARs.
-const BAR_LEGACY = 0;
+export const BAR_LEGACY = 0;
 const BAR_MSIX = 1;
 const BAR_PORTS = 2;
-const BAR_MODERN = 4;
+export const BAR_MODERN = 4;
 
 const CAPABILITY_POWER = 0x01;
 const CAPABILITY_VENDOR = 0x09;

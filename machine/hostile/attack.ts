@@ -1,0 +1,151 @@
+// One malice at work on one virtio device of one machine: the places where it can take hold. Each place is a method of a
+// part of the machine that is replaced by one which may do something else; several attacks on one place lie one on the
+// other.
+
+import type { Width } from '../bus/space.ts';
+import type { Machine } from '../machine.ts';
+import * as config from '../pci/config.ts';
+import type { VirtioDevice } from '../virtio/device.ts';
+import { BAR_LEGACY, BAR_MODERN, type VirtioPci } from '../virtio/pci.ts';
+import type { Virtqueue } from '../virtio/queue.ts';
+import { SplitRing } from '../virtio/split.ts';
+import type { Random } from './random.ts';
+
+/** Lays its traps; what it draws from `attack.random` decides how and when. */
+export type Malice = (attack: Attack) => void;
+
+/** Where a register is, in the modern and in the legacy interface (virtio 1.2 §4.1.4.3, §4.1.4.8). */
+const REGISTERS = {
+  features: { modern: 0x04, legacy: 0x00 },
+  configVector: { modern: 0x10, legacy: 0x14 },
+  queueCount: { modern: 0x12, legacy: -1 },
+  status: { modern: 0x14, legacy: 0x12 },
+  generation: { modern: 0x15, legacy: -1 },
+  queueSize: { modern: 0x18, legacy: 0x0c },
+  queueVector: { modern: 0x1a, legacy: 0x16 },
+  notifyOffset: { modern: 0x1e, legacy: -1 },
+  isr: { modern: 0x1000, legacy: 0x13 },
+} as const;
+export type RegisterName = keyof typeof REGISTERS;
+
+export interface Capability {
+  at: number;
+  id: number;
+  /** virtio's cfg_type, if it is a vendor's. */
+  type: number;
+}
+
+export class Attack {
+  readonly machine: Machine;
+  readonly device: VirtioDevice;
+  readonly pci: VirtioPci;
+  readonly random: Random;
+  /** How often it has struck. */
+  acts = 0;
+
+  /** `device` is in the machine, which has not run yet. */
+  constructor(machine: Machine, device: VirtioDevice, random: Random) {
+    this.machine = machine;
+    this.device = device;
+    this.pci = device.toPci(false);
+    this.random = random;
+  }
+
+  /** To be called whenever something is done that is not as it should be. */
+  act(): void {
+    this.acts++;
+  }
+
+  /** False while the firmware still works. */
+  get kernelRuns(): boolean {
+    return this.machine.cpu.steps > 0;
+  }
+
+  /** A moment: false for up to `most` calls, then true once; or, `lasting`, from then on. */
+  moment(most: number, lasting = false): () => boolean {
+    let left = this.random.between(0, most);
+    return () => {
+      if (left < 0) return lasting;
+      return left-- === 0;
+    };
+  }
+
+  /** Changes what the driver reads from a register. */
+  register(name: RegisterName, alter: (value: number) => number): void {
+    for (const [bar, at] of [
+      [BAR_MODERN, REGISTERS[name].modern],
+      [BAR_LEGACY, REGISTERS[name].legacy],
+    ]) {
+      const registers = this.pci.bars[bar]?.registers;
+      if (registers === undefined || at < 0) continue;
+      intercept(registers, 'read', (read) => (offset: number, width: Width) => {
+        const value = read(offset, width);
+        return offset === at ? this.altered(value, alter(value)) : value;
+      });
+    }
+  }
+
+  /** Changes the bytes of the device's configuration as they are read. */
+  deviceConfig(alter: (view: DataView) => void): void {
+    intercept(this.device, 'readConfig', (read) => () => {
+      const bytes = read();
+      // Not while it is built: its BAR's size depends on this.
+      if (!this.kernelRuns) return bytes;
+      this.act();
+      alter(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+      return bytes;
+    });
+  }
+
+  /** Changes what the kernel reads from the device's configuration space. */
+  configSpace(alter: (offset: number, width: Width, value: number) => number): void {
+    intercept(this.pci, 'readConfig', (read) => (offset, width) => {
+      const value = read(offset, width);
+      return this.kernelRuns ? this.altered(value, alter(offset, width, value)) : value;
+    });
+  }
+
+  /** Takes hold of a queue's ring when the driver has set it up. */
+  ring(take: (ring: SplitRing, queue: Virtqueue) => void): void {
+    intercept(this.device, 'makeRing', (make) => (queue) => {
+      const ring = make(queue);
+      if (ring instanceof SplitRing) take(ring, queue);
+      return ring;
+    });
+  }
+
+  /** Stands in for what gives a chain back to the driver. */
+  used(push: (ring: SplitRing, head: number, written: number, honest: () => void) => void): void {
+    this.ring((ring) => {
+      intercept(ring, 'push', (original) => (head, written) => {
+        push(ring, head, written, () => original(head, written));
+      });
+    });
+  }
+
+  /** In its configuration space, in the order of the list. */
+  get capabilities(): Capability[] {
+    const { bytes } = this.pci.config;
+    const list: Capability[] = [];
+    for (let at = bytes[config.CAPABILITIES]; at !== 0 && list.length < 48; at = bytes[at + 1]) {
+      list.push({ at, id: bytes[at], type: bytes[at] === 0x09 ? bytes[at + 3] : 0 });
+    }
+    return list;
+  }
+
+  private altered(before: number, after: number): number {
+    if (before !== after) this.act();
+    return after;
+  }
+}
+
+/** Replaces a method of one object by what `make` makes of it. */
+export function intercept<T extends object, K extends keyof T>(
+  object: T,
+  name: K,
+  make: (original: T[K]) => T[K],
+): void {
+  const original = object[name] as (...args: unknown[]) => unknown;
+  const replacement = make(original.bind(object) as T[K]);
+  Object.defineProperty(object, name, { value: replacement, writable: true, configurable: true });
+}

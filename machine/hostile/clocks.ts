@@ -1,0 +1,106 @@
+// Malices of time: counters that stand still or jump. They are the machine's, whatever its devices do.
+
+import { type Attack, intercept, type Malice } from './attack.ts';
+
+const LAPIC_TIMER_INITIAL = 0x380;
+const LAPIC_TIMER_CURRENT = 0x390;
+const PIT_CHANNEL_2 = 2;
+
+function tsc(attack: Attack, alter: (ticks: bigint) => bigint): void {
+  intercept(attack.machine.cpu, 'readTsc', (read) => () => {
+    const ticks = read();
+    const told = BigInt.asUintN(64, alter(ticks));
+    if (told !== ticks) attack.act();
+    return told;
+  });
+}
+
+export const CLOCKS = {
+  'TSC stands still'(attack) {
+    const since = attack.moment(60, true);
+    let last = 0n;
+    tsc(attack, (ticks) => {
+      if (!since()) last = ticks;
+      return last;
+    });
+  },
+
+  'TSC jumps forward'(attack) {
+    const since = attack.moment(60, true);
+    const jump = 1n << BigInt(attack.random.between(10, 63));
+    tsc(attack, (ticks) => (since() ? ticks + jump : ticks));
+  },
+
+  'TSC jumps backward'(attack) {
+    const since = attack.moment(60, true);
+    const jump = 1n << BigInt(attack.random.between(10, 63));
+    tsc(attack, (ticks) => (since() ? ticks - jump : ticks));
+  },
+
+  'TSC reads as anything'(attack) {
+    const since = attack.moment(60, true);
+    const { random } = attack;
+    tsc(attack, (ticks) => (since() ? (BigInt(random.next()) << BigInt(random.below(32))) | 1n : ticks));
+  },
+
+  'PIT stands still'(attack) {
+    intercept(attack.machine.pit, 'read', (read) => (offset, width) => {
+      if (offset !== PIT_CHANNEL_2) return read(offset, width);
+      attack.act();
+      return 0xff;
+    });
+  },
+
+  'PIT reads as anything'(attack) {
+    const since = attack.moment(60, true);
+    intercept(attack.machine.pit, 'read', (read) => (offset, width) => {
+      const value = read(offset, width);
+      if (!since()) return value;
+      attack.act();
+      return attack.random.below(256);
+    });
+  },
+
+  'PIT falls back'(attack) {
+    const since = attack.moment(80, true);
+    intercept(attack.machine.pit, 'read', (read) => (offset, width) => {
+      const value = read(offset, width);
+      if (!since()) return value;
+      attack.act();
+      return 0xff;
+    });
+  },
+
+  'APIC timer counts anyhow'(attack) {
+    const { random } = attack;
+    intercept(attack.machine.cpu.lapic, 'read', (read) => (offset, width) => {
+      if (offset !== LAPIC_TIMER_CURRENT) return read(offset, width);
+      attack.act();
+      return random.edge(32);
+    });
+  },
+
+  'APIC timer stands still'(attack) {
+    const { lapic } = attack.machine.cpu;
+    let count = 0;
+    intercept(lapic, 'write', (write) => (offset, width, value) => {
+      if (offset !== LAPIC_TIMER_INITIAL) return write(offset, width, value);
+      attack.act();
+      count = value;
+    });
+    intercept(
+      lapic,
+      'read',
+      (read) => (offset, width) => (offset === LAPIC_TIMER_CURRENT ? count : read(offset, width)),
+    );
+  },
+
+  'APIC timer runs fast'(attack) {
+    const factor = attack.random.pick([2, 10, 1000]);
+    intercept(attack.machine.cpu.lapic, 'write', (write) => (offset, width, value) => {
+      if (offset !== LAPIC_TIMER_INITIAL || value === 0xffff_ffff) return write(offset, width, value);
+      attack.act();
+      write(offset, width, Math.ceil(value / factor));
+    });
+  },
+} satisfies Record<string, Malice>;
