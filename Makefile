@@ -18,7 +18,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel gdb test fuzz check bench clean FORCE
+.PHONY: all help qemu qemu-kernel gdb test fuzz fuzz-drivers check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -57,6 +57,7 @@ help:
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make test         run every test; check: only type-check and lint'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
+	@echo 'make fuzz-drivers the kernel'"'"'s drivers against hostile devices: N=10000 runs, from SEED=... on'
 	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT, ABLATE=1)'
 	@echo 'make clean        remove out/'
 
@@ -130,10 +131,13 @@ test: all check
 # Another seed each time, which is printed.
 N ?= 10000
 SEED ?= $(shell date +%s)
-fuzz: export N := $(N)
-fuzz: export SEED := $(SEED)
+fuzz fuzz-drivers: export N := $(N)
+fuzz fuzz-drivers: export SEED := $(SEED)
 fuzz: all
 	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/fuzz/fuzz.test.ts
+
+fuzz-drivers: all
+	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/machine/hostile/fuzz.test.ts
 
 bench: all
 	@node out/build/bench/main.js

@@ -52,20 +52,20 @@ export class FaultyBlk extends VirtioBlk {
     if (this.faults.neverResets && value === 0) this.status = 0x40;
   }
 
-  protected override acceptsFeatures(): boolean {
+  override acceptsFeatures(): boolean {
     return !this.faults.refusesFeatures;
   }
 
-  protected override serve(queue: Virtqueue): void {
+  override serve(queue: Virtqueue): void {
     if (!this.faults.silent) super.serve(queue);
   }
 
-  protected override execute(request: BlkRequest): number {
+  override execute(request: BlkRequest): number {
     const status = super.execute(request);
     return this.faults.status ?? status;
   }
 
-  protected override complete(queue: Virtqueue, chain: Chain, written: number): void {
+  override complete(queue: Virtqueue, chain: Chain, written: number): void {
     const [id, length] = this.faults.used?.(chain.head, written) ?? [chain.head, written];
     const { ring } = queue;
     if (!(ring instanceof SplitRing)) throw new Error('not a split ring');

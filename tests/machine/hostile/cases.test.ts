@@ -1,0 +1,87 @@
+// Faults that the driver fuzzer has found, each with the malice that shows it, a few times with other seeds; and that each
+// malice alone, on a plain disk, does what is expected of it.
+
+import { beforeAll, expect, test } from 'vitest';
+import { type Kernel, loadKernel, type MaliceName, maliceNames } from '../../../machine/index.ts';
+import { reduce } from './fuzz.ts';
+import { run } from './run.ts';
+import { plain, type Scenario } from './scenario.ts';
+
+let kernel: Kernel;
+beforeAll(async () => {
+  kernel = await loadKernel();
+});
+
+/** Runs with other seeds; the logs. */
+function runs(count: number, ...names: MaliceName[]): string[] {
+  return Array.from({ length: count }, (_, seed) => {
+    const malices = names.map((name, i) => ({ name, seed: seed * 10 + i }));
+    const { failure, result } = run(plain(seed, malices), kernel);
+    expect(failure, `${names.join(' and ')}, seed ${seed}\n${result.serial}`).toBeUndefined();
+    return result.serial;
+  });
+}
+
+const found: [fault: string, malices: MaliceName[], says: RegExp][] = [
+  [
+    'a message of the spurious vector holds back all interrupts',
+    ['interrupts of vectors that are not its own'],
+    /^irq: \d+ interrupts, [1-9]\d* stray/m,
+  ],
+  ['a BAR over RAM is written through', ['BAR in the way of others'], /cannot be mapped: there is RAM/],
+  [
+    'a BAR over the APICs is written through',
+    ['BAR in the way of others'],
+    /cannot be mapped: the APICs are there/,
+  ],
+  [
+    'the TSC stands still',
+    ['TSC stands still', 'request never answered'],
+    /panic: the time-stamp counter stands still/,
+  ],
+  [
+    'the TSC stands still during a reset',
+    ['TSC stands still', 'reset never done'],
+    /panic: the time-stamp counter/,
+  ],
+  ['the TSC is set back', ['TSC jumps backward', 'request never answered'], /no answer in 5000 ms/],
+  ['the PIT falls back while it is measured by', ['PIT falls back'], /yaos: done/],
+  [
+    'clocks measured as impossibly fast',
+    ['APIC timer counts anyhow', 'request never answered'],
+    /no answer in/,
+  ],
+  [
+    'no timer to wake up by',
+    ['APIC timer stands still', 'request never answered'],
+    /timer stands still: waits keep/,
+  ],
+  ['an answer without an interrupt', ['interrupts lost'], /an answer, but no interrupt in 5000 ms/],
+  [
+    'no capabilities at all',
+    ['capability missing', 'capability points anywhere'],
+    /lead to no virtio interface/,
+  ],
+  ['a device that is gone while it works', ['removed while it works'], /no answer in 5000 ms/],
+];
+
+test.each(found)('%s', (_, malices, says) => {
+  expect(runs(30, ...malices).filter((log) => says.test(log))).not.toEqual([]);
+});
+
+test.each(maliceNames)('alone: %s', (name) => {
+  runs(4, name);
+});
+
+test('no malice at all', () => {
+  for (const log of runs(1)) expect(log).toMatch(/yaos: done\r\n$/);
+});
+
+test('a failure is reduced to the malices that make it', () => {
+  const scenario = plain(1, [
+    { name: 'interrupts doubled', seed: 1 },
+    { name: 'seg_max 0 or huge', seed: 2 },
+  ]);
+  const fails = (small: Scenario) => small.malices.some(({ name }) => name === 'seg_max 0 or huge');
+  expect(reduce(scenario, fails).malices.map(({ name }) => name)).toEqual(['seg_max 0 or huge']);
+});

@@ -1,0 +1,192 @@
+// What the kernel must do under each malice, once that has struck: bear it, or give up with a line that names the fault.
+
+import type { MaliceName } from '../../../machine/index.ts';
+
+export interface Expectation {
+  /** The run must come to its good end; or must not; or may. */
+  outcome: 'good' | 'bad' | 'any';
+  /** What the log says if the run ends badly, in a line with the device's name unless `anywhere`. */
+  says?: RegExp;
+  anywhere?: boolean;
+  /** The device says that it has written data and has not: what was read is not to be looked at. */
+  lies?: boolean;
+  /** The job may be another one than was asked for. */
+  otherJob?: boolean;
+  /** The device may stop by itself, as if the driver had broken a rule. */
+  breaks?: boolean;
+}
+
+/** Lines that tell what is wrong with a device, or with what it says. */
+const GENERIC = new RegExp(
+  [
+    'does not reset: status still',
+    'refuses these features',
+    'is modern but does not offer VERSION_1',
+    'refuses (an|the) interrupt vector',
+    'has no queue 0',
+    'gives a bad size for queue 0',
+    'has too small a queue',
+    'has no (interrupt vector|doorbell)',
+    'the doorbell of queue 0 at .* lies outside its structure',
+    'configuration',
+    'blocks of',
+    'cannot read',
+    'no (answer|interrupt) in 5000 ms',
+    'needs reset',
+    'no such descriptor: used entry',
+    'descriptor not in flight: used entry',
+    'more bytes than the chain has: used entry',
+    'failed: status',
+    'the capability list (loops|leaves its area)',
+    'no usable MSI-X',
+    'the MSI-X table lies outside its BAR',
+    'its modern structures are not complete',
+    'neither a modern nor a legacy interface',
+    'its capabilities lead to no virtio interface',
+    'no driver for device type',
+    'cannot be mapped',
+  ].join('|'),
+);
+
+const NO_ANSWER = /(no answer|no interrupt) in 5000 ms/;
+const GOOD: Expectation = { outcome: 'good' };
+const ANY: Expectation = { outcome: 'any', says: GENERIC };
+/** The driver is led to registers that are others. */
+const LOST: Expectation = { ...ANY, breaks: true };
+const bad = (says: RegExp): Expectation => ({ outcome: 'bad', says });
+const any = (says: RegExp): Expectation => ({ outcome: 'any', says });
+/** Not of the device: the machine's, or the host's. */
+const machine = (says: RegExp): Expectation => ({ outcome: 'any', says, anywhere: true });
+const job = (says: RegExp): Expectation => ({ ...machine(says), otherJob: true });
+const NO_DISK = /no usable disk/;
+const TIME = /time-stamp counter|no (answer|interrupt) in|does not reset/;
+
+export const EXPECTATIONS: Record<MaliceName, Expectation> = {
+  'reset never done': bad(/does not reset: status still/),
+  'reset takes its time': GOOD,
+  'status reads as anything': ANY,
+  'status bits do not stick': ANY,
+  'FEATURES_OK refused': bad(/refuses these features \(FEATURES_OK\)/),
+  'features of all kinds': ANY,
+  'no VERSION_1': any(/does not offer VERSION_1/),
+  'features change from read to read': ANY,
+  'NEEDS_RESET at once': { ...any(/needs reset|no answer/), breaks: true },
+  'NEEDS_RESET at some time': { ...any(/needs reset|no answer/), breaks: true },
+  'NEEDS_RESET said, but all goes on': any(/needs reset|does not reset/),
+  'queue vector reads back as none': bad(/refuses the interrupt vector of queue 0/),
+  'configuration vector reads back as none': bad(/refuses an interrupt vector for its configuration/),
+  'vectors read back as others': any(/refuses (an|the) interrupt vector/),
+  'queue size 0': bad(/has no queue 0/),
+  'queue size no power of two': bad(/gives a bad size for queue 0/),
+  'queue of one or two': bad(/has too small a queue/),
+  'queue size too large': { ...any(NO_ANSWER), breaks: true },
+  'queue size too small': GOOD,
+  'no queues': bad(/has no queue 0/),
+  'queue count of any number': GOOD,
+  'queue is never enabled': bad(NO_ANSWER),
+  'doorbells shuffled': { ...GOOD, says: /the doorbell of queue 0/ }, // with a multiplier that is
+  'doorbell of another queue': any(NO_ANSWER),
+  'doorbell outside its structure': any(/the doorbell of queue 0 at .* lies outside/),
+  'generation never stable': bad(/configuration/),
+  'generation changes for a while': GOOD,
+  'configuration of random bytes': ANY,
+  'configuration is another at each read': bad(/configuration/),
+  'configuration changes announced': GOOD,
+  'capacity 0': bad(/the capacity is 0/),
+  'capacity of 2^64 - 1': GOOD,
+  'capacity changes at each read': bad(/configuration/),
+  'block size impossible': bad(/configuration/),
+  'block size huge': bad(/blocks of more than 64 KiB/),
+  'seg_max 0 or huge': any(/a request cannot hold a block/),
+  'size_max 0 or huge': any(/a request cannot hold a block/),
+  'topology and cache of any kind': GOOD,
+  'used id out of range': any(/no such descriptor: used entry/),
+  'used id not outstanding': any(/no such descriptor|not in flight|more bytes|failed: status 255/),
+  'used id in mid-chain': any(/no such descriptor|not in flight|more bytes|failed: status 255/),
+  'used id twice': any(/descriptor not in flight|failed: status/),
+  'used length too large': any(/more bytes than the chain has/),
+  'used length of 2^32 - 1': any(/more bytes than the chain has/),
+  'used length too small': any(/failed: status 0, but \d+ bytes of/),
+  'used index jumps': ANY,
+  'used index stays': any(NO_ANSWER),
+  'used ring of random bytes': ANY,
+  'used entry written after the index': ANY,
+  'avail_event of any number': any(NO_ANSWER),
+  'descriptors rewritten': { ...GOOD, breaks: true },
+  'available ring rewritten': { ...GOOD, breaks: true },
+  'completed without an interrupt': any(/no answer|no interrupt/),
+  'completed with an interrupt nobody wants': GOOD,
+  'status not written': bad(/failed: status 255 \(unknown\)/),
+  'status of an error': bad(/failed: status [12] \((I\/O error|not supported)\)/),
+  'status of any number': bad(/failed: status \d+ \(unknown\)/),
+  'status of success, and no data': { ...GOOD, lies: true },
+  'request never answered': bad(NO_ANSWER),
+  'request answered late': GOOD,
+  'request answered too late': bad(NO_ANSWER),
+  'requests answered out of order': GOOD,
+  'capabilities loop': ANY,
+  'capability points into the header': ANY,
+  'capability points anywhere': ANY,
+  'capabilities in another order': GOOD,
+  'capability missing': ANY,
+  'capability twice': GOOD,
+  'capability too short': ANY,
+  'capability of an unknown type': ANY,
+  'capabilities of random bytes': ANY,
+  'structure in no BAR': ANY,
+  'structure in another BAR': LOST,
+  'structure beyond its BAR': ANY,
+  'structure whose end overflows': ANY,
+  'structure at an odd place': LOST,
+  'structure of no bytes': ANY,
+  'structure of few bytes': ANY,
+  'structure of 2^32 - 1 bytes': ANY,
+  'doorbell multiplier 0': GOOD,
+  'doorbell multiplier huge': GOOD,
+  'doorbell multiplier huge and offset too': ANY,
+  'MSI-X missing': bad(/no usable MSI-X/),
+  'MSI-X table in no BAR': bad(/the MSI-X table lies outside its BAR/),
+  'MSI-X table in another BAR': LOST,
+  'MSI-X table beyond its BAR': bad(/the MSI-X table lies outside its BAR/),
+  'MSI-X table too long': any(/the MSI-X table lies outside its BAR/),
+  'MSI-X of one entry': GOOD,
+  'BAR of no bytes': ANY,
+  'BAR reads as ones': ANY,
+  'BAR reads as anything': LOST,
+  'BAR of another kind': LOST,
+  'BAR in the way of others': LOST,
+  'BAR above all memory': ANY,
+  'decoding stays off': ANY,
+  'bus mastering stays off': { ...any(NO_ANSWER), breaks: true },
+  'function mirrored': ANY,
+  'header of another type': ANY,
+  'another vendor or device': { ...machine(NO_DISK) },
+  'bridge to any bus': machine(NO_DISK),
+  'configuration space of random bytes': machine(NO_DISK),
+  'removed by surprise': { outcome: 'any', breaks: true, says: /./, anywhere: true },
+  'removed while it works': { outcome: 'any', breaks: true, says: /no answer/ },
+  'interrupts lost': any(/no answer|no interrupt/),
+  'interrupts doubled': GOOD,
+  'interrupts late': GOOD,
+  'interrupts of another entry': any(/no answer|no interrupt/),
+  'interrupts out of nowhere': GOOD,
+  'interrupts of vectors that are not its own': GOOD,
+  'interrupts in a flood': GOOD,
+  'TSC stands still': machine(TIME),
+  'TSC jumps forward': machine(TIME),
+  'TSC jumps backward': machine(TIME),
+  'TSC reads as anything': machine(TIME),
+  'PIT stands still': GOOD,
+  'PIT reads as anything': machine(TIME),
+  'PIT falls back': machine(TIME),
+  'APIC timer counts anyhow': machine(TIME),
+  'APIC timer stands still': GOOD,
+  'APIC timer runs fast': GOOD,
+  'fw_cfg missing': job(/cannot read/),
+  'fw_cfg fails': job(/fw_cfg: transfer/),
+  'fw_cfg directory of random bytes': job(/fw_cfg|cannot read/),
+  'command line of random bytes': job(/no such job|cannot read|no answer in 0 ms|no contiguous RAM/),
+  'ACPI tables damaged': GOOD,
+  'boot information damaged': job(/too little RAM|no memory map/),
+  'memory map damaged': job(/too little RAM|no memory map|no .* of contiguous RAM left|there is RAM/),
+};

@@ -1,0 +1,28 @@
+// The kernel's drivers under hostile devices. `make fuzz-drivers N=100000 SEED=1` makes a hundred thousand runs, and says
+// how it goes; a failure is told with the fewest malices that make it.
+
+import { beforeAll, expect, test } from 'vitest';
+import { type Kernel, loadKernel } from '../../../machine/index.ts';
+import { fuzz } from './fuzz.ts';
+
+const RUNS = Number(process.env.N ?? 2000);
+const SEED = Number(process.env.SEED ?? 1);
+const BATCH = 500;
+const TIMEOUT_MS = 600_000;
+
+let kernel: Kernel;
+beforeAll(async () => {
+  kernel = await loadKernel();
+});
+
+const starts = Array.from({ length: Math.ceil(RUNS / BATCH) }, (_, i) => SEED + i * BATCH);
+const begin_ms = performance.now();
+
+test.each(starts)('hostile devices from seed %i', { timeout: TIMEOUT_MS }, (start) => {
+  const end = Math.min(start + BATCH, SEED + RUNS);
+  expect(fuzz(start, end, kernel) ?? '').toBe('');
+  if (process.env.N === undefined) return;
+  const done = end - SEED;
+  const rate = (done / (performance.now() - begin_ms)) * 1000;
+  console.log(`fuzz-drivers: SEED=${SEED}, ${done} of ${RUNS} runs, ${rate.toFixed(0)} a second`);
+});

@@ -1,0 +1,204 @@
+// One run of the driver fuzzer and its judges, none of which trusts what the kernel says of itself: what the device was
+// given and did, what memory holds, what the disk holds, how the run ended.
+
+import {
+  type Attack,
+  type Chain,
+  intercept,
+  type Kernel,
+  type Machine,
+  makeHostile,
+  type Result,
+  type Segment,
+  SplitRing,
+  type VirtioBlk,
+} from '../../../machine/index.ts';
+import { EXPECTATIONS, type Expectation } from './expectations.ts';
+import { build, CONTENT, type Scenario } from './scenario.ts';
+
+export interface Outcome {
+  /** Undefined: all is as it should be. */
+  failure: string | undefined;
+  result: Result;
+  /** Names of the malices that have struck. */
+  struck: string[];
+}
+
+const MIB = 2 ** 20;
+/** kernel/mm/layout.ts: frames begin at 10 MiB, and drivers make do with 2 MiB of them. */
+const FRAMES_START = 10 * MIB;
+const FRAMES_END = 12 * MIB;
+/** Behind the model's own part of the kernel's image, before the kernel's static data. */
+const HOLE = [2 * MIB, 8 * MIB] as const;
+/** What the device may put into a buffer before it does its work. */
+const GARBAGE = 0xee;
+
+/** How the kernel ends on its own account. Assertions and processor faults are none of these. */
+const PANICS = [
+  /^no usable disk: its lines above say why/,
+  /^the disk cannot be read$/,
+  /^unknown job$/,
+  /^too little RAM$/,
+  /^out of memory$/,
+  /^the boot loader gives no memory map$/,
+  /^the local APIC cannot be reached$/,
+  /^the time-stamp counter stands still$/,
+];
+
+/** What happened between driver and device. */
+class Witness {
+  readonly complaints: string[] = [];
+
+  constructor(disk: VirtioBlk) {
+    intercept(disk, 'makeRing', (make) => (queue) => {
+      const ring = make(queue);
+      if (ring instanceof SplitRing) this.watch(ring, disk);
+      return ring;
+    });
+  }
+
+  /** Before a chain is served, its buffers hold garbage: what is there afterwards, the request has brought. */
+  private watch(ring: SplitRing, disk: VirtioBlk): void {
+    intercept(ring, 'next', (next) => () => {
+      const chain = next();
+      if (chain === undefined) return undefined;
+      const complaint = judgeChain(chain, ring);
+      if (complaint) this.complaints.push(complaint);
+      else for (const { address, bytes } of data(chain)) disk.transport.dma.fill(address, bytes, GARBAGE);
+      return chain;
+    });
+  }
+}
+
+/** What the device writes but for the status byte. */
+function data(chain: Chain): Segment[] {
+  return chain.writable.slice(0, -1);
+}
+
+function judgeChain(chain: Chain, ring: SplitRing): string | undefined {
+  const { descriptors, driver, device } = ring.addresses;
+  const ringParts = [
+    { address: descriptors, bytes: ring.size * 16 },
+    { address: driver, bytes: ring.size * 2 + 6 },
+    { address: device, bytes: ring.size * 8 + 6 },
+  ];
+  const segments = [...chain.readable, ...chain.writable];
+  for (const segment of segments) {
+    const { address, bytes } = segment;
+    if (address < FRAMES_START || address + bytes > FRAMES_END)
+      return `a buffer of ${bytes} bytes at 0x${address.toString(16)}, which is no memory for devices`;
+    if (ringParts.some((part) => overlap(part, segment))) return 'a buffer in the ring itself';
+  }
+  for (const [i, a] of segments.entries())
+    if (segments.some((b, j) => j > i && overlap(a, b))) return 'buffers of one request that overlap';
+  if (chain.writable.at(-1)?.bytes !== 1) return 'a request without a status byte of its own';
+  return undefined;
+}
+
+function overlap(a: Segment, b: Segment): boolean {
+  return a.address < b.address + b.bytes && b.address < a.address + a.bytes;
+}
+
+let last: Machine | undefined;
+
+export function run(scenario: Scenario, kernel: Kernel): Outcome {
+  const { pc, disk } = build(scenario, last);
+  last = pc;
+  const attacks = scenario.malices.map(({ name, seed }) => ({
+    name,
+    expected: EXPECTATIONS[name],
+    attack: makeHostile(pc, disk, name, seed),
+  }));
+  const witness = new Witness(disk);
+  let firmware = new Uint8Array(0);
+  intercept(pc, 'startFirmware', (start) => () => {
+    const info = start();
+    firmware = pc.ram.bytes.slice(0, MIB);
+    return info;
+  });
+  const result = pc.run(kernel);
+  const struck = attacks.filter(({ attack }) => attack.acts > 0);
+  const expected = struck.map((one) => one.expected);
+  const lost = expected.some(({ breaks }) => breaks);
+  const failure =
+    judgeEnd(result) ??
+    (lost ? undefined : witness.complaints[0]) ??
+    (disk.broken && !lost ? 'the device has stopped: the driver broke a rule' : undefined) ??
+    judgeMemory(pc, firmware) ??
+    judgeData(result, scenario, expected) ??
+    judgeLog(result, expected, attacks[0]?.attack);
+  return { failure, result, struck: struck.map(({ name }) => name) };
+}
+
+/** The machine was switched off, or the kernel has given up for a reason of its own. */
+function judgeEnd({ end, lines, error }: Result): string | undefined {
+  if (end === 'error') return `no end: ${error?.stack ?? error}`;
+  if (end !== 'panic') return lines.at(-1) === 'yaos: done' ? undefined : `ended by ${end} without a word`;
+  const reason = lines.find((line) => line.startsWith('panic: '))?.slice('panic: '.length);
+  if (reason === undefined) return 'a panic without a word';
+  return PANICS.some((pattern) => pattern.test(reason))
+    ? undefined
+    : `not the kernel's own reason: ${reason}`;
+}
+
+const ZEROS = Buffer.alloc(MIB);
+
+/** Neither kernel nor device has written where they have no business. */
+function judgeMemory({ ram }: Machine, firmware: Uint8Array): string | undefined {
+  if (Buffer.compare(ram.bytes.subarray(0, MIB), firmware) !== 0) return 'low memory has changed';
+  const [start, end] = HOLE;
+  for (let at = start; at < end; at += MIB)
+    if (Buffer.compare(ram.bytes.subarray(at, at + MIB), ZEROS) !== 0)
+      return `memory at ${at / MIB} MiB has changed`;
+  const top = FRAMES_END + 3 * MIB;
+  for (let at = FRAMES_END; at < top; at += MIB)
+    if (Buffer.compare(ram.bytes.subarray(at, at + MIB), ZEROS) !== 0)
+      return `memory at ${at / MIB} MiB has changed`;
+  return undefined;
+}
+
+/** Each dump in the log is what the disk holds, and there are two if all went well. */
+function judgeData(
+  { lines, end }: Result,
+  { sector, count }: Scenario,
+  expected: Expectation[],
+): string | undefined {
+  const all = dumps(lines);
+  const otherJob = expected.some((one) => one.otherJob);
+  if (end !== 'panic' && all.length !== 2 && !otherJob) return `${all.length} dumps`;
+  if (expected.some(({ lies }) => lies)) return undefined;
+  const asked = CONTENT.subarray(sector * 512, (sector + count) * 512);
+  const content = Buffer.from(otherJob ? CONTENT : asked).toString('hex');
+  const wrong = all.findIndex((dump) => (otherJob ? !content.includes(dump) : dump !== content));
+  return wrong < 0 ? undefined : `read ${wrong} is said to be done and has not brought the disk's data`;
+}
+
+/** In hexadecimal. */
+function dumps(lines: string[]): string[] {
+  const all: string[] = [];
+  for (const line of lines) {
+    if (line.startsWith('addr:')) all.push('');
+    if (line.startsWith('~')) all.push(`${all.pop()}${line.slice(12, 60).replaceAll(' ', '')}`);
+  }
+  return all;
+}
+
+function judgeLog(
+  { end, lines }: Result,
+  expected: Expectation[],
+  attack: Attack | undefined,
+): string | undefined {
+  const good = end !== 'panic';
+  if (good) {
+    // Of several, one may undo the other.
+    const bad = expected.length === 1 && expected[0]!.outcome === 'bad';
+    return bad ? `all is said to be well; where is ${expected[0]!.says}?` : undefined;
+  }
+  if (expected.length === 1 && expected[0]!.outcome === 'good') return 'it could have been borne';
+  const name = attack?.pci.name ?? '';
+  const named = expected.some(
+    ({ says, anywhere }) =>
+      says && lines.some((line) => says.test(line) && (anywhere || line.includes(name))),
+  );
+  return named ? undefined : `the log does not say what was wrong`;
+}
