@@ -39,7 +39,7 @@ export interface Replay {
 }
 
 export interface Expected extends Replay {
-  /** The log, up to the number of interrupts that were taken. */
+  /** Of the log. */
   lines: string[];
   kicks: number;
   /** Sent by the device. */
@@ -90,7 +90,6 @@ export function expectedOf(replayed: Replay, words: Words, device: Device): Expe
   const lines = [
     `trace: ${requests.length} requests, ${writes} of them writes, in ${batches.length} batches`,
     `trace: CRC-32 of all that was read: 0x${checksum.toString(16).padStart(8, '0')}`,
-    `trace: kicks ${kicks}, interrupts `,
   ];
   return { ...replayed, lines, kicks, ...interruptsOf(words, device, kicks) };
 }

@@ -141,10 +141,8 @@ export function hexDump(bytes: Buffer, address: number): string[] {
 }
 
 /** The dumps of a log, each from its `addr:` line on. */
-export function dumpsOf(lines: string[]): string[][] {
-  return lines.flatMap((line, i) =>
-    line.startsWith('addr:') ? [lines.slice(i, i + 1 + SECTOR_BYTES / 16)] : [],
-  );
+export function dumpsOf(lines: string[], bytes = SECTOR_BYTES): string[][] {
+  return lines.flatMap((line, i) => (line.startsWith('addr:') ? [lines.slice(i, i + 1 + bytes / 16)] : []));
 }
 
 export function addressOf(dump: string[]): number {
