@@ -16,13 +16,16 @@ export class PageFault extends Error {
   readonly address: number;
   readonly write: boolean;
   readonly present: boolean;
+  /** By a plain load or store: a trap of WebAssembly. */
+  readonly plain: boolean;
 
-  constructor(address: number, write: boolean, present: boolean) {
+  constructor(address: number, write: boolean, present: boolean, plain = false) {
     const what = present ? 'read-only' : 'not mapped';
     super(`${write ? 'write' : 'read'} at 0x${address.toString(16).padStart(8, '0')}, which is ${what}`);
     this.address = address;
     this.write = write;
     this.present = present;
+    this.plain = plain;
   }
 }
 

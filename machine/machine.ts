@@ -18,7 +18,15 @@ import { MULTIBOOT_MAGIC, usableEnd, writeMultiboot } from './firmware/multiboot
 import { configurePci } from './firmware/pci.ts';
 import { modelImports, type Surroundings, x86Imports } from './kernel/imports.ts';
 import { type Kernel, loadKernel } from './kernel/module.ts';
-import { type Fault, faultOf, type Native, PAGE_FAULT, PanicMemory, wasmCalls } from './kernel/native.ts';
+import {
+  type Fault,
+  faultOf,
+  type Native,
+  PAGE_FAULT,
+  PanicMemory,
+  TRAP_MEMORY,
+  wasmCalls,
+} from './kernel/native.ts';
 import { Threads } from './kernel/threads.ts';
 import { MODEL } from './kernel/transform.ts';
 import { WASM_PAGE_BYTES, type WasmImports, type WasmMemory, wasm } from './kernel/wasm.ts';
@@ -185,7 +193,7 @@ export class Machine {
       memory = this.options.reuse?.takeMemory(pages) ?? new wasm.Memory({ initial: pages });
       this.wasmMemory = memory;
       this.ram.use(memory.buffer);
-      imports[MODEL] = { memory, ...modelImports(this.ram, kernel.memoryPages, this.limit) };
+      imports[MODEL] = { memory, ...modelImports(this.ram, this.pages, kernel.memoryPages, this.limit) };
     }
     const { exports } = new wasm.Instance(kernel.module, imports);
     if (memory === undefined) {
@@ -256,7 +264,12 @@ export class Machine {
     let fault: Fault;
     if (error instanceof PageFault) {
       const code = (error.present ? 1 : 0) | (error.write ? 2 : 0);
-      fault = { vector: PAGE_FAULT, error: code, kind: 0, address: error.address };
+      fault = {
+        vector: PAGE_FAULT,
+        error: code,
+        kind: error.plain ? TRAP_MEMORY : 0,
+        address: error.address,
+      };
     } else if (isTrap(error)) fault = faultOf(error.message, this.ram.size);
     else return this.result('error', 1, error);
     return this.panic(fault, error, exports);

@@ -1,6 +1,6 @@
 // The page tables of the low 4 GiB as far as drivers see them: what x86.map has mapped, and how (asm/paging.S). Volatile
-// accesses are checked against them. Plain loads and stores of the kernel are WebAssembly's own and reach all of RAM,
-// mapped or not: a null pointer is found on the real machine, not here.
+// accesses are checked against them, and plain ones below the kernel's own memory (kernel/checks.ts); other loads and
+// stores of the kernel are WebAssembly's own and reach all of RAM, mapped or not.
 
 import { PageFault } from '../error.ts';
 
@@ -52,19 +52,23 @@ export class PageMap {
     return this.change(virtual, bytes, 0, 0);
   }
 
-  /** The physical address behind a linear-memory address; throws the fault that the processor would raise. */
-  translate(address: number, width: number, write: boolean): number {
-    const physical = this.translatePage(address, write);
+  /**
+   * The physical address behind a linear-memory address; throws the fault that the processor would raise. `plain`: by a
+   * load or store of WebAssembly's own.
+   */
+  translate(address: number, width: number, write: boolean, plain = false): number {
+    const physical = this.translatePage(address, write, plain);
     const last = address + width - 1;
-    if (Math.floor(last / PAGE_BYTES) !== Math.floor(address / PAGE_BYTES)) this.translatePage(last, write);
+    if (Math.floor(last / PAGE_BYTES) !== Math.floor(address / PAGE_BYTES))
+      this.translatePage(last, write, plain);
     return physical;
   }
 
-  private translatePage(address: number, write: boolean): number {
+  private translatePage(address: number, write: boolean, plain: boolean): number {
     const entry =
       address < 2 ** 32 ? (this.tables[address >>> 22]?.[(address >>> 12) % TABLE_PAGES] ?? 0) : 0;
-    if ((entry & PRESENT) === 0) throw new PageFault(address, write, false);
-    if (write && (entry & (MAP_WRITABLE << 1)) === 0) throw new PageFault(address, write, true);
+    if ((entry & PRESENT) === 0) throw new PageFault(address, write, false, plain);
+    if (write && (entry & (MAP_WRITABLE << 1)) === 0) throw new PageFault(address, write, true, plain);
     return (entry >>> FRAME_SHIFT) * PAGE_BYTES + (address % PAGE_BYTES);
   }
 

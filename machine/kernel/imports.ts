@@ -42,8 +42,16 @@ export function x86Imports(machine: Surroundings): Intrinsics {
   };
 }
 
-/** What the transformation has added: memory.size and memory.grow of the kernel's own part of memory. */
-export function modelImports(ram: Ram, initialPages: number, limit: { bytes: number }): Intrinsics {
+/**
+ * What the transformation has added: memory.size and memory.grow of the kernel's own part of memory, and the check of a
+ * plain access below it.
+ */
+export function modelImports(
+  ram: Ram,
+  pageMap: PageMap,
+  initialPages: number,
+  limit: { bytes: number },
+): Intrinsics {
   let pages = initialPages;
   return {
     memory_size: () => pages,
@@ -55,6 +63,7 @@ export function modelImports(ram: Ram, initialPages: number, limit: { bytes: num
       pages = after;
       return before;
     },
+    access: (address: number, write: number) => void pageMap.translate(address >>> 0, 1, write !== 0, true),
   };
 }
 

@@ -15,7 +15,7 @@ const TRAPS: readonly [message: RegExp, kind: number, vector: number][] = [
   [/call stack/i, 10, 8],
 ];
 const TRAP_UNREACHABLE = 1;
-const TRAP_MEMORY = 5;
+export const TRAP_MEMORY = 5;
 export const PAGE_FAULT = 14;
 
 // Arguments of x86.table; each table's end is the next number.

@@ -4,6 +4,9 @@
 //   can reach it are changed. One instance keeps its globals, any Node can do it, and each run is the same.
 // - Its memory becomes an import, which is all of RAM; and memory.size and memory.grow do, since the kernel's own part of
 //   that begins with the module's size and ends where x86.memory_limit says.
+// - Plain loads and stores through a null pointer are found (checks.ts).
+
+import { checkAccesses } from './checks.ts';
 
 /** Not imported with its types: they declare AssemblyScript's globals, and those hide Node's. */
 const BINARYEN_MODULE: string = 'assemblyscript/binaryen';
@@ -31,7 +34,8 @@ export const MODEL = 'machine';
 
 const IMPORTS = `
  (import "${MODEL}" "memory_size" (func $${MODEL}.memory_size (result i32)))
- (import "${MODEL}" "memory_grow" (func $${MODEL}.memory_grow (param i32) (result i32)))`;
+ (import "${MODEL}" "memory_grow" (func $${MODEL}.memory_grow (param i32) (result i32)))
+ (import "${MODEL}" "access" (func $${MODEL}.access (param i32 i32)))`;
 const MEMORY = /\(memory (\$\S+) (\d+)[^)]*\)/;
 
 export interface Transformed {
@@ -49,7 +53,7 @@ export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
   const [memory, memoryName, memoryPages] = MEMORY.exec(text) ?? ['', '$0', '0'];
   const memoryImport = `(import "${MODEL}" "memory" (memory ${memoryName} ${memoryPages}))`;
   const changed = binaryen.parseText(
-    text
+    checkAccesses(text, `${MODEL}.access`)
       .replace(memory, '')
       .replace('(module', `(module ${memoryImport}${IMPORTS}`)
       .replaceAll('(memory.size)', `(call $${MODEL}.memory_size)`)

@@ -63,6 +63,18 @@ describe('a run', () => {
 // As on the real machine: tests/kernel/panic.test.ts has these jobs in QEMU.
 test.each([
   ['fault-division', 'panic: integer divide by zero', 'kernel/jobs/fault/divisionFault'],
+  ['fault-memory', 'panic: out of bounds memory access at 0x00000000', 'kernel/jobs/fault/memoryFault'],
+  [
+    'fault-memory address=720896',
+    'panic: out of bounds memory access at 0x000b0000',
+    'kernel/jobs/fault/memoryFault',
+  ],
+  [
+    'fault-memory address=1048576',
+    'panic: out of bounds memory access at 0x00100000',
+    'kernel/jobs/fault/memoryFault',
+  ],
+  ['fault-arguments', 'panic: out of bounds memory access at 0x00000000', 'kernel/jobs/fault/argumentsFault'],
   [
     'fault-memory address=4294967290',
     'panic: out of bounds memory access at 0x01000000',
