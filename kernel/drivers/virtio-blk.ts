@@ -214,7 +214,7 @@ class VirtioDisk extends Disk {
     const request = this.requests[this.finished % REQUESTS];
     if (!request.done.wait(clock.after(this.waitMs))) {
       this.lost = true;
-      this.logSilence(request);
+      this.logSilence();
       return false;
     }
     if (this.queue.reportFault(this.name)) {
@@ -227,11 +227,14 @@ class VirtioDisk extends Disk {
     return request.check(this.name, !this.device.legacy);
   }
 
-  /** Whether the answer is there and only its interrupt is not. */
-  private logSilence(request: Request): void {
+  /** The oldest request that has no answer; or all have one, and only the interrupt is missing. */
+  private logSilence(): void {
     const flags = x86.irq_save();
     this.queue.collect();
     x86.irq_restore(flags);
+    let at = this.finished;
+    while (at !== this.submitted - 1 && this.requests[at % REQUESTS].done.wait(0)) at++;
+    const request = this.requests[at % REQUESTS];
     const answered = request.done.wait(0);
     const line = appendSectors(log(this.name), request.sector, request.count);
     const what = answered ? ': an answer, but no interrupt in ' : ': no answer in ';

@@ -42,7 +42,8 @@ class Trace {
     this.part = (min(disk.sectors / disk.blockSectors, u32.MAX_VALUE) / this.depth) as u32;
     if (this.part < this.blocks) {
       log('trace')
-        .decimal('the disk has ', disk.sectors / disk.blockSectors)
+        .text(disk.name)
+        .decimal(' has ', disk.sectors / disk.blockSectors)
         .decimal(' blocks, too few for ', this.depth)
         .decimal(' requests of ', this.blocks)
         .text(': give less as depth= or blocks=')

@@ -89,11 +89,13 @@ function remove(attack: Attack, gone: () => boolean): void {
 export const FUNCTIONS = {
   'capabilities loop'(attack) {
     const { capabilities, random } = attack;
+    if (capabilities.length === 0) return;
     change(attack, random.pick(capabilities).at + 1, random.pick(capabilities).at, 1);
   },
 
   'capability points into the header'(attack) {
     const { capabilities, random } = attack;
+    if (capabilities.length === 0) return;
     change(attack, random.pick(capabilities).at + 1, random.between(1, 0x3f), 1);
   },
 

@@ -16,7 +16,10 @@ function corrupt(
   attack.used((ring, head, written, honest) => {
     if (!due()) return honest();
     attack.act();
+    // Whatever it says of the chain, it does not have it any more.
+    const before = ring.inUse;
     push(ring, head, written, honest);
+    ring.inUse = before - 1;
   });
 }
 

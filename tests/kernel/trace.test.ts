@@ -68,6 +68,6 @@ test('a disk that is too small', () => {
   const { end, lines } = machine.run(kernel);
   expect(end).toBe('panic');
   expect(lines).toContain(
-    'trace: the disk has 64 blocks, too few for 32 requests of 3: give less as depth= or blocks=',
+    'trace: virtio-blk 0000:00:04.0 has 64 blocks, too few for 32 requests of 3: give less as depth= or blocks=',
   );
 });

@@ -30,7 +30,8 @@ const GENERIC = new RegExp(
     'the doorbell of queue 0 at .* lies outside its structure',
     'configuration',
     'blocks of',
-    'cannot read',
+    'cannot (read|write)',
+    'too few for',
     'no (answer|interrupt) in 5000 ms',
     'needs reset',
     'no such descriptor: used entry',
@@ -97,8 +98,8 @@ export const EXPECTATIONS: Record<MaliceName, Expectation> = {
   'capacity changes at each read': bad(/configuration/),
   'block size impossible': bad(/configuration/),
   'block size huge': bad(/blocks of more than 64 KiB/),
-  'seg_max 0 or huge': any(/a request cannot hold a block/),
-  'size_max 0 or huge': any(/a request cannot hold a block/),
+  'seg_max 0 or huge': any(/a request (cannot hold a block|is of whole blocks)/),
+  'size_max 0 or huge': any(/a request (cannot hold a block|is of whole blocks)/),
   'topology and cache of any kind': GOOD,
   'used id out of range': any(/no such descriptor: used entry/),
   'used id not outstanding': any(/no such descriptor|not in flight|more bytes|failed: status 255/),
@@ -189,4 +190,10 @@ export const EXPECTATIONS: Record<MaliceName, Expectation> = {
   'ACPI tables damaged': GOOD,
   'boot information damaged': job(/too little RAM|no memory map/),
   'memory map damaged': job(/too little RAM|no memory map|no .* of contiguous RAM left|there is RAM/),
+};
+
+/** Where a trace, which takes its sectors from all of the disk, fares otherwise. */
+export const OF_TRACE: Partial<Record<MaliceName, Expectation>> = {
+  'capacity 0': bad(/has 0 blocks, too few/),
+  'capacity of 2^64 - 1': ANY,
 };

@@ -13,7 +13,8 @@ import {
   SplitRing,
   type VirtioBlk,
 } from '../../../machine/index.ts';
-import { EXPECTATIONS, type Expectation } from './expectations.ts';
+import { expectedOf, replay } from '../trace.ts';
+import { EXPECTATIONS, type Expectation, OF_TRACE } from './expectations.ts';
 import { build, CONTENT, type Scenario } from './scenario.ts';
 
 export interface Outcome {
@@ -37,6 +38,8 @@ const GARBAGE = 0xee;
 const PANICS = [
   /^no usable disk: its lines above say why/,
   /^the disk cannot be read$/,
+  /^the trace came to an end$/,
+  /^the disk is too small for the trace$/,
   /^unknown job$/,
   /^too little RAM$/,
   /^out of memory$/,
@@ -106,7 +109,7 @@ export function run(scenario: Scenario, kernel: Kernel): Outcome {
   last = pc;
   const attacks = scenario.malices.map(({ name, seed }) => ({
     name,
-    expected: EXPECTATIONS[name],
+    expected: (scenario.trace && OF_TRACE[name]) ?? EXPECTATIONS[name],
     attack: makeHostile(pc, disk, name, seed),
   }));
   const witness = new Witness(disk);
@@ -125,7 +128,7 @@ export function run(scenario: Scenario, kernel: Kernel): Outcome {
     (lost ? undefined : witness.complaints[0]) ??
     (disk.broken && !lost ? 'the device has stopped: the driver broke a rule' : undefined) ??
     judgeMemory(pc, firmware) ??
-    judgeData(result, scenario, expected) ??
+    (scenario.trace ? judgeTrace(result, scenario, disk, expected) : judgeData(result, scenario, expected)) ??
     judgeLog(result, expected, attacks[0]?.attack);
   return { failure, result, struck: struck.map(({ name }) => name) };
 }
@@ -171,6 +174,22 @@ function judgeData(
   const content = Buffer.from(otherJob ? CONTENT : asked).toString('hex');
   const wrong = all.findIndex((dump) => (otherJob ? !content.includes(dump) : dump !== content));
   return wrong < 0 ? undefined : `read ${wrong} is said to be done and has not brought the disk's data`;
+}
+
+/** What was read is what the disk held, and what was written is there, if all is said to be well. */
+function judgeTrace(
+  { lines, end }: Result,
+  { trace, disk: { blockSize } }: Scenario,
+  disk: VirtioBlk,
+  expected: Expectation[],
+): string | undefined {
+  if (end === 'panic' || expected.some(({ lies, otherJob }) => lies || otherJob)) return undefined;
+  const blockSectors = (blockSize ?? 512) / 512;
+  const replayed = replay(CONTENT, trace!, blockSectors);
+  const { lines: told } = expectedOf(replayed, trace!, { queueSize: 256, indirect: true, events: true });
+  const missing = told.find((line) => !lines.includes(line));
+  if (missing !== undefined) return `the log does not say: ${missing}`;
+  return replayed.disk.equals(disk.disk.read(0, CONTENT.length)) ? undefined : 'the disk is not as written';
 }
 
 /** In hexadecimal. */

@@ -10,6 +10,7 @@ import {
   VirtioBlk,
   type VirtioBlkOptions,
 } from '../../../machine/index.ts';
+import { commandLine as traceLine, type Words } from '../trace.ts';
 
 export interface Scenario {
   seed: number;
@@ -19,6 +20,8 @@ export interface Scenario {
   disk: VirtioBlkOptions;
   sector: number;
   count: number;
+  /** Reads and writes, many at once, in place of reads of these sectors. */
+  trace?: Words;
   /** Each with a seed of its own, so that one can go and the others stay as they are. */
   malices: { name: MaliceName; seed: number }[];
 }
@@ -40,30 +43,45 @@ export function scenarioOf(seed: number): Scenario {
   const count = many ? random.between(2, 5) : 1;
   const sector = random.below(SECTORS - count);
   const repeat = random.pick([0, 0, 0, 1, 2, many ? 20 : 3]);
-  const commandLine = `sector=${sector} count=${count} repeat=${repeat}`;
   const malices = Array.from({ length: random.once(50) ? 0 : random.pick(MALICES) }, () => ({
     name: random.pick(maliceNames),
     seed: random.next(),
   }));
+  const settings = {
+    ...{ machine, memory_mib: 16, budget_steps: STEPS_MAX },
+    step_ns: random.pick([2_000, 5_000, 20_000]),
+    x2apic: random.once(4),
+  };
+  const disk: VirtioBlkOptions = {
+    ...random.pick([{}, {}, { legacy: false }, { modern: false }]),
+    eventIndex: !random.once(3),
+    indirect: !random.once(3),
+    queueSize: random.pick([256, 256, 4, 8, 16, 1024]),
+    ...(many && { sizeMax: 512, segMax: random.between(1, 4) }),
+    ...(!many && random.pick([{}, {}, {}, {}, { sizeMax: 256 }, { blockSize: 1024 }])),
+    vectors: random.once(6) ? random.pick([1, 3]) : undefined,
+    pagePerQueue: random.once(8),
+    portDoorbell: random.once(8),
+  };
+  const trace = traceOf(seed, disk);
+  const commandLine = trace ? traceLine(trace) : `sector=${sector} count=${count} repeat=${repeat}`;
   return {
-    ...{ seed, sector, count, malices },
-    machine: {
-      ...{ machine, commandLine, memory_mib: 16, budget_steps: STEPS_MAX },
-      step_ns: random.pick([2_000, 5_000, 20_000]),
-      x2apic: random.once(4),
-    },
+    ...{ seed, sector, count, trace, malices, disk },
+    machine: { ...settings, commandLine },
     bridges: bridges.filter((model) => machine === 'q35' || model === 'pci-bridge'),
-    disk: {
-      ...random.pick([{}, {}, { legacy: false }, { modern: false }]),
-      eventIndex: !random.once(3),
-      indirect: !random.once(3),
-      queueSize: random.pick([256, 256, 4, 8, 16, 1024]),
-      ...(many && { sizeMax: 512, segMax: random.between(1, 4) }),
-      ...(!many && random.pick([{}, {}, {}, {}, { sizeMax: 256 }, { blockSize: 1024 }])),
-      vectors: random.once(6) ? random.pick([1, 3]) : undefined,
-      pagePerQueue: random.once(8),
-      portDoorbell: random.once(8),
-    },
+  };
+}
+
+/** Of one run in three; apart from what else the seed decides. */
+function traceOf(seed: number, disk: VirtioBlkOptions): Words | undefined {
+  const random = new Random(~seed);
+  if (!random.once(3)) return undefined;
+  return {
+    seed: random.next(),
+    requests: random.between(1, 40),
+    depth: random.between(1, 8),
+    blocks: disk.sizeMax === undefined ? random.between(1, 2) : 1, // small segments make small requests
+    writes: random.pick([0, 30, 100]),
   };
 }
 
@@ -81,7 +99,7 @@ export function plain(seed: number, malices: Scenario['malices']): Scenario {
 /** The machine with the disk in it, honest as yet. */
 export function build(scenario: Scenario, reuse: Machine | undefined): { pc: Machine; disk: VirtioBlk } {
   const pc = new Machine({ ...scenario.machine, reuse });
-  const disk = new VirtioBlk(CONTENT, scenario.disk);
+  const disk = new VirtioBlk(scenario.trace ? CONTENT.slice() : CONTENT, scenario.disk);
   let bridge: PciBridge | undefined;
   for (const model of scenario.bridges) {
     const next = new PciBridge(model);
