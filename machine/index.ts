@@ -15,7 +15,8 @@ export {
 } from './hostile/index.ts';
 export { type Kernel, loadKernel } from './kernel/module.ts';
 export type { Native } from './kernel/native.ts';
-export { Machine, type MachineOptions, type Result } from './machine.ts';
+export { Machine, type Result } from './machine.ts';
+export type { MachineOptions } from './options.ts';
 export { type BridgeModel, PciBridge } from './pci/bridge.ts';
 export { PciBus } from './pci/bus.ts';
 export * as pciConfig from './pci/config.ts';

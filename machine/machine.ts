@@ -30,38 +30,19 @@ import {
 import { Threads } from './kernel/threads.ts';
 import { MODEL } from './kernel/transform.ts';
 import { WASM_PAGE_BYTES, type WasmImports, type WasmMemory, wasm } from './kernel/wasm.ts';
+import {
+  BUDGET_STEPS,
+  checkOptions,
+  type MachineOptions,
+  MEMORY_MIB,
+  type MemoryOwner,
+  STEP_NS,
+  TSC_KHZ,
+} from './options.ts';
 import { addChipset, PIRQ_ISA, PIRQ_ROUTES } from './pci/chipset.ts';
 import { PciHost } from './pci/host.ts';
 import { randomOf } from './random.ts';
 import { Clock } from './time/clock.ts';
-import type { Trace } from './trace.ts';
-
-export interface MachineOptions {
-  /** QEMU's machine type; `pc` by default. */
-  machine?: 'pc' | 'q35';
-  /** 16 to 2048; 64 by default. */
-  memory_mib?: number;
-  /** The kernel's command line, as fw_cfg's file opt/yaos/cmdline. */
-  commandLine?: string;
-  /** The boot loader's command line. */
-  loaderLine?: string;
-  trace?: Trace;
-  /** Steps (intrinsics) until a run is given up; 100 million by default. */
-  budget_steps?: number;
-  /** What each step takes; 200 by default. */
-  step_ns?: number;
-  /** Rate of the time-stamp counter; 2 GHz by default. */
-  tsc_khz?: number;
-  x2apic?: boolean;
-  /** The date at which the machine is switched on. */
-  date?: Date;
-  /** Varies when interrupts are taken and how long requests take: other interleavings, each the same every time. */
-  seed?: number;
-  /** A machine that has run and is not needed any more: its RAM is cleared and used again, which saves half of a run. */
-  reuse?: Machine;
-  /** Imports of the kernel's module besides `x86`. */
-  imports?: WasmImports;
-}
 
 /** How a run ended. */
 export interface Result {
@@ -83,16 +64,12 @@ export interface Result {
 }
 
 const STATUS_PANIC = 35;
-const MEMORY_MIB = 64;
-const STEP_NS = 200;
-const TSC_KHZ = 2_000_000;
-const BUDGET_STEPS = 100_000_000;
 const LAPIC_ADDRESS = 0xfee0_0000;
 const MIB = 2 ** 20;
 /** Enough for the kernel's calls in a panic. */
 const STACK_TRACE_CALLS = 60;
 
-export class Machine {
+export class Machine implements MemoryOwner {
   readonly clock = new Clock();
   readonly ports = new AddressSpace();
   readonly memory = new AddressSpace();
@@ -105,7 +82,9 @@ export class Machine {
   readonly ioapic: IoApic;
   readonly serial: Serial;
   readonly fwcfg: FwCfg;
-  readonly options: MachineOptions;
+  readonly options: Omit<MachineOptions, 'reuse'>;
+  /** Not among the options: each machine would keep the one before it. */
+  private reuse: MemoryOwner | undefined;
   /** What the kernel's peek intrinsics read; a panic makes its own. */
   native: Native | undefined;
   private readonly type: 'pc' | 'q35';
@@ -116,7 +95,10 @@ export class Machine {
   private firmwareRan = false;
 
   constructor(options: MachineOptions = {}) {
-    this.options = options;
+    checkOptions(options);
+    const { reuse, ...own } = options;
+    this.options = own;
+    this.reuse = reuse;
     this.type = options.machine ?? 'pc';
     const { clock, ports, memory, ram, type } = this;
     const trace = options.trace ?? {};
@@ -137,7 +119,7 @@ export class Machine {
     new Power(ports, clock, type);
     this.serial = new Serial(ports, 0x3f8, (high) => this.setIsaLine(4, high));
     const messages = (address: number, data: number) => this.message(address, data);
-    this.fwcfg = new FwCfg(ports, new Dma('fw_cfg', ram, trace, messages));
+    this.fwcfg = new FwCfg(ports, new Dma(() => 'fw_cfg', ram, trace, messages));
     if (options.commandLine) this.fwcfg.addFile('opt/yaos/cmdline', options.commandLine);
     this.pci = new PciHost({
       ...{ ports, memory, ram, clock, trace, messages, random },
@@ -166,7 +148,9 @@ export class Machine {
 
   private runKernel(kernel: Kernel): Result {
     const exports = this.load(kernel);
-    const kmain = exports.kmain as (magic: number, info: number) => void;
+    const kmain = exports.kmain as ((magic: number, info: number) => void) | undefined;
+    if (kmain === undefined)
+      throw new MachineError('the module exports no kmain: load() it, and call the functions that it has');
     const info = this.startFirmware();
     try {
       this.threads!.run(() => kmain(MULTIBOOT_MAGIC, info));
@@ -179,7 +163,6 @@ export class Machine {
   /** Puts a module into the machine and returns its exports: for tests that call parts of a kernel. */
   load(kernel: Kernel): Record<string, unknown> {
     const mib = this.options.memory_mib ?? MEMORY_MIB;
-    if (mib < 16 || mib > 2048) throw new MachineError(`memory_mib is ${mib}: give 16 to 2048`);
     const pages = (mib * MIB) / WASM_PAGE_BYTES;
     const x86 = {
       ...x86Imports(this.surroundings()),
@@ -190,24 +173,24 @@ export class Machine {
     const imports: WasmImports = { ...this.options.imports, x86 };
     let memory: WasmMemory | undefined;
     if (kernel.memoryPages !== undefined) {
-      memory = this.options.reuse?.takeMemory(pages) ?? new wasm.Memory({ initial: pages });
+      memory = this.reuse?.takeMemory(pages) ?? new wasm.Memory({ initial: pages });
       this.wasmMemory = memory;
-      this.ram.use(memory.buffer);
+      this.ram.use(memory);
       imports[MODEL] = { memory, ...modelImports(this.ram, this.pages, kernel.memoryPages, this.limit) };
     }
-    const { exports } = new wasm.Instance(kernel.module, imports);
+    this.reuse = undefined;
+    const exports = instantiate(kernel, imports);
     if (memory === undefined) {
-      memory = exports.memory as WasmMemory;
-      memory.grow(pages - memory.buffer.byteLength / WASM_PAGE_BYTES);
-      this.ram.use(memory.buffer);
+      memory = grown(exports.memory, pages);
+      this.ram.use(memory);
     }
     this.cpu.handler = (exports.interrupt as ((vector: number) => void) | undefined) ?? (() => {});
     this.threads = new Threads(memory.buffer, exports);
     return exports;
   }
 
-  /** Gives its memory away, if it is of this size. */
-  private takeMemory(pages: number): WasmMemory | undefined {
+  /** Gives its memory away to the next machine (option `reuse`), if it is of this size. */
+  takeMemory(pages: number): WasmMemory | undefined {
     const memory = this.wasmMemory;
     if (memory?.buffer.byteLength !== pages * WASM_PAGE_BYTES) return undefined;
     this.wasmMemory = undefined;
@@ -227,6 +210,7 @@ export class Machine {
 
   /** PCI's resources, ACPI's tables, the boot loader's information, whose address it returns. */
   startFirmware(): number {
+    if (this.ram.size === 0) throw new MachineError('there is no RAM yet: load() a module first');
     if (this.firmwareRan) throw new MachineError('a machine runs once: make a new one');
     this.firmwareRan = true;
     const { type, ram } = this;
@@ -302,11 +286,39 @@ export class Machine {
   }
 }
 
+function instantiate(kernel: Kernel, imports: WasmImports): Record<string, unknown> {
+  try {
+    return new wasm.Instance(kernel.module, imports).exports;
+  } catch (error) {
+    // V8: a LinkError for a wrong import, a TypeError where all of a module's are missing.
+    if (!(error instanceof wasm.LinkError || error instanceof TypeError)) throw error;
+    throw new MachineError(
+      `${error.message}: give what the module imports besides x86 with the option imports (\`asc --use abort=\` needs no env.abort)`,
+    );
+  }
+}
+
+/** A module's own memory, which becomes the RAM. */
+function grown(memory: unknown, pages: number): WasmMemory {
+  if (!(memory instanceof wasm.Memory))
+    throw new MachineError('the module exports no memory: compile it with its own, exported as `memory`');
+  const own = memory.buffer.byteLength / WASM_PAGE_BYTES;
+  try {
+    memory.grow(pages - own);
+  } catch {
+    throw new MachineError(
+      `the module's memory of ${own} pages cannot become the RAM of ${pages}: compile it without a maximum, or change memory_mib`,
+    );
+  }
+  return memory;
+}
+
 function endOf({ how, status }: MachineEnd): Result['end'] {
   return how === 'exit' && status === STATUS_PANIC ? 'panic' : how;
 }
 
 /** A trap of the module, or its stack's end, which V8 reports as one of JavaScript's. */
 function isTrap(error: unknown): boolean {
-  return error instanceof wasm.RuntimeError || error instanceof RangeError;
+  if (error instanceof wasm.RuntimeError) return true;
+  return error instanceof RangeError && /call stack/i.test(error.message);
 }

@@ -13,13 +13,26 @@ export class DmaError extends Error {
 }
 
 export class Ram {
-  /** Replaced when a kernel is loaded: its linear memory is the RAM. */
-  bytes = new Uint8Array(0);
-  view = new DataView(this.bytes.buffer);
+  private memory: { readonly buffer: ArrayBuffer } = { buffer: new ArrayBuffer(0) };
+  private content = new Uint8Array(0);
+  private words = new DataView(this.content.buffer);
 
-  use(buffer: ArrayBuffer): void {
-    this.bytes = new Uint8Array(buffer);
-    this.view = new DataView(buffer);
+  /** A kernel is loaded: its linear memory is the RAM. */
+  use(memory: { readonly buffer: ArrayBuffer }): void {
+    this.memory = memory;
+    this.content = new Uint8Array(memory.buffer);
+    this.words = new DataView(memory.buffer);
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    // A module that has grown its memory itself has another buffer now, and this one is empty.
+    if (this.content.length === 0) this.use(this.memory);
+    return this.content;
+  }
+
+  get view(): DataView<ArrayBuffer> {
+    if (this.content.length === 0) this.use(this.memory);
+    return this.words;
   }
 
   get size(): number {
@@ -32,18 +45,23 @@ export type MessageSink = (address: number, data: number) => void;
 
 /** A bus master's access to memory. Addresses are physical, and may be anything: they come from the driver. */
 export class Dma {
-  readonly name: string;
+  private readonly nameOf: () => string;
   private readonly ram: Ram;
   private readonly trace: Trace;
   private readonly messages: MessageSink;
   /** Whether the device may be bus master now. */
   enabled: () => boolean = () => true;
 
-  constructor(name: string, ram: Ram, trace: Trace, messages: MessageSink) {
-    this.name = name;
+  /** `nameOf`: what it is called then; a function's name changes with the numbers of buses. */
+  constructor(nameOf: () => string, ram: Ram, trace: Trace, messages: MessageSink) {
+    this.nameOf = nameOf;
     this.ram = ram;
     this.trace = trace;
     this.messages = messages;
+  }
+
+  get name(): string {
+    return this.nameOf();
   }
 
   /** Whether all of a range is RAM that this master may reach. */

@@ -186,9 +186,14 @@ export class LocalApic implements Registers {
     this.timerEvent = undefined;
     this.timerStart_ns = start_ns;
     const initial = this.get(TIMER_INITIAL);
-    const end_ns = start_ns + initial * this.divisor * TICK_NS;
-    if (initial === 0 || end_ns < this.clock.now_ns) return;
+    const period_ns = initial * this.divisor * TICK_NS;
     const lvt = this.get(LVT_TIMER);
+    let end_ns = start_ns + period_ns;
+    if (initial > 0 && lvt & LVT_PERIODIC && end_ns < this.clock.now_ns) {
+      // Ends that have passed while it was masked, or time jumped, are lost.
+      end_ns += Math.ceil((this.clock.now_ns - end_ns) / period_ns) * period_ns;
+    }
+    if (initial === 0 || end_ns < this.clock.now_ns) return;
     // A masked one-shot interrupts nobody: nothing has to happen at its end, and nobody is to wait for it.
     if (lvt & LVT_MASKED) return;
     this.timerEvent = this.clock.schedule(end_ns - this.clock.now_ns, () => {

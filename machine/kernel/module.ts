@@ -49,7 +49,12 @@ export async function loadKernel(path = defaultKernel()): Promise<Kernel> {
 
 /** A module that never switches threads is taken as it is. */
 async function compile(path: string, bytes: Uint8Array, hash: Uint8Array): Promise<Kernel> {
-  const module = new wasm.Module(bytes);
+  let module: WasmModule;
+  try {
+    module = new wasm.Module(bytes);
+  } catch (error) {
+    throw new MachineError(`${path}: not a WebAssembly module: ${(error as Error).message}`);
+  }
   const switches = wasm.Module.imports(module).some((i) => i.module === 'x86' && i.name === 'thread_switch');
   if (!switches) return { module };
   const transformed = new wasm.Module(await prepared(path, bytes, hash));

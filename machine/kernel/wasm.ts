@@ -16,6 +16,8 @@ interface Namespace {
   Instance: new (module: WasmModule, imports: WasmImports) => { exports: Record<string, unknown> };
   /** A trap. */
   RuntimeError: ErrorConstructor;
+  /** An import is not there, or is something else. */
+  LinkError: ErrorConstructor;
 }
 
 export interface WasmMemory {

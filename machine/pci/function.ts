@@ -95,8 +95,10 @@ export abstract class PciFunction implements PciDevice {
 
   /** Called once, when the function is put into its slot. */
   attach(system: PciSystem, location: Location): void {
+    if (this.attached !== undefined)
+      throw new MachineError(`the device of ${this.name} is in a machine already: make a new one`);
     this.location = location;
-    const dma = new DmaPort(this.name, system.ram, system.trace, system.messages);
+    const dma = new DmaPort(() => this.name, system.ram, system.trace, system.messages);
     dma.enabled = () => (this.command & config.COMMAND_MASTER) !== 0;
     this.attached = { system, dma };
   }
@@ -107,6 +109,12 @@ export abstract class PciFunction implements PciDevice {
 
   addBar(index: number, description: BarDescription): void {
     const { ports, bytes, is64, prefetchable } = description;
+    if (!Number.isInteger(index) || index < 0 || index >= BARS)
+      throw new MachineError(`there is no BAR ${index}: a function has 0 to ${BARS - 1}`);
+    if (!Number.isInteger(Math.log2(bytes)) || bytes < (ports ? 4 : 16))
+      throw new MachineError(
+        `BAR ${index} has ${bytes} bytes: give a power of two, 4 ports or 16 bytes at least`,
+      );
     const at = config.BAR_0 + index * 4;
     this.bars[index] = { ...description, index };
     const flags = (ports ? BAR_PORTS : 0) | (is64 ? BAR_64 : 0) | (prefetchable ? BAR_PREFETCHABLE : 0);
@@ -131,6 +139,8 @@ export abstract class PciFunction implements PciDevice {
     const before = this.decoders();
     this.config.write(offset, width, value);
     if (this.decoders() !== before) this.system.remap();
+    // What the device asks for stands in its status; whether the pin shows that depends on the command register.
+    this.setIntx((this.config.get16(config.STATUS) & config.STATUS_INTX) !== 0);
   }
 
   /** Drives the interrupt pin, if the function has one and may. */

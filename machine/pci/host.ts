@@ -85,10 +85,14 @@ export class PciHost implements PciSystem {
 
   /** Puts a device into the machine and returns its function. */
   add<D extends PciDevice>(device: D, place: Place = {}): PciFunction {
+    if (place.bridge !== undefined && place.bridge.location === undefined)
+      throw new MachineError('the bridge is in no machine: add it before what is behind it');
     const bus = place.bridge?.secondary ?? this.root;
     const slot = place.slot ?? this.freeSlot(bus);
     const fn = place.function ?? 0;
-    if (slot < 0 || slot >= bus.slots || fn < 0 || fn > 7)
+    if (
+      !(Number.isInteger(slot) && slot >= 0 && slot < bus.slots && Number.isInteger(fn) && fn >= 0 && fn < 8)
+    )
       throw new MachineError(
         `there is no slot ${slot}.${fn} on this bus: it has slots 0 to ${bus.slots - 1}`,
       );
@@ -96,8 +100,8 @@ export class PciHost implements PciSystem {
     if (bus.functions[index] !== undefined)
       throw new MachineError(`PCI slot ${slot}.${fn} is taken: give another with { slot, function }`);
     const added = device.toPci(bus.express);
-    bus.functions[index] = added;
     added.attach(this, { bus, slot, fn });
+    bus.functions[index] = added;
     const others = bus.functions.slice((slot << 3) + 1, (slot << 3) + 8).some((other) => other !== undefined);
     const first = bus.functions[slot << 3];
     if (others && first) first.config.bytes[config.HEADER_TYPE] |= config.HEADER_MULTIFUNCTION;

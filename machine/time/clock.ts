@@ -1,6 +1,11 @@
 // The machine's only clock. It moves by a fixed amount at each step of a CPU, and to the next event when all CPUs
 // sleep; nothing depends on the host's time. So a run is the same each time, and a wait of seconds takes none.
 
+import { MachineError } from '../error.ts';
+
+/** That may be due at once. */
+const EVENTS_MAX = 1_000_000;
+
 export interface TimedEvent {
   readonly at_ns: number;
   readonly action: () => void;
@@ -48,7 +53,9 @@ export class Clock {
   }
 
   private runDue(): void {
-    while (this.events.length > 0 && this.events[0].at_ns <= this.now_ns) {
+    for (let count = 0; this.events.length > 0 && this.events[0].at_ns <= this.now_ns; count++) {
+      if (count > EVENTS_MAX)
+        throw new MachineError('events without end at one time: a device schedules the next one in no time');
       const event = this.events.shift()!;
       this.next_ns = this.events.length > 0 ? this.events[0].at_ns : Number.POSITIVE_INFINITY;
       event.action();

@@ -1,6 +1,7 @@
 // The virtio block device (virtio 1.2 §5.2): every request of QEMU 7.2's hw/block/virtio-blk.c, its features and its
 // configuration, over a disk in memory or in a file. Requests are served in order, each some time after its kick.
 
+import { MachineError } from '../error.ts';
 import { STATUS_DRIVER_OK, VirtioDevice, type VirtioOptions } from './device.ts';
 import { type Disk, MemoryDisk, SECTOR_BYTES } from './disk.ts';
 import { ANY_LAYOUT, bits, LEGACY_FEATURES } from './features.ts';
@@ -101,6 +102,9 @@ interface Group {
 }
 
 const MERGED_MAX = 32;
+// QEMU's limits.
+const QUEUES_MAX = 1024;
+const BLOCK_BYTES_MAX = 0x20_0000;
 const LATENCY_NS = 20_000;
 
 export class VirtioBlk extends VirtioDevice {
@@ -116,6 +120,7 @@ export class VirtioBlk extends VirtioDevice {
   private epoch = 0;
 
   constructor(disk: Disk | Uint8Array, options: VirtioBlkOptions = {}) {
+    checkOptions(disk, options);
     super(options.queues ?? 1, options);
     this.disk = disk instanceof Uint8Array ? new MemoryDisk(disk) : disk;
     this.blk = options;
@@ -358,6 +363,21 @@ export class VirtioBlk extends VirtioDevice {
     if (sector % BigInt(this.blockSize / SECTOR_BYTES) !== 0n || bytes % this.blockSize !== 0) return false;
     return sector + BigInt(bytes / SECTOR_BYTES) <= BigInt(this.sectors);
   }
+}
+
+/** What would give the driver a disk of no size, or none at all. */
+function checkOptions(
+  disk: Disk | Uint8Array,
+  { queues = 1, blockSize = SECTOR_BYTES }: VirtioBlkOptions,
+): void {
+  if (!(disk instanceof Uint8Array) && typeof disk?.read !== 'function')
+    throw new MachineError('VirtioBlk has no disk: give a Uint8Array, a MemoryDisk or a new FileDisk(path)');
+  if (!Number.isInteger(queues) || queues < 1 || queues > QUEUES_MAX)
+    throw new MachineError(`VirtioBlk's queues are ${queues}: give 1 to ${QUEUES_MAX}`);
+  if (!Number.isInteger(Math.log2(blockSize)) || blockSize < SECTOR_BYTES || blockSize > BLOCK_BYTES_MAX)
+    throw new MachineError(
+      `VirtioBlk's blockSize is ${blockSize}: give a power of two from ${SECTOR_BYTES} to ${BLOCK_BYTES_MAX}`,
+    );
 }
 
 /** Whether a read or write goes on where another one ends. */

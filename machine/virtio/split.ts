@@ -155,7 +155,8 @@ export class SplitRing implements Ring {
       throw new VirtqueueError(`a buffer of ${bytes} bytes at 0x${address.toString(16)}, outside RAM`);
     const segments: Segment[] = write ? chain.writable : chain.readable;
     segments.push({ address, bytes });
-    if (segments.length > SEGMENTS_MAX) throw new VirtqueueError('a chain of too many buffers');
+    if (chain.readable.length + chain.writable.length > SEGMENTS_MAX)
+      throw new VirtqueueError('a chain of too many buffers');
   }
 
   private readDescriptor(table: number, index: number): Descriptor {

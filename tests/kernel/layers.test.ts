@@ -17,7 +17,7 @@ const trees: [string, string[]][] = [
     'machine',
     [
       ...['error.ts', 'random.ts', 'trace.ts', 'time', 'bus', 'devices', 'cpu', 'pci', 'virtio', 'firmware'],
-      ...['kernel', 'machine.ts', 'hostile', 'index.ts'],
+      ...['kernel', 'options.ts', 'machine.ts', 'hostile', 'index.ts'],
     ],
   ],
 ];

@@ -144,6 +144,30 @@ describe('the local APIC', () => {
     expect(lapic.pending()).toBe(0x55);
     expect(lapic.read(0x390, 4)).toBe(0);
   });
+
+  test('ticks on after a jump of time, and where it is unmasked late', () => {
+    const { pc, lapic } = started();
+    lapic.write(0x3e0, 4, 11); // by 1
+    lapic.write(0x320, 4, 0x2_0055);
+    lapic.write(0x380, 4, 1000);
+    const tick = () => {
+      expect(lapic.pending()).toBe(0x55);
+      lapic.accept(0x55);
+      lapic.write(0xb0, 4, 0);
+    };
+    pc.clock.advance(10_500);
+    tick();
+    pc.clock.advance(400);
+    expect(lapic.pending()).toBe(-1);
+    pc.clock.advance(100); // 11 periods
+    tick();
+    lapic.write(0x320, 4, 0x3_0055);
+    pc.clock.advance(5_500);
+    lapic.write(0x320, 4, 0x2_0055);
+    expect(lapic.pending()).toBe(-1);
+    pc.clock.advance(500);
+    tick();
+  });
 });
 
 class Line extends PciFunction {
@@ -192,6 +216,12 @@ describe('INTx', () => {
     functions[0].writeConfig(4, 2, 1 << 10);
     functions[0].setIntx(true);
     expect(functions[0].readConfig(6, 2) & 8).toBe(8); // the status shows it
+    expect(pc.cpu.lapic.pending()).toBe(-1);
+    functions[0].writeConfig(4, 2, 0);
+    expect(pc.cpu.lapic.pending()).toBe(0x60);
+    pc.cpu.lapic.accept(0x60);
+    functions[0].writeConfig(4, 2, 1 << 10);
+    pc.cpu.lapic.write(0xb0, 4, 0);
     expect(pc.cpu.lapic.pending()).toBe(-1);
   });
 

@@ -111,7 +111,7 @@ export class ModelBench implements Bench {
 
   constructor(machine: Machine) {
     this.machine = machine;
-    machine.ram.use(new ArrayBuffer(RAM_BYTES));
+    machine.ram.use({ buffer: new ArrayBuffer(RAM_BYTES) });
   }
 
   async in(port: number, width: Width): Promise<number> {
