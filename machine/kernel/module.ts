@@ -55,8 +55,13 @@ async function compile(path: string, bytes: Uint8Array, hash: Uint8Array): Promi
   } catch (error) {
     throw new MachineError(`${path}: not a WebAssembly module: ${(error as Error).message}`);
   }
-  const switches = wasm.Module.imports(module).some((i) => i.module === 'x86' && i.name === 'thread_switch');
+  const imports = wasm.Module.imports(module);
+  const switches = imports.some((i) => i.module === 'x86' && i.name === 'thread_switch');
   if (!switches) return { module };
+  if (imports.some((i) => i.kind === 'memory'))
+    throw new MachineError(
+      `${path}: a kernel has its memory itself: compile it without \`asc --importMemory\``,
+    );
   const transformed = new wasm.Module(await prepared(path, bytes, hash));
   const [section] = wasm.Module.customSections(transformed, SECTION);
   return { module: transformed, memoryPages: new DataView(section).getUint32(0) };

@@ -9,7 +9,7 @@ export type WasmImports = Record<string, Record<string, unknown>>;
 interface Namespace {
   Module: {
     new (bytes: Uint8Array): WasmModule;
-    imports(module: WasmModule): { module: string; name: string }[];
+    imports(module: WasmModule): { module: string; name: string; kind: string }[];
     customSections(module: WasmModule, name: string): ArrayBuffer[];
   };
   Memory: new (limits: { initial: number }) => WasmMemory;

@@ -1,5 +1,8 @@
 // What somebody who uses the machine may get wrong: each mistake is said, with its remedy, and none passes for another.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import wabt from 'wabt';
 import { type Kernel, loadKernel, Machine, PciBridge, PciFunction, VirtioBlk } from '../../machine/index.ts';
@@ -82,6 +85,15 @@ test.each<[string, () => unknown, RegExp]>([
 
 test('a file that is no module', async () => {
   await expect(loadKernel(import.meta.filename)).rejects.toThrow(/use.test.ts: not a WebAssembly module/);
+});
+
+test('a kernel that imports its memory', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'yaos-use-'));
+  const file = join(folder, 'kernel.wasm');
+  const imports = '(import "env" "memory" (memory 1)) (import "x86" "thread_switch" (func (param i32 i32)))';
+  writeFileSync(file, parseWat('module.wat', `(module ${imports})`).toBinary({}).buffer);
+  await expect(loadKernel(file)).rejects.toThrow(/kernel.wasm: a kernel has its memory itself/);
+  rmSync(folder, { recursive: true });
 });
 
 test('a device’s own mistake is not the kernel’s', () => {
