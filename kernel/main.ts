@@ -40,6 +40,8 @@ const COMMAND_LINE_FILE = 'opt/yaos/cmdline';
 const ROOTS_FILE = 'etc/extra-pci-roots'; // a 64-bit number
 const ROOTS_FILE_BYTES: u32 = 8;
 
+const SWITCH_OFF_MS_MAX: u32 = 2000;
+
 /** Called by asm/ on the boot thread, interrupts off. */
 export function kmain(magic: u32, info: u32): void {
   serial.init();
@@ -96,9 +98,15 @@ class MainProgram extends Program {
       .text(' stray')
       .end();
     bare().text('yaos: done').end();
-    power.softOff();
+    if (power.softOff()) awaitSwitchOff();
     exit(EXIT_DONE);
   }
+}
+
+/** By time, not by polls: QEMU on a busy host comes to it late. */
+function awaitSwitchOff(): void {
+  const deadline = clock.after(SWITCH_OFF_MS_MAX);
+  while (clock.now() < deadline) x86.pause();
 }
 
 function runJob(job: string): void {

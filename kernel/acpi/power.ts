@@ -51,14 +51,14 @@ export function init(): void {
   line.end();
 }
 
-/** Switches the machine off; returns only if that is not possible. */
-export function softOff(): void {
-  if (sleepTypes < 0 || pm1aControl === 0) return;
+/** Has the machine switched off, which may take it some time; false: that is not possible. */
+export function softOff(): bool {
+  if (sleepTypes < 0 || pm1aControl === 0) return false;
   serial.drain();
   enable();
   sleep(pm1aControl, sleepTypes & 0xff);
   if (pm1bControl !== 0) sleep(pm1bControl, sleepTypes >> 8);
-  for (let polls: u32 = 0; polls < POLLS_MAX; polls++) x86.pause();
+  return true;
 }
 
 /** §4.8.2.5: the sleep registers are the operating system's only in ACPI mode. */

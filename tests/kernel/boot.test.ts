@@ -141,3 +141,21 @@ test('waits as long as the command line says', () => {
   const { lines } = boot({ silent: true }, disk, 'kernel.elf wait_ms=250 job=read');
   expect(lines.join('\n')).toMatch(/sector 1: no answer in 250 ms/);
 });
+
+/** A machine whose power goes off some time after it is told; PM1 control is at port 0x604. */
+function bootSlowPower(delay_ns: number) {
+  const machine = new Machine({ memory_mib: 16, commandLine: 'job=none' });
+  machine.ports.map(0x604, 2, {
+    read: () => 1, // ACPI mode
+    write: (_offset, _width, value) => {
+      if (value & 0x2000) machine.clock.schedule(delay_ns, () => machine.ports.write(0xf4, 1, 0x42));
+    },
+  });
+  return machine.run(kernel);
+}
+
+test('waits for a machine that switches off late, but not for ever', () => {
+  const status = (value: number) => 2 * value + 1;
+  expect(bootSlowPower(1e9).status).toBe(status(0x42)); // when its time has come
+  expect(bootSlowPower(10e9).status).toBe(status(0x10)); // by the kernel's own exit
+});
