@@ -21,7 +21,7 @@ const run = (program: string, ...args: string[]) =>
 
 test('a device and a driver of one’s own', () => {
   for (const [, file, text] of blocks) if (file) writeFileSync(join(folder, file), text!);
-  run(tool('asc'), 'driver.ts', '-o', 'driver.wasm', '--runtime', 'stub');
+  run(tool('asc'), ...'driver.ts -o driver.wasm --runtime stub --memoryBase 2097152'.split(' '));
   expect(run(process.execPath, 'sum.test.mjs')).toBe('ok\n');
 });
 
