@@ -58,20 +58,19 @@ export const integerRules: Record<string, Rule> = {
     else if (sizeOf(m) === 4) e.asm.mov(4, e.reg(m, 0), e.reg(m, 0));
   },
   div: emitDivision,
+  // An input of 0 leaves the destination as it is: what AMD documents for bsf and bsr, and newer editions of Intel's
+  // manual too; all their processors do so. Of 32 bits the upper half may become zero, which it is already.
   clz(e, m) {
-    // bsr gives the index of the highest set bit, and leaves ZF for an input of 0.
     const bits = sizeOf(m) * 8;
-    const [d, s, t] = [e.reg(m, 0), e.reg(m, 1), e.reg(m, 2)];
-    e.asm.movImm(t, 2 * bits - 1, 4);
+    const [d, s] = [e.reg(m, 0), e.reg(m, 1)];
+    e.asm.movImm(d, 2 * bits - 1, 4);
     e.asm.bsr(sizeOf(m), d, s);
-    e.asm.cmov('e', sizeOf(m), d, t);
     e.asm.aluImm('xor', 4, d, bits - 1);
   },
   ctz(e, m) {
-    const [d, s, t] = [e.reg(m, 0), e.reg(m, 1), e.reg(m, 2)];
-    e.asm.movImm(t, sizeOf(m) * 8, 4);
-    e.asm.bsf(sizeOf(m), d, s);
-    e.asm.cmov('e', sizeOf(m), d, t);
+    const [d, s] = [e.reg(m, 0), e.reg(m, 1)];
+    e.asm.movImm(d, sizeOf(m) * 8, 4);
+    e.asm.tzcnt(sizeOf(m), d, s); // to a processor without tzcnt this is bsf; with it, it is several times faster
   },
   popcnt(e, m) {
     e.asm.popcnt(sizeOf(m), e.reg(m, 0), e.rm(m, 1));

@@ -428,10 +428,10 @@ function lowerIntUnary(s: Selector, inst: Inst): boolean {
   const size = a ? sizeOf(a.type) : 4;
   switch (inst.op) {
     case 'clz':
-      s.emit('clz', [s.def(inst, 'reg'), s.use(a), s.temp()], { size });
+      s.emit('clz', [s.def(inst), s.lateUse(a)], { size });
       return true;
     case 'ctz':
-      s.emit('ctz', [s.def(inst, 'reg'), s.use(a), s.temp()], { size });
+      s.emit('ctz', [s.def(inst), s.lateUse(a)], { size });
       return true;
     case 'popcnt':
       s.emit('popcnt', [s.def(inst), s.use(a, 'any')], { size });
