@@ -10,14 +10,14 @@ import { improve, type OptimiseOptions } from './opt/passes.ts';
 import { makeTemplate, type Template } from './opt/template.ts';
 
 /** Bytes of a body that may come to so few instructions that it can be inlined; an accessor has about 60. */
-const SMALL_BYTES = 128;
+const SMALL_BYTES: Record<ModuleEnv['model'], number> = { fixed: 128, register: 256 };
 /** Functions that are made while others wait for them: a chain of thousands would exhaust our own stack. */
 const WAITING_MAX = 64;
 
 /** Programs come with their small functions inlined by their compilers; the kernel comes without (kernel/passes.mjs). */
 const LIMITS: Record<ModuleEnv['model'], InlineLimits> = {
-  fixed: { cost_max: 12, cost_in_loop_max: 30 },
-  register: { cost_max: 8, cost_in_loop_max: 20 },
+  fixed: { cost_max: 12, cost_in_loop_max: 30, cost_in_inner_loop_max: 30 },
+  register: { cost_max: 8, cost_in_loop_max: 20, cost_in_inner_loop_max: 45 },
 };
 
 export class Functions implements Inliner {
@@ -47,7 +47,7 @@ export class Functions implements Inliner {
   /** Whether it may be inlined. */
   isSmall(index: number): boolean {
     const { body } = this.env.module.funcs[index];
-    return body !== undefined && body.end - body.start <= SMALL_BYTES;
+    return body !== undefined && body.end - body.start <= SMALL_BYTES[this.env.model];
   }
 
   template(index: number): Template | undefined {
@@ -61,7 +61,9 @@ export class Functions implements Inliner {
       this.improved.set(index, func);
       this.templates.set(
         index,
-        makeTemplate(func, this.limits.cost_in_loop_max, { shared: this.env.module.memories[0]?.shared }),
+        makeTemplate(func, this.limits.cost_in_inner_loop_max, {
+          shared: this.env.module.memories[0]?.shared,
+        }),
       );
     }
     return this.templates.get(index);

@@ -22,6 +22,8 @@ export interface InlineLimits {
   cost_max: number;
   /** Into a loop. */
   cost_in_loop_max: number;
+  /** Into a loop within a loop. */
+  cost_in_inner_loop_max: number;
 }
 
 /** Instructions that a function may grow by, besides its own number. */
@@ -33,12 +35,16 @@ export function inlineCalls(func: Func, inliner: Inliner): void {
   let room = GROWTH_MAX + costOf(func);
   for (const call of calls) {
     const template = inliner.template(call.index);
-    const { cost_max, cost_in_loop_max } = inliner.limits;
-    const most = call.block!.loopDepth > 0 ? cost_in_loop_max : cost_max;
-    if (!template || template.cost > Math.min(most, room)) continue;
+    if (!template || template.cost > Math.min(costMost(inliner.limits, call.block!.loopDepth), room))
+      continue;
     room -= template.cost;
     chosen.set(call, template);
   }
   if (chosen.size === 0) return;
   replaceCalls(func, chosen, inliner.locations);
+}
+
+function costMost(limits: InlineLimits, depth: number): number {
+  if (depth === 0) return limits.cost_max;
+  return depth === 1 ? limits.cost_in_loop_max : limits.cost_in_inner_loop_max;
 }

@@ -11,7 +11,7 @@ import { inlineCalls } from '../../build/opt/inline.ts';
 import { unrollRecursion } from '../../build/opt/recursion.ts';
 import { makeTemplate } from '../../build/opt/template.ts';
 
-const LIMITS = { cost_max: 8, cost_in_loop_max: 20 };
+const LIMITS = { cost_max: 8, cost_in_loop_max: 20, cost_in_inner_loop_max: 20 };
 
 function parse(index: number, code: string[]): Func {
   const head = `func "f${index}" index=${index} (i32) -> (i32)\nb0 depth=0 (v0: i32):`;
@@ -32,7 +32,9 @@ function inlined(caller: string[], callee: string[] | undefined, shared = false,
   const func = parse(0, caller);
   const locations = new Locations();
   const template = (index: number) =>
-    index === 1 && callee ? makeTemplate(parse(1, callee), limits.cost_in_loop_max, { shared }) : undefined;
+    index === 1 && callee
+      ? makeTemplate(parse(1, callee), limits.cost_in_inner_loop_max, { shared })
+      : undefined;
   inlineCalls(func, { recursion: false, limits, template, locations });
   return { lines: lines(func), locations, func };
 }
@@ -44,10 +46,34 @@ describe('small functions', () => {
   it('are those within the limit', () => {
     const code = Array.from({ length: 9 }, (_, i) => `v${i + 1} = xor.i32 v${i} v${i}`);
     const calls = (cost_max: number) =>
-      inlined(CALLER, [...code, 'return v9'], false, { cost_max, cost_in_loop_max: 20 }).lines.filter((l) =>
+      inlined(CALLER, [...code, 'return v9'], false, { ...LIMITS, cost_max }).lines.filter((l) =>
         l.includes('call'),
       ).length;
     expect([calls(8), calls(9)]).toEqual([1, 0]);
+  });
+
+  it('are those within the limit of the loop that calls them', () => {
+    const outer = ['jump b1(v0)', 'b1 depth=1 (v20: i32):', 'v21 = call.i32 v20 index=1 sig=(i32)->(i32) @7'];
+    const inner = [
+      'jump b2(v21)',
+      'b2 depth=2 (v22: i32):',
+      'v23 = call.i32 v22 index=1 sig=(i32)->(i32) @8',
+    ];
+    const ends = [
+      'br v23 b2(v23) b3()',
+      'b3 depth=1 ():',
+      'br v23 b1(v23) b4()',
+      'b4 depth=0 ():',
+      'return v23',
+    ];
+    const code = Array.from({ length: 9 }, (_, i) => `v${i + 1} = xor.i32 v${i} v${i}`);
+    const calls = (cost_in_loop_max: number, cost_in_inner_loop_max: number) =>
+      inlined([...outer, ...inner, ...ends], [...code, 'return v9'], false, {
+        cost_max: 0,
+        cost_in_loop_max,
+        cost_in_inner_loop_max,
+      }).lines.filter((l) => l.includes('call')).length;
+    expect([calls(8, 8), calls(8, 9), calls(9, 9)]).toEqual([2, 1, 0]);
   });
 
   it('take the place of the call; where they come from is known', () => {
