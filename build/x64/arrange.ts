@@ -2,6 +2,7 @@
 // and edges carry nothing, so that blocks can be copied, moved and left out freely.
 
 import { alignLoops } from './align.ts';
+import { decideBranches } from './known-branches.ts';
 import { layOutBlocks } from './layout.ts';
 import type { MFunc } from './mir.ts';
 import { skipJumps } from './skip-jumps.ts';
@@ -17,6 +18,7 @@ export const BLOCK_PASSES: readonly BlockPass[] = [
   { name: 'slot-order', run: orderSlots },
   { name: 'skip-jumps', run: skipJumps },
   { name: 'tail-duplication', run: duplicateTails },
+  { name: 'known-branches', run: decideBranches },
   { name: 'layout', run: layOutBlocks },
   { name: 'align', run: alignLoops },
 ];

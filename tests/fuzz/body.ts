@@ -79,6 +79,7 @@ export class Body extends Patterns {
       this.choose,
       this.block,
       this.dispatch,
+      this.states,
       this.carried,
     ];
     const list =
@@ -253,5 +254,29 @@ export class Body extends Patterns {
     const label = this.label();
     const again = `(br_if ${label} (i32.lt_s (local.tee ${counter} (i32.add (local.get ${counter}) (i32.const 1))) (i32.const ${trips})))`;
     return `(local.set ${counter} (i32.const 0)) (loop ${label} (block ${out} ${text}) ${again})`;
+  }
+
+  /** A state machine with a jump table: each state ends in the number of the next, a constant mostly. */
+  private states(depth: number): string {
+    const r = this.random;
+    const trips = 8;
+    if (this.trips * trips > TRIPS_MAX) return this.dispatch(depth);
+    const [state, counter] = [this.addLocal('i32', false), this.addLocal('i32', false)];
+    const [again, out] = [this.label(), this.label()];
+    const labels = Array.from({ length: 4 + r.below(3) }, () => this.label());
+    const targets = Array.from({ length: 9 + r.below(4) }, () => r.pick(labels));
+    this.trips *= trips;
+    const one = `(br_if ${out} (i32.eq (local.get ${state}) (i32.const ${r.below(targets.length)})))`;
+    const round = `(local.tee ${counter} (i32.add (local.get ${counter}) (i32.const 1)))`;
+    const test = `${r.chance(0.3) ? one : ''} (br_if ${out} (i32.gt_u ${round} (i32.const ${trips})))`;
+    let text = `${test} (br_table ${targets.join(' ')} ${out} (local.get ${state}))`;
+    for (const label of labels) {
+      const next = r.chance(0.8) ? `(i32.const ${r.below(targets.length + 1)})` : this.small(15);
+      const work = r.chance(0.3) ? this.nested(depth) : this.store();
+      text = `(block ${label} ${text}) ${work} (local.set ${state} ${next}) (br ${again})`;
+    }
+    this.trips /= trips;
+    const start = `(local.set ${counter} (i32.const 0)) (local.set ${state} ${this.small(15)})`;
+    return `${start} (block ${out} (loop ${again} ${text}))`;
   }
 }

@@ -178,6 +178,47 @@ describe('the dispatch of an interpreter', () => {
   });
 });
 
+describe('the states of a state machine', () => {
+  const cases = Array.from({ length: 10 }, (_, i) => i + 10);
+  /** From each state to the one whose number `next` is the text of. */
+  const machine = (next: (k: number) => string[]): string => `func "f" index=0 (i32) -> (i32)
+    b0 depth=0 (v0: i32):
+      jump b1(v0)
+    b1 depth=1 (v1: i32):
+      v2 = load.i32 v0 width=1
+      br v2 b2() b4()
+    b2 depth=1 ():
+      v3 = const.i32 5
+      v4 = eq.i32 v1 v3
+      br v4 b4() b3()
+    b3 depth=1 ():
+      switch v1 ${cases.map((b) => `b${b}()`).join(' ')} b4()
+    b4 depth=0 ():
+      return v1
+    ${cases.map((b) => [`b${b} depth=1 ():`, `store v0 v0 width=4 offset=${b}`, ...next(b)].join('\n')).join('\n')}`;
+  const known = (k: number) => [`v${k} = const.i32 ${(k * 3) % 10}`, `jump b1(v${k})`];
+  const count = (func: MFunc, op: string): number =>
+    func.blocks.flatMap((b) => b.insts).filter((m) => m.op === op).length;
+
+  it('lead to each other where they are known', () => {
+    const func = arranged(machine(known));
+    expect(count(func, 'switchtable')).toBe(1);
+    // Whether the input goes on, a test in each round; which state it is, in the first one only.
+    expect(count(func, 'br')).toBe(1 + 1 + cases.length);
+  });
+
+  it('go through the jump table where they are not', () => {
+    const loaded = (k: number) => [`v${k} = load.i32 v0 width=4 offset=${k}`, `jump b1(v${k})`];
+    const func = arranged(machine((k) => (k < 13 ? loaded(k) : known(k))));
+    expect(count(func, 'switchtable')).toBe(1 + 3);
+  });
+
+  it('are left alone where that is asked for', () => {
+    const func = arranged(machine(known), 'known-branches');
+    expect(count(func, 'switchtable')).toBe(1 + cases.length);
+  });
+});
+
 describe('alignment', () => {
   const aligned = (text: string, ...disabled: string[]): number[] =>
     arranged(text, ...disabled)
