@@ -23,6 +23,7 @@ const LSR_TRANSMIT_EMPTY: u32 = 0x20; // THRE: with the FIFO on, the whole FIFO 
 const LSR_IDLE: u32 = 0x40; // TEMT: the last byte is out too
 
 const FIFO_BYTES: u32 = 16;
+const LF: u32 = 0x0a;
 /**
  * Seconds, at 0.5 µs a read of the line status (emulated) or more. 16 bytes take 1.4 ms on a wire, but in a virtual
  * machine the transmitter waits as long as the reader of the host's pipe or terminal does.
@@ -32,6 +33,8 @@ const POLLS_MAX: u32 = 10_000_000;
 /** Bytes that the FIFO surely takes before the line status must be asked again. */
 let room: u32 = 0;
 let broken: bool = false;
+/** What was sent last ended a line. */
+export let atLineStart: bool = true;
 
 export function init(): void {
   x86.out8(INTERRUPT_ENABLE, 0);
@@ -46,7 +49,9 @@ export function init(): void {
 export function write(address: usize, bytes: u32): void {
   for (let i: u32 = 0; i < bytes && !broken; i++) {
     if (room === 0) awaitRoom();
-    x86.out8(TRANSMIT, load<u8>(address + i));
+    const byte: u32 = load<u8>(address + i);
+    atLineStart = byte === LF;
+    x86.out8(TRANSMIT, byte);
     room--;
   }
 }

@@ -4,8 +4,9 @@
 import { take } from '../lib/activity.ts';
 import { EXIT_PANIC, exit } from '../lib/exit.ts';
 import { Line } from '../lib/line.ts';
-import { log } from '../lib/log.ts';
+import { bare, log } from '../lib/log.ts';
 import { cause } from '../lib/panic.ts';
+import * as serial from '../lib/serial.ts';
 import { current } from '../sched/thread.ts';
 import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
@@ -80,6 +81,7 @@ export function exception(vector: u32, error: u32, address: u64): void {
     exit(EXIT_PANIC);
   }
   reporting = true;
+  if (!serial.atLineStart) bare().end(); // an interrupt handler's panic may come within a line
   const frame = new Frame(address);
   const line = log('panic');
   appendReason(line, vector, error, frame);

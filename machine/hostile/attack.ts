@@ -70,14 +70,12 @@ export class Attack {
     };
   }
 
-  /** Changes what the driver reads from a register. */
-  register(name: RegisterName, alter: (value: number) => number): void {
-    for (const [bar, at] of [
-      [BAR_MODERN, REGISTERS[name].modern],
-      [BAR_LEGACY, REGISTERS[name].legacy],
-    ]) {
-      const registers = this.pci.bars[bar]?.registers;
-      if (registers === undefined || at < 0) continue;
+  /** Changes what the driver reads from a register, of either interface or of one. */
+  register(name: RegisterName, alter: (value: number) => number, only?: 'modern' | 'legacy'): void {
+    for (const kind of ['modern', 'legacy'] as const) {
+      const at = REGISTERS[name][kind];
+      const registers = this.pci.bars[kind === 'modern' ? BAR_MODERN : BAR_LEGACY]?.registers;
+      if (registers === undefined || at < 0 || (only ?? kind) !== kind) continue;
       intercept(registers, 'read', (read) => (offset: number, width: Width) => {
         const value = read(offset, width);
         return offset === at ? this.altered(value, alter(value)) : value;
@@ -127,7 +125,7 @@ export class Attack {
   get capabilities(): Capability[] {
     const { bytes } = this.pci.config;
     const list: Capability[] = [];
-    for (let at = bytes[config.CAPABILITIES]; at !== 0 && list.length < 48; at = bytes[at + 1]) {
+    for (let at = bytes[config.CAPABILITIES]; at >= 0x40 && list.length < 48; at = bytes[at + 1]) {
       list.push({ at, id: bytes[at], type: bytes[at] === 0x09 ? bytes[at + 3] : 0 });
     }
     return list;

@@ -101,6 +101,7 @@ export const FUNCTIONS = {
 
   'capability points anywhere'(attack) {
     const { capabilities, random } = attack;
+    if (capabilities.length === 0) return;
     const at = random.once(4) ? config.CAPABILITIES : random.pick(capabilities).at + 1;
     change(attack, at, random.below(256), 1);
   },
@@ -111,6 +112,7 @@ export const FUNCTIONS = {
 
   'capability missing'(attack) {
     const { capabilities, random } = attack;
+    if (capabilities.length === 0) return;
     const missing = random.pick(capabilities);
     relink(
       attack,
@@ -193,46 +195,31 @@ export const FUNCTIONS = {
 
   /** The register keeps no ones when it is sized. */
   'BAR of no bytes'(attack) {
-    const bar = barOf(attack);
-    attack.configSpace((offset, _width, value) => (offset === bar ? 0 : value));
+    disguise(attack, () => 0);
   },
 
   'BAR reads as ones'(attack) {
-    const bar = barOf(attack);
-    attack.configSpace((offset, _width, value) => (offset === bar ? 0xffff_ffff : value));
+    disguise(attack, () => 0xffff_ffff);
   },
 
   'BAR reads as anything'(attack) {
-    const { random } = attack;
-    const bar = barOf(attack);
-    attack.configSpace((offset, _width, value) => (offset === bar ? random.edge(32) : value));
+    disguise(attack, () => attack.random.edge(32));
   },
 
   'BAR of another kind'(attack) {
-    const { random } = attack;
-    const bar = barOf(attack);
-    const flags = random.between(1, 15);
-    attack.configSpace((offset, _width, value) => (offset === bar ? (value ^ flags) >>> 0 : value));
+    const flags = attack.random.between(1, 15);
+    disguise(attack, (value) => (value ^ flags) >>> 0);
   },
 
   /** It says that it decodes addresses that belong to others: RAM, the kernel, the local APIC. */
   'BAR in the way of others'(attack) {
-    const { random, pci } = attack;
-    const bar = barOf(attack);
+    const { random } = attack;
     const address = random.pick([
       ...[0, 0x1000, 0x9000, 0xa_0000, 0xf_0000, 0x10_0000, 0x20_0000, 0x80_0000, 0x90_0000],
       ...[0xa0_0000, 0xa1_4000, 0xff_0000, 0xfec0_0000, 0xfee0_0000, 0xff00_0000, 0xffff_f000],
       random.next() & ~0xfff,
     ]);
-    let written: number | undefined;
-    intercept(pci, 'writeConfig', (write) => (offset, width, value) => {
-      if (attack.kernelRuns && offset === bar) written = value;
-      write(offset, width, value);
-    });
-    // Ones are written to size it; what it shows else is a lie.
-    attack.configSpace((offset, _width, value) =>
-      offset === bar && written !== 0xffff_ffff ? (address | (value & 15)) >>> 0 : value,
-    );
+    disguise(attack, (value, sizing) => (sizing ? value : (address | (value & 15)) >>> 0));
   },
 
   'BAR above all memory'(attack) {
@@ -336,9 +323,19 @@ function setMultiplier(attack: Attack, multiplier: number): void {
   if (notify) change(attack, notify.at + CAP_MULTIPLIER, multiplier >>> 0, 4);
 }
 
-/** Offset of one of its BARs. */
-function barOf(attack: Attack): number {
-  return config.BAR_0 + 4 * attack.random.pick(attack.pci.bars.flatMap((bar) => (bar ? [bar.index] : [])));
+/** Shows another value in one of its BARs than that by which it decodes, which stays; `sizing`: ones were written. */
+function disguise(attack: Attack, show: (value: number, sizing: boolean) => number): void {
+  const { pci, random } = attack;
+  const at = config.BAR_0 + 4 * random.pick(pci.bars.flatMap((bar) => (bar ? [bar.index] : [])));
+  let before = 0;
+  let sizing = false;
+  intercept(pci, 'writeConfig', (write) => (offset, width, value) => {
+    if (!attack.kernelRuns || offset !== at) return write(offset, width, value);
+    if (!sizing) before = pci.config.get32(at);
+    sizing = value === 0xffff_ffff;
+    write(offset, width, sizing ? value : before);
+  });
+  attack.configSpace((offset, _width, value) => (offset === at ? show(value, sizing) : value));
 }
 
 /** The same function under another number, as far as configuration space goes. */

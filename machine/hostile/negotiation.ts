@@ -115,9 +115,9 @@ export const NEGOTIATION = {
     attack.register('queueSize', () => size);
   },
 
-  /** Smaller than it is, which a modern device must bear. */
+  /** Smaller than it is; a legacy one's size decides where its parts lie. */
   'queue size too small'(attack) {
-    if (attack.device.modern) attack.register('queueSize', (value) => Math.max(4, value >> 2));
+    attack.register('queueSize', (value) => Math.min(value, Math.max(4, value >> 2)), 'modern');
   },
 
   'no queues'(attack) {

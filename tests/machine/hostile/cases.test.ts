@@ -69,6 +69,23 @@ test.each(found)('%s', (_, malices, says) => {
   expect(runs(30, ...malices).filter((log) => says.test(log))).not.toEqual([]);
 });
 
+test('a panic in an interrupt handler, within a line of the log', () => {
+  const honest = plain(2001847, [
+    { name: 'TSC reads as anything', seed: 3905018341 },
+    { name: 'interrupts lost', seed: 3947026065 },
+  ]);
+  const { failure, result } = run(
+    {
+      ...honest,
+      machine: { ...honest.machine, commandLine: 'sector=1', step_ns: 5000, seed: 2535013005 },
+      disk: { indirect: false, queueSize: 8 },
+    },
+    kernel,
+  );
+  expect(failure).toBeUndefined();
+  expect(result.serial).toMatch(/: \r\npanic: the time-stamp counter stands still\r\n/);
+});
+
 test.each(maliceNames)('alone: %s', (name) => {
   runs(4, name);
 });
