@@ -14,7 +14,12 @@ import { assignSlots } from './slots.ts';
 export function allocate(func: MFunc, env: RegEnv): void {
   const program = new Program(func, env);
   const allocator = new Allocator(program);
-  allocator.run(formBundles(program, computeRanges(program)));
+  allocator.run(
+    formBundles(
+      program,
+      computeRanges(program, () => allocator.cfg),
+    ),
+  );
   const { memory, registers } = allocator;
   assignSlots(func, memory);
   const gaps = new Resolver(program, () => allocator.cfg, registers.ranges().concat(memory)).run();

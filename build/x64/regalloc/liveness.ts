@@ -5,7 +5,9 @@
 
 import type { Loc, VReg } from '../mir.ts';
 import type { Bundle, Home } from './bundles.ts';
+import type { Cfg } from './cfg.ts';
 import { LATE, type Program, UseKind } from './program.ts';
+import { Reach } from './reach.ts';
 
 /** A stretch of one virtual register's life: the unit that gets a location. */
 export class Range {
@@ -54,15 +56,27 @@ export function firstEndingAfter(ranges: Range[], point: number): number {
   return lo;
 }
 
-/** Puts the shorter list's ranges into the longer one: a long chain of ties costs what it adds, not what it has. */
 const NONE: Range[] = [];
+/** How far values are followed block by block: through so many blocks altogether, and from then on through `few` each;
+ * those that are live in more are left to Reach. */
+export interface Patience {
+  steps: number;
+  few: number;
+}
+
+const STEPS_FOR_BLOCK = 64;
+const FEW = 64;
 
 /** The ranges of every vreg. */
-export function computeRanges(p: Program): Range[][] {
-  const walk = new LiveBlocks(p);
+export function computeRanges(p: Program, cfg: () => Cfg, patience: Patience = patienceWith(p)): Range[][] {
+  const walk = new LiveBlocks(p, cfg, patience);
   const result: Range[][] = [];
   for (let v = 0; v + 1 < p.useBegin.length; v++) result.push(rangesOf(p, v, walk));
   return result;
+}
+
+function patienceWith(p: Program): Patience {
+  return { steps: p.preds.length * STEPS_FOR_BLOCK, few: FEW };
 }
 
 function rangesOf(p: Program, v: VReg, walk: LiveBlocks): Range[] {
@@ -95,7 +109,9 @@ function globalRanges(p: Program, v: VReg, walk: LiveBlocks): Range[] {
   let to = -1;
   let use = p.useBegin[v];
   let useFrom = use;
-  for (const b of walk.find(v)) {
+  const blocks = walk.find(v);
+  if (!blocks) return farRanges(p, v, walk.reach!);
+  for (const b of blocks) {
     const blockFrom = b === defBlock ? p.defPoint[v] : p.blockStart(b);
     // A definition begins a range, even where another block that the value reaches stands before its own.
     if (blockFrom !== to || b === defBlock) {
@@ -112,6 +128,54 @@ function globalRanges(p: Program, v: VReg, walk: LiveBlocks): Range[] {
   return ranges;
 }
 
+/** The same for a value that is live in very many blocks. */
+function farRanges(p: Program, v: VReg, reach: Reach): Range[] {
+  const end = p.useBegin[v + 1];
+  const defBlock = p.defBlock[v];
+  /** Blocks where it is live throughout, as pairs of first and last. */
+  const throughout: number[] = [];
+  const stretches: Stretch[] = [];
+  let defEnd = p.defPoint[v];
+  reach.begin();
+  for (let u = p.useBegin[v]; u < end; ) {
+    const b = p.blockOfInst[p.useInst[u]];
+    let to = -1;
+    let through = false;
+    for (; u < end && p.blockOfInst[p.useInst[u]] === b; u++) {
+      to = Math.max(to, endOfLife(p, u));
+      if (p.useKind[u] === UseKind.Edge) through = true;
+    }
+    if (b !== defBlock) {
+      reach.collect(b, through, defBlock, throughout);
+      stretches.push({ from: p.blockStart(b), to });
+      to = p.blockEnd(defBlock);
+    }
+    defEnd = Math.max(defEnd, to);
+  }
+  for (let i = 0; i < throughout.length; i += 2)
+    stretches.push({ from: p.blockStart(throughout[i]), to: p.blockEnd(throughout[i + 1]) });
+  stretches.push({ from: p.defPoint[v], to: defEnd });
+  return rangesFrom(p, v, stretches);
+}
+
+/** Joins stretches, which may overlap. A definition begins a range in any case. */
+function rangesFrom(p: Program, v: VReg, stretches: Stretch[]): Range[] {
+  stretches.sort((a, b) => a.from - b.from);
+  const joined: Stretch[] = [];
+  for (const s of stretches) {
+    const last = joined.at(-1);
+    if (last && s.from <= last.to && s.from !== p.defPoint[v]) last.to = Math.max(last.to, s.to);
+    else joined.push(s);
+  }
+  const end = p.useBegin[v + 1];
+  let use = p.useBegin[v];
+  return joined.map(({ from, to }, i) => {
+    const first = use;
+    use = i + 1 < joined.length ? p.firstUseFrom(first, end, joined[i + 1].from) : end;
+    return new Range(v, from, to, first, use);
+  });
+}
+
 /** How far a use keeps its value alive by itself. */
 function endOfLife(p: Program, use: number): number {
   const kind = p.useKind[use];
@@ -122,6 +186,11 @@ function endOfLife(p: Program, use: number): number {
   return kind === UseKind.Edge ? p.useEnd(use) : point + 1;
 }
 
+interface Stretch {
+  from: number;
+  to: number;
+}
+
 /** Finds the blocks where a vreg is live. */
 class LiveBlocks {
   private readonly p: Program;
@@ -130,17 +199,26 @@ class LiveBlocks {
   readonly liveOut: Int32Array;
   private readonly seen: Int32Array;
   private readonly work: number[] = [];
+  private readonly cfg: () => Cfg;
+  private readonly few: number;
+  private steps: number;
+  /** For values that are live far, once that takes too many steps. */
+  reach: Reach | undefined;
 
-  constructor(p: Program) {
+  constructor(p: Program, cfg: () => Cfg, { steps, few }: Patience) {
     this.p = p;
+    this.cfg = cfg;
+    this.steps = steps;
+    this.few = few;
     const blocks = p.func.blocks.length;
     this.liveIn = new Int32Array(blocks);
     this.liveOut = new Int32Array(blocks);
     this.seen = new Int32Array(blocks);
   }
 
-  /** Ascending; valid until the next call. */
-  find(v: VReg): number[] {
+  /** Ascending; valid until the next call. Undefined if there are so many that `reach` should be asked. */
+  find(v: VReg): number[] | undefined {
+    const most = Math.max(this.steps, this.few);
     const { p, seen } = this;
     const stamp = v + 1;
     const defBlock = p.defBlock[v];
@@ -157,6 +235,10 @@ class LiveBlocks {
       this.enter(b, stamp);
     }
     while (this.work.length > 0) {
+      if (blocks.length > most && this.mayReach()) {
+        this.work.length = 0;
+        return undefined;
+      }
       const b = this.work.pop()!;
       for (const pred of p.preds[b]) {
         this.liveOut[pred] = stamp;
@@ -167,7 +249,13 @@ class LiveBlocks {
         if (pred !== defBlock) this.enter(pred, stamp);
       }
     }
+    this.steps -= blocks.length;
     return blocks.length > 1 ? blocks.sort((a, b) => a - b) : blocks;
+  }
+
+  private mayReach(): boolean {
+    this.reach ??= new Reach(this.p, this.cfg());
+    return this.reach.usable;
   }
 
   private enter(b: number, stamp: number): void {

@@ -1,0 +1,129 @@
+// Live ranges against liveness by its definition, solved as data flow: found by walking block by block, and by
+// dominators, on random functions whose blocks stand in any order.
+
+import { describe, expect, it } from 'vitest';
+import { CALLEE_SAVED, type MFunc, type RegEnv, type VReg } from '../../build/x64/mir.ts';
+import { Cfg } from '../../build/x64/regalloc/cfg.ts';
+import { computeRanges, type Patience } from '../../build/x64/regalloc/liveness.ts';
+import { Program, terminatorOf } from '../../build/x64/regalloc/program.ts';
+import { Reach } from '../../build/x64/regalloc/reach.ts';
+import { generate, Random, regSet } from './generate.ts';
+import { parse } from './program.ts';
+
+const ENV: RegEnv = { allocatable: ~regSet([4, 31]) >>> 0, calleeSaved: CALLEE_SAVED };
+const WALK: Patience = { steps: Number.POSITIVE_INFINITY, few: 0 };
+const DOMINATORS: Patience = { steps: 0, few: 0 };
+
+/** All blocks but the entry in another order. */
+function shuffle(func: MFunc, random: Random): void {
+  const { blocks } = func;
+  for (let i = blocks.length - 1; i > 1; i--) {
+    const k = 1 + random.below(i);
+    [blocks[i], blocks[k]] = [blocks[k], blocks[i]];
+  }
+}
+
+interface LiveSets {
+  into: Set<VReg>[];
+  out: Set<VReg>[];
+}
+
+/** Block parameters are defined at the start of their block, arguments used at the end of theirs. */
+function liveSets(p: Program): LiveSets {
+  const { blocks } = p.func;
+  const into = blocks.map(() => new Set<VReg>());
+  const out = blocks.map(() => new Set<VReg>());
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let b = blocks.length - 1; b >= 0; b--) {
+      const live = out[b];
+      for (const { block, args } of terminatorOf(blocks[b]).targets) {
+        for (const a of args) live.add(a);
+        for (const v of into[p.blockIndex.get(block)!]) live.add(v);
+      }
+      const before = new Set(live);
+      for (const { ops } of [...blocks[b].insts].reverse()) {
+        for (const op of ops) if (op.role !== 'use' && op.role !== 'lateuse') before.delete(op.vreg);
+        for (const op of ops) if (op.role === 'use' || op.role === 'lateuse') before.add(op.vreg);
+      }
+      for (const v of blocks[b].params) before.delete(v);
+      if (before.size === into[b].size) continue;
+      into[b] = before;
+      changed = true;
+    }
+  }
+  return { into, out };
+}
+
+/** The same as computed; a vreg is live at a point if one of its ranges covers it and does not begin there. */
+function coveredSets(p: Program, patience: Patience): LiveSets {
+  const ranges = computeRanges(p, () => new Cfg(p), patience);
+  const into = p.func.blocks.map(() => new Set<VReg>());
+  const out = p.func.blocks.map(() => new Set<VReg>());
+  for (let b = 0; b < into.length; b++) {
+    for (let v = 0; v < ranges.length; v++) {
+      const start = p.blockStart(b);
+      const end = p.blockEnd(b);
+      for (const r of ranges[v]) {
+        if (r.from <= start && r.to > start && r.from !== p.defPoint[v]) into[b].add(v);
+        else if (r.from < start && r.to > start) into[b].add(v);
+        if (r.from < end && r.to >= end) out[b].add(v);
+      }
+    }
+  }
+  return { into, out };
+}
+
+function shapesOf(p: Program, patience: Patience): number[][][] {
+  const ranges = computeRanges(p, () => new Cfg(p), patience);
+  return ranges.map((list) => list.map((r) => [r.from, r.to, r.useBegin, r.useEnd]));
+}
+
+describe('live ranges', () => {
+  it('are those of the data flow, on 300 random functions', () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const func = generate(seed, ENV, { size: 60, pressure: 10, floats: 20 });
+      if (seed % 3 !== 0) shuffle(func, new Random(seed));
+      const p = new Program(func, ENV);
+      const wanted = liveSets(p);
+      expect(coveredSets(p, WALK), `seed ${seed}`).toEqual(wanted);
+      expect(coveredSets(p, DOMINATORS), `seed ${seed}`).toEqual(wanted);
+    }
+  });
+
+  it('are the same by dominators as block by block, on large functions', () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const func = generate(seed, ENV, { size: 900, pressure: 24, floats: 20 });
+      if (seed % 3 === 0) shuffle(func, new Random(seed));
+      const p = new Program(func, ENV);
+      expect(shapesOf(p, DOMINATORS), `seed ${seed}`).toEqual(shapesOf(p, WALK));
+    }
+  });
+
+  it('are found block by block where the control flow is irreducible', () => {
+    const p = new Program(
+      parse(`
+        0 @1
+          x:rdi = entry
+          v = imm
+          br x -> 1() 2()
+        1 @1
+          br x -> 3() 5()
+        2 @1
+          br x -> 4() 5()
+        3 @1
+          jmp 6()
+        4 @1
+          jmp 7()
+        5 @1
+          ret v
+        6 @1
+          br x -> 7() 5()
+        7 @1
+          br v -> 6() 5()`),
+      ENV,
+    );
+    expect(new Reach(p, new Cfg(p)).usable).toBe(false);
+    expect(shapesOf(p, DOMINATORS)).toEqual(shapesOf(p, WALK));
+  });
+});
