@@ -67,6 +67,13 @@ export const SHAPES: Record<string, Shape> = {
     instructions: 3,
     end: [...get(0), ...BR_IF, END],
   },
+  /** The same with each variable changed in a branch of its own. */
+  'own branches': {
+    open: [...LOOP],
+    step: (local) => [...get(0), ...IF, ...get(local), 0x10, 0, ...set(local), END],
+    instructions: 6,
+    end: [...get(0), ...BR_IF, END],
+  },
 };
 
 /** `count` functions of about `instructions` each. */

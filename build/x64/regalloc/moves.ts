@@ -4,6 +4,7 @@
 
 import { type Loc, type MBlock, type MInst, type Operand, SLOT0, type VReg } from '../mir.ts';
 import type { Cfg } from './cfg.ts';
+import { Entries } from './entries.ts';
 import type { Range } from './liveness.ts';
 import { AFTER, type Program, reusedVReg, terminatorOf, UseKind } from './program.ts';
 import { type Gap, Phase } from './rewrite.ts';
@@ -16,12 +17,14 @@ export class Resolver {
   private readonly split = new Map<VReg, Range[]>();
   private readonly gaps: Gap[];
   private readonly cfg: () => Cfg;
+  private readonly entries: Entries;
   /** Where values pass from registers into memory. */
   private readonly spills = new Map<VReg, Spill[]>();
 
   constructor(p: Program, cfg: () => Cfg, pieces: Range[]) {
     this.p = p;
     this.cfg = cfg;
+    this.entries = new Entries(p);
     this.first = new Array(p.func.classes.length).fill(undefined);
     this.gaps = new Array(p.insts.length).fill(undefined);
     for (const r of pieces) {
@@ -103,17 +106,19 @@ export class Resolver {
     return this.locAt(v, atStart ? inst * 4 : inst * 4 - 1);
   }
 
-  /** Edges into the blocks that begin within a piece. */
+  /** Edges into the blocks that begin within a piece, from blocks that end elsewhere. */
   private enterBlocks(v: VReg, piece: Range): void {
     const p = this.p;
-    let b = p.blockAt(piece.from);
-    if (p.blockStart(b) < piece.from) b++;
-    for (; b < p.preds.length && p.blockStart(b) < piece.to; b++) {
-      if (b === p.defBlock[v]) continue;
+    const from = p.blockAt(piece.from);
+    const to = p.blockAt(piece.to - 1);
+    const first = p.blockStart(from) < piece.from ? from + 1 : from;
+    const lastInside = p.blockEnd(to) > piece.to ? to - 1 : to;
+    this.entries.forEach(first, to, from, lastInside, (b) => {
+      if (b === p.defBlock[v]) return;
       for (const pred of p.preds[b]) {
         this.moveOnEdge(pred, b, v, piece, this.pieceAt(v, p.blockEnd(pred) - 1));
       }
-    }
+    });
   }
 
   private passArguments(block: MBlock, b: number): void {
