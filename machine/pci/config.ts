@@ -51,7 +51,6 @@ export class ConfigSpace {
   readonly writable: Uint8Array;
   /** Bits that a written 1 clears. */
   readonly clearable: Uint8Array;
-  private lastCapability = 0;
   private nextOffset = DEVICE_SPECIFIC;
 
   /** `size`: 256, or 4096 on PCI Express. */
@@ -115,10 +114,9 @@ export class ConfigSpace {
    */
   addCapability(id: number, body: Uint8Array | readonly number[], at = this.nextOffset): number {
     this.bytes[at] = id;
-    this.bytes[at + 1] = this.lastCapability;
+    this.bytes[at + 1] = this.bytes[CAPABILITIES];
     this.bytes.set(body, at + 2);
     this.writable.fill(0, at, at + 2 + body.length);
-    this.lastCapability = at;
     this.nextOffset = Math.max(this.nextOffset, (at + 2 + body.length + 3) & ~3);
     this.bytes[CAPABILITIES] = at;
     this.set16(STATUS, this.get16(STATUS) | STATUS_CAPABILITIES);

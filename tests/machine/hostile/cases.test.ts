@@ -63,10 +63,31 @@ const found: [fault: string, malices: MaliceName[], says: RegExp][] = [
     /lead to no virtio interface/,
   ],
   ['a device that is gone while it works', ['removed while it works'], /no answer in 5000 ms/],
+  [
+    'a capability added after the list was rearranged leaves the others out',
+    ['capabilities in another order', 'capability twice'],
+    /yaos: done/,
+  ],
 ];
 
 test.each(found)('%s', (_, malices, says) => {
   expect(runs(30, ...malices).filter((log) => says.test(log))).not.toEqual([]);
+});
+
+/** Faults that take a malice's own seed to show. */
+const particular: [fault: string, name: MaliceName, seed: number, says: RegExp][] = [
+  [
+    'a structure that random bytes have put elsewhere',
+    'capabilities of random bytes',
+    3052415541,
+    /does not offer VERSION_1/,
+  ],
+];
+
+test.each(particular)('%s', (_, name, seed, says) => {
+  const { failure, result } = run(plain(seed, [{ name, seed }]), kernel);
+  expect(failure).toBeUndefined();
+  expect(result.serial).toMatch(says);
 });
 
 test('a panic in an interrupt handler, within a line of the log', () => {
