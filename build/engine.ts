@@ -13,14 +13,24 @@ const PATIENCE: Record<number, string[]> = {
   22: ['--invocation-count-for-turbofan=20000', '--invocation-count-for-osr=2000'], // 3,000 and 800
 };
 
-/** What this version refuses without a flag and later ones take (wasm/validate.ts). */
+/** Of WebAssembly, what this version has behind a flag; later ones would complain about the flag. */
 const FEATURES: Record<number, string[]> = {
   20: ['--experimental-wasm-extended-const'],
 };
 
+const major = Number.parseInt(process.versions.node, 10);
+
 export function tuneEngine(): void {
-  const major = Number.parseInt(process.versions.node, 10);
-  const flags = [...(PATIENCE[major] ?? []), ...(FEATURES[major] ?? [])];
   // Binaryen is WebAssembly itself: to optimise its code takes longer than the one run of a build gains.
-  for (const flag of ['--liftoff-only', ...flags]) setFlagsFromString(flag);
+  setFlags(['--liftoff-only', ...(PATIENCE[major] ?? [])]);
+  enableFeatures();
+}
+
+/** What validation relies on (wasm/validate.ts), wherever the translator runs. */
+export function enableFeatures(): void {
+  setFlags(FEATURES[major] ?? []);
+}
+
+function setFlags(flags: readonly string[]): void {
+  for (const flag of flags) setFlagsFromString(flag);
 }

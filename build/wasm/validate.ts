@@ -1,7 +1,7 @@
 // From the bytes of a file to a module that is known to be valid. Validation (WebAssembly core 3) is the host's, whose
 // messages carry a byte offset; what yaos does not support is refused first, by name, whatever the host thinks.
 
-import v8 from 'node:v8';
+import { enableFeatures } from '../engine.ts';
 import { decode } from './decode.ts';
 import { WasmError, type WasmModule } from './module.ts';
 import { UnsupportedError } from './types.ts';
@@ -46,14 +46,4 @@ function hostError(message: string): InvalidError {
   const text = message.replace(/^WebAssembly\.Module\(\): /, '').replace(/[\s\p{Cc}]+/gu, ' ');
   const at = text.match(/^(.*) @\+(\d+)$/);
   return at ? new InvalidError(at[1], Number(at[2])) : new InvalidError(text);
-}
-
-/** A module that needs extended constant expressions: (global i32 (i32.add (i32.const 1) (i32.const 2))). */
-const EXTENDED_CONST = new Uint8Array([
-  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 6, 9, 1, 0x7f, 0, 0x41, 1, 0x41, 2, 0x6a, 0x0b,
-]);
-
-/** Node 20's V8 has extended constant expressions behind a flag. Later ones would complain about the flag. */
-function enableFeatures(): void {
-  if (!WebAssembly.validate(EXTENDED_CONST)) v8.setFlagsFromString('--experimental-wasm-extended-const');
 }

@@ -1,7 +1,7 @@
 // The oracle: Node's own WebAssembly engine. Its results and traps are brought into the form in which a program of
 // `yaos exe` prints them; where V8 has one message for several traps of the official suite, all are allowed.
 
-import { setFlagsFromString } from 'node:v8';
+import { enableFeatures } from '../../build/engine.ts';
 import { type Exports, engine } from './engine.ts';
 import {
   type Bits,
@@ -56,11 +56,7 @@ export function trapsOf(error: unknown): string[] {
   throw error;
 }
 
-/** Older engines have extended constant expressions behind a flag, and newer ones complain of it. */
-const EXTENDED_CONST = new Uint8Array([
-  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 6, 9, 1, 0x7f, 0, 0x41, 1, 0x41, 2, 0x6a, 0x0b,
-]);
-if (!engine.validate(EXTENDED_CONST)) setFlagsFromString('--experimental-wasm-extended-const');
+enableFeatures();
 
 /** The official suite's host module. */
 export function spectest(): Record<string, unknown> {
