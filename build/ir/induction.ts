@@ -5,7 +5,7 @@
 
 import { type Block, type Edge, INVERSE, type Inst } from './ir.ts';
 
-const U32_MAX = 0xffffffff;
+export const U32_MAX = 0xffffffff;
 const I32_MAX = 0x7fffffff;
 /** So many blocks before the way back are looked at. */
 const CHAIN_MAX = 8;

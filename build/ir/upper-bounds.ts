@@ -3,11 +3,12 @@
 //
 // Requires contiguous loops, and that the function does not change meanwhile.
 
-import { boundInduction } from './induction.ts';
-import { COMPARISONS, computePreds, type Func, type Inst, shiftCount } from './ir.ts';
+import { boundInduction, U32_MAX } from './induction.ts';
+import { computePreds, type Func, type Inst, shiftCount } from './ir.ts';
+import { possibleBits } from './known-bits.ts';
 import { layoutPositions } from './loops.ts';
+import { fullMask, largest, type Mask } from './mask.ts';
 
-export const U32_MAX = 0xffffffff;
 /** So many instructions are looked through, one behind the other. */
 const DEPTH_MAX = 24;
 
@@ -84,21 +85,18 @@ export class UpperBounds {
       case 'wrap':
         // What does not fit may stay in the register: selector.ts.
         return this.get(a);
-      case 'load':
-      case 'aload':
-      case 'ctxload':
-      case 'nload':
-      case 'armw':
-      case 'acmpxchg':
-        return v.signed || v.width > 4 ? Infinity : 2 ** (8 * v.width) - 1;
       case 'clz':
       case 'ctz':
       case 'popcnt':
         return 64;
       default:
-        return COMPARISONS.has(v.op) ? 1 : Infinity;
+        return largest(possibleBits(v, anyBits));
     }
   }
+}
+
+function anyBits({ type }: Inst): Mask {
+  return fullMask(type);
 }
 
 /** For who asks for a value while it is being worked out, as a loop's variable does for what becomes of it. */

@@ -4,8 +4,9 @@
 //
 // Requires contiguous loops, and constants on the right (fold). What is accessed, and what traps, stays the same.
 
+import { U32_MAX } from '../ir/induction.ts';
 import type { Func, Inst, Op } from '../ir/ir.ts';
-import { U32_MAX, UpperBounds } from '../ir/upper-bounds.ts';
+import { UpperBounds } from '../ir/upper-bounds.ts';
 
 /** What fits in the processor's displacement. */
 const OFFSET_MAX = 0x7fffffff;

@@ -240,7 +240,7 @@ export class Emitter {
     if (f.kind === 'ucomis') {
       a.sse(f.size === 4 ? 'ucomiss' : 'ucomisd', this.reg(m, f.a), this.reg(m, f.b));
     } else if (f.kind === 'test') {
-      if (f.mem) a.testImm(f.size, this.access(m, f.mem!), f.imm!);
+      if (f.mem) a.testImm(f.size, this.access(m, f.mem), f.imm!);
       else if (f.b >= 0) a.test(f.size, this.reg(m, f.a), this.reg(m, f.b));
       else a.testImm(f.size, this.reg(m, f.a), f.imm!);
     } else {
@@ -251,7 +251,7 @@ export class Emitter {
   private compare(m: MInst, f: FlagsSpec): void {
     const a = this.asm;
     if (f.a < 0) a.aluImm('cmp', f.size, this.access(m, f.mem!), f.imm!);
-    else if (f.mem) a.alu('cmp', f.size, this.reg(m, f.a), this.access(m, f.mem!));
+    else if (f.mem) a.alu('cmp', f.size, this.reg(m, f.a), this.access(m, f.mem));
     else if (f.b < 0) this.compareImmediate(this.rm(m, f.a), f);
     else a.alu('cmp', f.size, this.reg(m, f.a), this.rm(m, f.b));
   }

@@ -4,8 +4,8 @@
 // zero-extended by the i32 invariant, and the offset is the displacement when it fits; the processor sign-extends a
 // displacement, so an offset of 2^31 or more goes into a register first.
 
+import { U32_MAX } from '../ir/induction.ts';
 import type { Inst } from '../ir/ir.ts';
-import { U32_MAX } from '../ir/upper-bounds.ts';
 import { FIXED_FIELDS } from '../object/layout.ts';
 import type { VolatileAccess } from './intrinsics.ts';
 import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
