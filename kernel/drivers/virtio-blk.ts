@@ -81,8 +81,9 @@ class VirtioDisk extends Disk {
     if (!this.admits(false, sector, count)) return false;
     this.activity.disk = this;
     begin(this.activity);
-    const aligned = (((sector as u32) | count) & (this.blockSectors - 1)) === 0;
-    const good = aligned ? this.readBlocks(sector, count, buffer) : this.readParts(sector, count, buffer);
+    const good = this.wholeBlocks(sector, count)
+      ? this.readBlocks(sector, count, buffer)
+      : this.readParts(sector, count, buffer);
     if (good) finish();
     return good;
   }
@@ -134,10 +135,14 @@ class VirtioDisk extends Disk {
   /** Whether it can be a single request. */
   private admitsRequest(what: Transfer): bool {
     if (!this.admits(what.write, what.sector, what.count)) return false;
-    const aligned = (((what.sector as u32) | what.count) & (this.blockSectors - 1)) === 0;
-    if (aligned && what.count > 0 && what.count <= this.requestBytes / SECTOR_BYTES) return true;
+    const whole = this.wholeBlocks(what.sector, what.count);
+    if (whole && what.count > 0 && what.count <= this.requestBytes / SECTOR_BYTES) return true;
     const line = this.cannot(what.write, what.sector, what.count).text('a request is of whole blocks');
     return refuse(line.decimal(', up to ', this.requestBytes).text(' bytes'));
+  }
+
+  private wholeBlocks(sector: u64, count: u32): bool {
+    return (((sector as u32) | count) & (this.blockSectors - 1)) === 0;
   }
 
   private cannot(write: bool, sector: u64, count: u32): Line {
