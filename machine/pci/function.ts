@@ -10,8 +10,8 @@ import type { Trace } from '../trace.ts';
 import type { PciBus } from './bus.ts';
 import * as config from './config.ts';
 
-/** What the machine gives its PCI functions. */
-export interface PciSystem {
+/** What the machine gives its PCI host, and that its functions. */
+export interface PciPlatform {
   readonly ports: AddressSpace;
   readonly memory: AddressSpace;
   readonly ram: Ram;
@@ -20,6 +20,9 @@ export interface PciSystem {
   readonly messages: MessageSink;
   /** There when the machine has a seed: for devices whose timing may vary. */
   readonly random: Random | undefined;
+}
+
+export interface PciSystem extends PciPlatform {
   /** Decoders have changed: BARs, command registers, bridges' windows. */
   remap(): void;
   /** A function drives its interrupt pin. */

@@ -10,7 +10,7 @@ import type { Trace } from '../trace.ts';
 import { PciBridge, type Range } from './bridge.ts';
 import { PciBus } from './bus.ts';
 import * as config from './config.ts';
-import type { Bar, PciDevice, PciFunction, PciSystem } from './function.ts';
+import type { Bar, PciDevice, PciFunction, PciPlatform, PciSystem } from './function.ts';
 
 const ADDRESS_PORT = 0xcf8;
 const DATA_PORT = 0xcfc;
@@ -31,14 +31,7 @@ export type PirqSink = (pirq: number, high: boolean) => void;
 /** Which line a pin of a slot on bus 0 drives. */
 export type PirqRoute = (slot: number, pin: number) => number;
 
-export interface HostOptions {
-  ports: AddressSpace;
-  memory: AddressSpace;
-  ram: Ram;
-  clock: Clock;
-  trace: Trace;
-  messages: MessageSink;
-  random: Random | undefined;
+export interface HostOptions extends PciPlatform {
   ecam: boolean;
   pirqRoute: PirqRoute;
   pirqSink: PirqSink;
