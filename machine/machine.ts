@@ -41,7 +41,7 @@ import {
 } from './options.ts';
 import { addChipset, PIRQ_ISA, PIRQ_ROUTES } from './pci/chipset.ts';
 import { PciHost } from './pci/host.ts';
-import { randomOf } from './random.ts';
+import { Random } from './random.ts';
 import { Clock } from './time/clock.ts';
 
 /** How a run ended. */
@@ -102,7 +102,7 @@ export class Machine implements MemoryOwner {
     this.type = options.machine ?? 'pc';
     const { clock, ports, memory, ram, type } = this;
     const trace = options.trace ?? {};
-    const random = options.seed === undefined ? undefined : randomOf(options.seed);
+    const random = options.seed === undefined ? undefined : new Random(options.seed);
     this.pic = new Pic(ports);
     const lapic = new LocalApic(0, clock);
     this.cpu = new Cpu(lapic, this.pic, clock, trace, {

@@ -130,7 +130,7 @@ export class Cpu {
       this.heldUntil = undefined;
       return false;
     }
-    this.heldUntil ??= this.steps + random(HOLD_STEPS);
+    this.heldUntil ??= this.steps + random.below(HOLD_STEPS);
     return this.steps < this.heldUntil;
   }
 

@@ -5,11 +5,11 @@
 import type { Width } from '../bus/space.ts';
 import type { Machine } from '../machine.ts';
 import * as config from '../pci/config.ts';
+import type { Random } from '../random.ts';
 import type { VirtioDevice } from '../virtio/device.ts';
 import { BAR_LEGACY, BAR_MODERN, type VirtioPci } from '../virtio/pci.ts';
 import type { Virtqueue } from '../virtio/queue.ts';
 import { SplitRing } from '../virtio/split.ts';
-import type { Random } from './random.ts';
 
 /** Lays its traps; what it draws from `attack.random` decides how and when. */
 export type Malice = (attack: Attack) => void;

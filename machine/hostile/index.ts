@@ -1,6 +1,7 @@
 // Hostile devices: malices by name, and a machine's device put under some of them. README.md says how to use them.
 
 import type { Machine } from '../machine.ts';
+import { Random } from '../random.ts';
 import type { VirtioDevice } from '../virtio/device.ts';
 import { Attack, type Malice } from './attack.ts';
 import { CLOCKS } from './clocks.ts';
@@ -9,12 +10,11 @@ import { FUNCTIONS } from './functions.ts';
 import { HOST } from './host.ts';
 import { INTERRUPTS } from './interrupts.ts';
 import { NEGOTIATION } from './negotiation.ts';
-import { Random } from './random.ts';
 import { REQUESTS } from './requests.ts';
 import { RINGS } from './rings.ts';
 
+export { Random } from '../random.ts';
 export { Attack, intercept, type Malice } from './attack.ts';
-export { Random } from './random.ts';
 
 /** By what they strike at. */
 export const MALICES = {

@@ -268,7 +268,7 @@ export class VirtioBlk extends VirtioDevice {
   /** With a seed, from none to twice what it should be. */
   private get latency_ns(): number {
     const latency_ns = this.blk.latency_ns ?? LATENCY_NS;
-    return this.transport.random?.(2 * latency_ns + 1) ?? latency_ns;
+    return this.transport.random?.below(2 * latency_ns + 1) ?? latency_ns;
   }
 
   private scheduleFirst(): void {
