@@ -22,7 +22,7 @@ const TIMER_KHZ_ASSUMED: u32 = 1_000_000;
 
 /** What can be: a rate outside is a mistake of the clock that it was measured by, or a lie. */
 const KHZ_MIN: u64 = 1000;
-const KHZ_MAX: u64 = 100_000_000;
+const KHZ_MAX: u64 = 10_000_000;
 /** So many readings of the same time, though each takes some: the counter has stopped. */
 const READINGS_ALIKE_MAX: u32 = 10_000;
 

@@ -3,9 +3,10 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { type Kernel, loadKernel, type MaliceName, maliceNames } from '../../../machine/index.ts';
+import { commandLine, type Words } from '../trace.ts';
 import { reduce } from './fuzz.ts';
 import { run } from './run.ts';
-import { plain, type Scenario } from './scenario.ts';
+import { plain, type Scenario, scenarioOf } from './scenario.ts';
 
 let kernel: Kernel;
 beforeAll(async () => {
@@ -105,6 +106,34 @@ test('a panic in an interrupt handler, within a line of the log', () => {
   );
   expect(failure).toBeUndefined();
   expect(result.serial).toMatch(/: \r\npanic: the time-stamp counter stands still\r\n/);
+});
+
+test('a clock that jumps while it is measured stretches no wait by much', () => {
+  for (let seed = 50; seed < 70; seed++) {
+    const malices = (['TSC jumps forward', 'reset never done'] as const).map((name, i) => ({
+      name,
+      seed: seed * 10 + i,
+    }));
+    const { failure, result } = run(plain(seed, malices), kernel);
+    expect(failure).toBeUndefined();
+    expect(result.time_ns, `seed ${seed}`).toBeLessThan(6e9); // 1 s by a clock that is at most five times too fast
+  }
+});
+
+test('waits without a timer do not use up the steps', () => {
+  const words: Words = { seed: 4282436454, requests: 9, depth: 2, blocks: 1, writes: 50 };
+  const [dead, late] = ['APIC timer stands still', 'request answered too late'] as const;
+  for (let seed = 1, left = 3; left > 0; seed++) {
+    const scenario = scenarioOf(seed);
+    const timer = scenario.malices.find(({ name }) => name === dead);
+    if (timer === undefined) continue;
+    left--;
+    const machine = { ...scenario.machine, commandLine: commandLine(words) };
+    const malices = [timer, { name: late, seed: 3564751343 }];
+    const disk = { modern: false, eventIndex: false };
+    const { failure } = run({ ...scenario, machine, malices, disk, job: words }, kernel);
+    expect(failure, `seed ${seed}`).toBeUndefined();
+  }
 });
 
 test.each(maliceNames)('alone: %s', (name) => {
