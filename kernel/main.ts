@@ -7,6 +7,7 @@
 //
 // asconfig.json has asc's options, passes.mjs Binaryen's.
 
+import { madt } from './acpi/madt.ts';
 import * as power from './acpi/power.ts';
 import * as tables from './acpi/tables.ts';
 import * as fwcfg from './boot/fwcfg.ts';
@@ -52,6 +53,7 @@ export function kmain(magic: u32, info: u32): void {
   readCommandLine(boot);
   frames.init(boot.ram, boot.loader); // maps all RAM
   tables.init(boot); // needs RAM's map: tables lie at its top
+  madt.read();
   power.init();
   vectors.init(); // PICs off, local APIC on
   clock.init(); // measures the APIC's timer

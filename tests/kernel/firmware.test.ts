@@ -7,6 +7,7 @@ import { compileParts } from './compile.ts';
 import { generator } from './random.ts';
 
 const ENTRY = `
+import { madt } from './acpi/madt.ts';
 import * as power from './acpi/power.ts';
 import * as tables from './acpi/tables.ts';
 import * as fwcfg from './boot/fwcfg.ts';
@@ -38,6 +39,22 @@ export function acpi(rsdp: u64, ebda: u32): void {
   power.init();
 }
 export function softOff(): void { power.softOff(); }
+export function interrupts(): void {
+  tables.init(new BootInfo());
+  madt.read();
+  const line = bare().text('CPUs');
+  for (let i: u32 = 0; i < madt.cpuCount; i++) line.decimal(' ', madt.cpu(i));
+  line.text(', I/O APICs');
+  for (let i: u32 = 0; i < madt.ioApicCount; i++) {
+    line.hex(' ', madt.ioApic(i).address, 8).decimal('+', madt.ioApic(i).gsiBase);
+  }
+  line.text(', overrides');
+  for (let irq: u32 = 0; irq < 256; irq++) {
+    const entry = madt.isaOverride(irq);
+    if (entry !== null) line.decimal(' ', irq).decimal('=', entry.gsi).hex(':', entry.flags, 4);
+  }
+  line.end();
+}
 export function file(into: u32, most: u32): void {
   fwcfg.init();
   bare().text(fwcfg.readFile('opt/yaos/cmdline', into, most) ? 'file [' : 'none [').bytes(into, most).text(']').end();
@@ -49,6 +66,7 @@ interface Firmware {
   pvh(at: number): void;
   acpi(rsdp: bigint, ebda: number): void;
   softOff(): void;
+  interrupts(): void;
   file(into: number, most: number): void;
 }
 
@@ -155,6 +173,7 @@ const EBDA = 0x9fc00;
 const RSDT = 0x500000;
 const XSDT = 0x500100;
 const FADT = 0x500200;
+const MADT = 0x500400;
 const DSDT = 0x501000;
 
 function checksum(view: DataView, at: number, bytes: number, field: number): void {
@@ -171,13 +190,34 @@ function writeTable(view: DataView, at: number, signature: string, body: number[
   checksum(view, at, bytes.length, 9);
 }
 
+function word(value: number): number[] {
+  return [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
+}
+
 function putText(view: DataView, at: number, text: string): void {
   for (let i = 0; i < text.length; i++) view.setUint8(at + i, text.charCodeAt(i));
 }
 
+/** Two CPUs that may be started and three that may not, two I/O APICs, two overrides and one of another bus. */
+function madtEntries(): number[][] {
+  return [
+    [0, 8, 0, 2, ...word(1)], // local APIC: processor, id, flags
+    [0, 8, 1, 3, ...word(0)], // not there
+    [0, 8, 2, 0xff, ...word(1)], // everybody's id
+    [0, 8, 3, 2, ...word(1)], // once more
+    [9, 16, 0, 0, ...word(0x1234), ...word(1), ...word(4)], // x2APIC
+    [9, 16, 0, 0, ...word(0xffffffff), ...word(1), ...word(5)],
+    [1, 12, 0, 0, ...word(0xfec00000), ...word(0)],
+    [4, 6, 0xff, 0, 0, 1], // an NMI: nobody's business here
+    [1, 12, 1, 0, ...word(0xfec10000), ...word(24)],
+    [2, 10, 0, 0, ...word(2), 0, 0],
+    [2, 10, 0, 11, ...word(11), 0x0d, 0],
+    [2, 10, 1, 5, ...word(5), 0, 0],
+  ];
+}
+
 /** Root pointer at `rsdp`, and tables that say: soft-off by port 0x604 (and 0x704), types 5 and 6. */
 function writeAcpi(view: DataView, rsdp: number, revision: number): void {
-  const word = (value: number) => [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
   const body = new Array<number>(80).fill(0);
   body.splice(40 - 36, 4, ...word(DSDT));
   body.splice(48 - 36, 5, ...word(0xb2), 0xf1);
@@ -185,8 +225,9 @@ function writeAcpi(view: DataView, rsdp: number, revision: number): void {
   writeTable(view, FADT, 'FACP', body);
   const s5 = [0x08, ...Buffer.from('_S5_'), 0x12, 0x08, 0x04, 0x0a, 5, 0x0a, 6, 0, 0];
   writeTable(view, DSDT, 'DSDT', [...new Uint8Array(300), ...s5, ...new Uint8Array(20)]);
-  writeTable(view, RSDT, 'RSDT', [...word(0x12345678), ...word(FADT)]);
-  writeTable(view, XSDT, 'XSDT', [...word(FADT), 0, 0, 0, 0]);
+  writeTable(view, MADT, 'APIC', [...word(0xfee00000), ...word(1), ...madtEntries().flat()]);
+  writeTable(view, RSDT, 'RSDT', [...word(0x12345678), ...word(FADT), ...word(MADT)]);
+  writeTable(view, XSDT, 'XSDT', [...word(FADT), 0, 0, 0, 0, ...word(MADT), 0, 0, 0, 0]);
   putText(view, rsdp, 'RSD PTR ');
   view.setUint8(rsdp + 15, revision);
   view.setUint32(rsdp + 16, RSDT, true);
@@ -244,6 +285,29 @@ test('ACPI tables that are wrong', () => {
     checksum(view, DSDT, view.getUint32(DSDT + 4, true), 9);
   });
   expect(renamed).toBe('acpi: soft-off by port 0x0604 not possible: no \\_S5 package\r\n');
+});
+
+test('the MADT', () => {
+  const { firmware, said, view } = start();
+  const read = (...entries: number[][]): string => {
+    writeAcpi(view, RSDP, 0);
+    if (entries.length > 0)
+      writeTable(view, MADT, 'APIC', [...word(0xfee00000), ...word(1), ...entries.flat()]);
+    const { firmware: fresh, said: freshSaid, view: freshView } = start(); // its lists only grow
+    for (const at of [RSDP, RSDT, XSDT, FADT, MADT, DSDT])
+      for (let i = 0; i < 0x100; i++) freshView.setUint8(at + i, view.getUint8(at + i));
+    return freshSaid(() => fresh.interrupts());
+  };
+  expect(said(() => firmware.interrupts())).toBe('acpi: no root pointer\r\nCPUs, I/O APICs, overrides\r\n');
+  expect(read()).toBe(
+    'CPUs 2 4660, I/O APICs 0xfec00000+0 0xfec10000+24, overrides 0=2:0x0000 11=11:0x000d\r\n',
+  );
+  const cpu = [0, 8, 0, 7, ...word(1)];
+  // An entry without length, one that ends behind the table, one that is too short for its type.
+  expect(read(cpu, [0, 0], cpu)).toMatch(/^CPUs 7,/);
+  expect(read(cpu, [0, 9, 0, 8, ...word(1)])).toMatch(/^CPUs 7,/);
+  expect(read([0, 7, 0, 8, 1, 0, 0], cpu, [1, 2], [2, 2])).toBe('CPUs 7, I/O APICs, overrides\r\n');
+  expect(read([2, 10, 0, 200, ...word(3), 0, 0])).toBe('CPUs, I/O APICs, overrides\r\n');
 });
 
 test.each([
@@ -325,6 +389,7 @@ test('damaged information never traps', () => {
     [INFO, 0x220],
     [RSDP, 36],
     [RSDT, 0x300],
+    [MADT, 0x100],
     [DSDT, 400],
   ];
   for (let round = 0; round < 3000; round++) {
@@ -340,7 +405,7 @@ test('damaged information never traps', () => {
     }
     if (random(2)) {
       // With checksums made right again, so that the damage is looked at.
-      for (const table of [FADT, DSDT, RSDT, XSDT]) {
+      for (const table of [FADT, MADT, DSDT, RSDT, XSDT]) {
         const length = view.getUint32(table + 4, true);
         if (length < 4096) checksum(view, table, length, 9);
       }
@@ -350,6 +415,7 @@ test('damaged information never traps', () => {
     try {
       said(() => (pvh ? firmware.pvh(INFO) : firmware.multiboot(INFO)));
       said(() => firmware.acpi(0n, 0));
+      said(() => firmware.interrupts());
     } catch (error) {
       expect.fail(`YAOS_SEED=${seed} round ${round}: ${error}`);
     }
