@@ -10,6 +10,9 @@ import { Regions } from './regions.ts';
 
 const LOW_4_GIB: u64 = 0x1_0000_0000;
 
+/** For the drivers' own buffers, whatever devices ask for. */
+const RESERVE_BYTES: u32 = MIB / 2;
+
 /** What is left of each range of RAM; taken from its start. */
 const free = new Regions();
 
@@ -55,6 +58,15 @@ function addFrames(start: u64, end: u64): void {
     }
   }
   if (start < end) free.add(start, end - start);
+}
+
+/** Whether a device may have so much, contiguous: its wish must not be what others lack. */
+export function affords(bytes: u32): bool {
+  for (let i: u32 = 0; i < free.count; i++) {
+    const region = free.at(i);
+    if (region.end - region.start >= (bytes as u64) + RESERVE_BYTES) return true;
+  }
+  return false;
 }
 
 /** `bytes`, rounded up to pages, contiguous, with any content; panics when there are none. */

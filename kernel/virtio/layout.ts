@@ -17,13 +17,21 @@ export class RingLayout {
    * the other two. A modern device takes any addresses with the alignments of §2.7, so it is served with the same.
    */
   constructor(public readonly size: u32) {
-    const first = size * DESCRIPTOR_BYTES + size * 2 + AVAILABLE_EXTRA;
-    const firstAligned = (first + PAGE - 1) & ~(PAGE - 1);
-    const bytes = firstAligned + size * 8 + USED_EXTRA;
+    const bytes = ringBytes(size);
     const start = frames.allocate(bytes);
     memory.fill(start, 0, bytes);
     this.descriptors = start;
     this.available = start + size * DESCRIPTOR_BYTES;
-    this.used = start + firstAligned;
+    this.used = start + usedOffset(size);
   }
+}
+
+/** Memory that a ring takes. */
+export function ringBytes(size: u32): u32 {
+  return usedOffset(size) + size * 8 + USED_EXTRA;
+}
+
+function usedOffset(size: u32): u32 {
+  const first = size * DESCRIPTOR_BYTES + size * 2 + AVAILABLE_EXTRA;
+  return (first + PAGE - 1) & ~(PAGE - 1);
 }

@@ -1,11 +1,13 @@
 // Malices of the host and its firmware: fw_cfg, ACPI's tables, the boot loader's information.
 
+import { usableEnd } from '../firmware/multiboot.ts';
 import { type Attack, intercept, type Malice } from './attack.ts';
 
 const KEY_DIRECTORY = 0x19;
 const DIRECTORY_ENTRY_BYTES = 64;
 const COMMAND_LINE = 'opt/yaos/cmdline';
-const RSDP_SEARCH = [0xf_0000, 0x10_0000] as const;
+const MIB = 0x10_0000;
+const RSDP_SEARCH = [0xf_0000, MIB] as const;
 
 /** Changes what the firmware has left in RAM, before the kernel is entered. */
 function afterFirmware(attack: Attack, damage: (info: number) => void): void {
@@ -22,6 +24,13 @@ function flip(attack: Attack, at: number, bytes: number, most: number): void {
     machine.ram.bytes[at + random.below(bytes)] = random.edge(8);
     attack.act();
   }
+}
+
+/** Whether it is firmware's memory: another malice may have put a pointer or a length anywhere. */
+function isFirmware({ machine }: Attack, at: number, bytes: number): boolean {
+  const { size } = machine.ram;
+  const top = usableEnd(machine.options.machine ?? 'pc', size);
+  return at + bytes <= MIB || (at >= top && at + bytes <= size);
 }
 
 function text(bytes: Uint8Array): string {
@@ -45,8 +54,7 @@ function acpiTables(attack: Attack): { at: number; bytes: number }[] {
       const table = view.getUint32(entry, true);
       if (table + 8 <= bytes.length) tables.push({ at: table, bytes: view.getUint32(table + 4, true) });
     }
-    // Another malice may have been here.
-    return tables.filter((table) => table.at + table.bytes <= bytes.length);
+    return tables.filter((table) => isFirmware(attack, table.at, table.bytes));
   }
   return [];
 }
@@ -128,7 +136,8 @@ export const HOST = {
     afterFirmware(attack, (info) => {
       const { view } = attack.machine.ram;
       const map = view.getUint32(info + 48, true);
-      flip(attack, map, view.getUint32(info + 44, true), 3);
+      const bytes = view.getUint32(info + 44, true);
+      if (isFirmware(attack, map, bytes)) flip(attack, map, bytes, 3);
     });
   },
 } satisfies Record<string, Malice>;

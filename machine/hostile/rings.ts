@@ -102,11 +102,13 @@ export const RINGS = {
   },
 
   'used entry written after the index'(attack) {
-    const { machine } = attack;
+    const { machine, pci } = attack;
     corrupt(attack, (ring, head, written) => {
       const at = ring.usedIndex;
       ring.setUsedIndex(at + 1);
-      machine.clock.schedule(attack.random.below(2000), () => ring.writeUsed(at, head, written));
+      machine.clock.schedule(attack.random.below(2000), () => {
+        if (pci.dma.enabled()) ring.writeUsed(at, head, written); // it may be gone by then
+      });
     });
   },
 

@@ -2,7 +2,13 @@
 // malice alone, on a plain disk, does what is expected of it.
 
 import { beforeAll, expect, test } from 'vitest';
-import { type Kernel, loadKernel, type MaliceName, maliceNames } from '../../../machine/index.ts';
+import {
+  type Kernel,
+  loadKernel,
+  type MaliceName,
+  maliceNames,
+  type VirtioBlkOptions,
+} from '../../../machine/index.ts';
 import { commandLine, type Words } from '../trace.ts';
 import { reduce } from './fuzz.ts';
 import { run } from './run.ts';
@@ -75,18 +81,45 @@ test.each(found)('%s', (_, malices, says) => {
   expect(runs(30, ...malices).filter((log) => says.test(log))).not.toEqual([]);
 });
 
-/** Faults that take a malice's own seed to show. */
-const particular: [fault: string, name: MaliceName, seed: number, says: RegExp][] = [
+/** Faults that take malices' own seeds to show, on a disk with these options. */
+const particular: [fault: string, malices: Scenario['malices'], disk: VirtioBlkOptions, says: RegExp][] = [
   [
     'a structure that random bytes have put elsewhere',
-    'capabilities of random bytes',
-    3052415541,
+    [{ name: 'capabilities of random bytes', seed: 3052415541 }],
+    { legacy: false },
     /does not offer VERSION_1/,
+  ],
+  [
+    'damage to a memory map whose length is damaged',
+    [
+      { name: 'boot information damaged', seed: 2207438534 },
+      { name: 'memory map damaged', seed: 3778028724 },
+    ],
+    {},
+    /memory map at 0x00009100, 16711848 bytes, unusable/,
+  ],
+  [
+    'a device that writes late, and is gone by then',
+    [
+      { name: 'used entry written after the index', seed: 1440 },
+      { name: 'removed while it works', seed: 1441 },
+    ],
+    { legacy: false },
+    /status 0, but 0 bytes of 513/,
+  ],
+  [
+    'rings that take all memory there is',
+    [
+      { name: 'queue size too large', seed: 864031999 },
+      { name: 'function mirrored', seed: 2644302422 },
+    ],
+    { modern: false },
+    /04\.6: asks for too much memory for queue 0/,
   ],
 ];
 
-test.each(particular)('%s', (_, name, seed, says) => {
-  const { failure, result } = run(plain(seed, [{ name, seed }]), kernel);
+test.each(particular)('%s', (_, malices, disk, says) => {
+  const { failure, result } = run({ ...plain(0, malices), disk }, kernel);
   expect(failure).toBeUndefined();
   expect(result.serial).toMatch(says);
 });
