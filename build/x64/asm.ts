@@ -319,6 +319,12 @@ export class Assembler extends InstructionWriter {
     this.instr(MAP_0F | 0x22, 4, cr, reg);
   }
 
+  /** From gs:0, 32 bits. */
+  loadGs(dst: number): void {
+    this.raw(0x65); // the prefix comes before REX
+    this.load(dst, { base: -1, index: -1, scale: 1, disp: 0 }, 4, false, 4);
+  }
+
   ud2(): void {
     this.raw(0x0f, 0x0b);
   }

@@ -113,6 +113,12 @@ export const INTRINSICS: Record<string, Intrinsic> = {
   peek8: peekAt(1),
   peek32: peekAt(4),
   peek64: peekAt(8),
+  cpu: {
+    signature: { params: [], results: ['i32'] },
+    params: [],
+    result: 'any',
+    emit: (a, [to]) => a.loadGs(to), // asm/gdt.S
+  },
   rdmsr: {
     signature: { params: ['i32'], results: ['i64'] },
     params: [RCX],

@@ -333,6 +333,7 @@ describe('the encoder writes what GNU as writes', () => {
       cases.push({ text: `in ${reg(0, width)}, dx`, encode: (a) => a.in(width) });
       cases.push({ text: `out dx, ${reg(0, width)}`, encode: (a) => a.out(width) });
     }
+    for (const r of GPRS) cases.push({ text: `mov ${reg(r, 4)}, gs:[0]`, encode: (a) => a.loadGs(r) });
     for (const cr of [0, 2, 3, 4, 8]) {
       for (const r of GPRS) {
         cases.push({ text: `mov ${reg(r)}, cr${cr}`, encode: (a) => a.movFromCr(cr, r) });
