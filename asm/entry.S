@@ -22,7 +22,7 @@
 
 	.text
 	.code32
-	.globl multiboot_entry, enter
+	.globl multiboot_entry, enter, enter_long_mode
 
 multiboot_entry:
 enter:	cli
@@ -33,6 +33,10 @@ enter:	cli
 	call check_cpu
 	call check_memory
 	call map_kernel				# returns the top table's address in %eax
+	mov $start - KERNEL_BASE, %ebp
+
+# Goes on in 64-bit mode at the linked address whose physical one is in %ebp, with the page tables at %eax. Needs a stack. Also for the other CPUs (ap.S).
+enter_long_mode:
 	mov %eax, %cr3
 	call choose_cr4
 	mov %eax, %cr4
@@ -45,7 +49,9 @@ enter:	cli
 	lgdtl gdt_pointer_physical - KERNEL_BASE
 	ljmp $CODE, $1f - KERNEL_BASE
 	.code64
-1:	mov $start, %rax
+1:	mov $KERNEL_BASE, %rax
+	mov %ebp, %ebp
+	add %rbp, %rax
 	jmp *%rax
 
 # CPUID's existence shows in EFLAGS.ID (Intel SDM 1, 20.1).

@@ -10,14 +10,18 @@
 	.set INTERRUPT_STUB_BYTES, 8
 	.set GATE, 0x8e00			# present, ring 0, 64-bit interrupt gate
 	.set GATE_BYTES, 16
+	.set FAULT_STACK, 1			# IST number (gdt.S)
+	.set NMI, 2
+	.set DOUBLE_FAULT, 8
+	.set MACHINE_CHECK, 18
 
 # Vectors for which the processor pushes an error code: 8, 10-14, 17, 21, 29, 30.
 	.set ERROR_CODES, 0x60227d00
 
 	.text
-	.globl load_idt
+	.globl make_idt, idt_pointer
 
-load_idt:
+make_idt:
 	mov $idt, %rdx
 	mov $exception_stubs, %rax
 	mov $EXCEPTIONS, %ecx
@@ -27,10 +31,9 @@ load_idt:
 	mov $VECTORS - EXCEPTIONS, %ecx
 	mov $INTERRUPT_STUB_BYTES, %esi
 	call set_gates
-	movb $1, idt + 8 * GATE_BYTES + 4(%rip)		# IST numbers, as in gdt.S
-	movb $2, idt + 2 * GATE_BYTES + 4(%rip)
-	movb $3, idt + 18 * GATE_BYTES + 4(%rip)
-	lidt idt_pointer(%rip)
+	movb $FAULT_STACK, idt + DOUBLE_FAULT * GATE_BYTES + 4(%rip)
+	movb $FAULT_STACK, idt + NMI * GATE_BYTES + 4(%rip)
+	movb $FAULT_STACK, idt + MACHINE_CHECK * GATE_BYTES + 4(%rip)
 	ret
 
 # Fills %ecx gates from %rdx on; their stubs stand %rsi bytes apart, the first at %rax.

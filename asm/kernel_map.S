@@ -28,12 +28,12 @@ map_kernel:
 	call fill
 
 	mov $stacks - KERNEL_BASE, %eax
-	mov $STACKS, %ecx
-1:	mov %eax, %edx
-	shr $12, %edx
-	movl $0, kernel_pages - KERNEL_BASE(, %edx, 8)
-	add $STACK_STRIDE, %eax
-	loop 1b
+	mov $THREADS, %ecx
+	mov $STACK_STRIDE, %esi
+	call leave_guards
+	mov $CPUS, %ecx
+	mov $FAULT_STACK_STRIDE, %esi
+	call leave_guards
 
 	mov $kernel_pages - KERNEL_BASE + TABLE, %eax
 	mov $kernel_directory - KERNEL_BASE, %edi
@@ -47,6 +47,9 @@ map_kernel:
 	movl $kernel_directory - KERNEL_BASE + TABLE, high_directory_pointers + 510 * 8 - KERNEL_BASE
 	movl $low_directory_pointers - KERNEL_BASE + TABLE, top_table - KERNEL_BASE
 	movl $high_directory_pointers - KERNEL_BASE + TABLE, top_table + 511 * 8 - KERNEL_BASE
+	movl $kernel_directory - KERNEL_BASE + TABLE, starting_directory_pointers - KERNEL_BASE
+	movl $starting_directory_pointers - KERNEL_BASE + TABLE, starting_top_table - KERNEL_BASE
+	movl $high_directory_pointers - KERNEL_BASE + TABLE, starting_top_table + 511 * 8 - KERNEL_BASE
 	mov $top_table - KERNEL_BASE, %eax
 	ret
 
@@ -62,6 +65,15 @@ fill:	mov %eax, %edx
 	jb fill
 	ret
 
+# Takes away the lowest page of each of %ecx stacks, %esi bytes apart from %eax on. Leaves %eax behind the last one.
+leave_guards:
+	mov %eax, %edx
+	shr $12, %edx
+	movl $0, kernel_pages - KERNEL_BASE(, %edx, 8)
+	add %esi, %eax
+	loop leave_guards
+	ret
+
 # Enters %ecx tables that stand one after the other, the first being the entry %eax, at %edi.
 link:	mov %eax, (%edi)
 	add $PAGE_BYTES, %eax
@@ -71,8 +83,12 @@ link:	mov %eax, (%edi)
 
 	.bss
 	.balign PAGE_BYTES
-	.globl low_directories, low_directory_pointers
+	.globl low_directories, low_directory_pointers, top_table, starting_top_table
 top_table:
+	.skip PAGE_BYTES
+starting_top_table:				# for other CPUs, until they run at the linked address (ap.S)
+	.skip PAGE_BYTES
+starting_directory_pointers:
 	.skip PAGE_BYTES
 high_directory_pointers:
 	.skip PAGE_BYTES

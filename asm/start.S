@@ -8,17 +8,16 @@
 	.set FIRST_MIB, 0x100000
 
 	.text
-	.globl start
+	.globl start, set_up_cpu
 
 start:	mov $boot_stack_top, %rsp
 	mov $low_directories - KERNEL_BASE + PRESENT + WRITABLE, %eax
 	mov %rax, low_directory_pointers(%rip)
 	mov %cr3, %rax
 	mov %rax, %cr3				# forget the image at its physical address
-	call load_gdt
-	call load_idt
-	fninit
-	ldmxcsr initial_mxcsr(%rip)
+	call make_idt
+	xor %edi, %edi
+	call set_up_cpu
 	call set_physical_limit
 
 	mov $PAGE_BYTES, %edi
@@ -40,6 +39,14 @@ start:	mov $boot_stack_top, %rsp
 	mov boot_info(%rip), %esi
 	call kmain
 	ud2
+
+# A CPU's own registers; it becomes number %edi.
+set_up_cpu:
+	call load_gdt
+	lidt idt_pointer(%rip)
+	fninit
+	ldmxcsr initial_mxcsr(%rip)
+	ret
 
 # Maps %edi up to %edx with the flags %ecx.
 map_identity:

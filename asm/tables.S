@@ -27,14 +27,5 @@ table:	.quad yaos_funcs, yaos_funcs_end
 	.quad yaos_info, yaos_info_end
 	.quad yaos_strings, yaos_strings_end
 	.quad yaos_text, yaos_text_end
-	.set slot, 0
-	.rept THREADS
-	.quad stacks + slot * STACK_STRIDE + PAGE_BYTES
-	.set slot, slot + 1
-	.endr
-	.set slot, 0
-	.rept THREADS
-	.quad stacks + (slot + 1) * STACK_STRIDE
-	.set slot, slot + 1
-	.endr
+	.quad stacks + PAGE_BYTES, stacks + STACK_STRIDE, STACK_STRIDE
 table_end:

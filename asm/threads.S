@@ -8,8 +8,8 @@
 
 # x86.thread_new(slot: u32, arg: u32): the slot's first switch calls thread_main(arg).
 x86.thread_new:
-	lea -1(%rdi), %eax
-	cmp $THREADS - 1, %eax
+	lea -CPUS(%rdi), %eax
+	cmp $THREADS - CPUS, %eax
 	jae bad_slot
 	lea 1(%rdi), %eax
 	imul $STACK_STRIDE, %rax, %rax

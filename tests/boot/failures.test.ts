@@ -79,7 +79,7 @@ describe('a kernel file with', () => {
 describe('not enough memory', () => {
   test('for a kernel that is larger than RAM', async () => {
     const large = bench.kernel('large', { padding: new Uint8Array(4 * MIB) });
-    const end = bench.symbols('large.elf').get('image_end')! & 0x7fffffffn;
+    const end = bench.symbols('large.elf').get('stacks')! & 0x7fffffffn;
     const line = `boot: not enough memory: the kernel needs ${end / 1024n} KiB`;
     await expectFailure(['-m', '4M', ...drive(bench.image('large', large), 'if=ide')], [line]);
   });

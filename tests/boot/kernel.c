@@ -252,39 +252,51 @@ static void check_memory(void)
 
 // ---- threads and interrupts ---------------------------------------------------------------------------
 
+#define CPUS 16 // whose own stacks come before the threads'
+#define LAST 63
+
 static volatile int turns;
+
+void cpu_main(uint32_t number)
+{
+	fact("started as", number);
+	end(0x11);
+}
 
 void thread_main(uint32_t arg)
 {
 	uint64_t rsp;
 	__asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
 	fact("thread", arg);
-	fact("  on its stack", rsp > x86_table(8 + 15) && rsp < x86_table(24 + 15));
+	fact("  on its stack", rsp > x86_table(8) + LAST * x86_table(10) && rsp < x86_table(9) + LAST * x86_table(10));
 	turns++;
-	x86_thread_switch(15, 0);
+	x86_thread_switch(LAST, 0);
 	turns++;
-	x86_thread_switch(15, 0);
+	x86_thread_switch(LAST, 0);
 	end(0x11);
 }
 
 static void check_threads(void)
 {
-	uint64_t stride = x86_table(25) - x86_table(24), size = x86_table(24) - x86_table(8);
+	uint32_t number;
+	__asm__ volatile("mov %%gs:0, %0" : "=r"(number));
+	fact("CPU", number);
+	uint64_t stride = x86_table(10), size = x86_table(9) - x86_table(8);
 	fact("stack bytes", size);
 	fact("guard bytes", stride - size);
-	x86_thread_new(15, 0xcafe);
-	x86_thread_switch(0, 15);
+	x86_thread_new(LAST, 0xcafe);
+	x86_thread_switch(0, LAST);
 	fact("turns", turns);
 	register uint64_t kept __asm__("r12") = 0x1212;
 	__asm__ volatile("" : "+r"(kept));
-	x86_thread_switch(0, 15);
+	x86_thread_switch(0, LAST);
 	__asm__ volatile("" : "+r"(kept));
 	fact("turns", turns);
 	fact("kept r12", kept);
-	PROVOKE(x86_thread_new(0, 0));
-	fact("slot 0: vector", seen.vector);
-	PROVOKE(x86_thread_switch(0, 16));
-	fact("slot 16: vector", seen.vector);
+	PROVOKE(x86_thread_new(CPUS - 1, 0));
+	fact("a CPU's slot: vector", seen.vector);
+	PROVOKE(x86_thread_switch(0, LAST + 1));
+	fact("slot 64: vector", seen.vector);
 }
 
 static volatile uint32_t ticks, last_vector, misaligned;
