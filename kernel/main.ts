@@ -20,6 +20,7 @@ import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
 import * as fault from './jobs/fault.ts';
 import { readJob } from './jobs/read.ts';
+import { threadsJob } from './jobs/threads.ts';
 import { traceJob } from './jobs/trace.ts';
 import * as cmdline from './lib/cmdline.ts';
 import { EXIT_DONE, exit } from './lib/exit.ts';
@@ -29,18 +30,23 @@ import * as serial from './lib/serial.ts';
 import * as frames from './mm/frames.ts';
 import { HEAP_END } from './mm/layout.ts';
 import { exception } from './panic/report.ts';
-import * as threads from './sched/thread.ts';
-import { Program, thread_main } from './sched/thread.ts';
+import { Event } from './sched/event.ts';
+import * as scheduler from './sched/scheduler.ts';
+import { thread_main } from './sched/scheduler.ts';
+import * as smp from './sched/smp.ts';
+import { cpu_main } from './sched/smp.ts';
+import { Program } from './sched/thread.ts';
 import * as clock from './time/clock.ts';
 import { VERSION } from './version.ts';
 import * as x86 from './x86.ts';
 
-export { exception, interrupt, thread_main };
+export { cpu_main, exception, interrupt, thread_main };
 
 const COMMAND_LINE_FILE = 'opt/yaos/cmdline';
 const ROOTS_FILE = 'etc/extra-pci-roots'; // a 64-bit number
 const ROOTS_FILE_BYTES: u32 = 8;
 
+const JOB_WAIT_MS: u32 = 60_000;
 const SWITCH_OFF_MS_MAX: u32 = 2000;
 
 /** Called by asm/ on the boot thread, interrupts off. */
@@ -57,9 +63,10 @@ export function kmain(magic: u32, info: u32): void {
   power.init();
   vectors.init(); // PICs off, local APIC on
   clock.init(); // measures the APIC's timer
-  threads.init();
-  threads.create('main', new MainProgram());
-  threads.idle(); // the boot thread lends its stack to waiting
+  scheduler.init();
+  smp.start();
+  scheduler.create('main', new MainProgram(), 0);
+  scheduler.idle(); // the boot thread lends its stack to waiting
 }
 
 function readBootInfo(magic: u32, info: u32): BootInfo {
@@ -93,10 +100,11 @@ class MainProgram extends Program {
   run(): void {
     scan(extraRoots());
     attachAll();
-    runJob(cmdline.value('job', 'read'));
+    smp.awaitStart();
+    runOnCpu(cmdline.number('cpu', 0, x86.CPUS - 1));
     log('irq')
-      .decimal('', vectors.interruptCount)
-      .decimal(' interrupts, ', vectors.strayCount)
+      .decimal('', vectors.interruptCount())
+      .decimal(' interrupts, ', vectors.strayCount())
       .text(' stray')
       .end();
     bare().text('yaos: done').end();
@@ -105,15 +113,40 @@ class MainProgram extends Program {
   }
 }
 
+/** The job, on another CPU than the main thread's. */
+class JobProgram extends Program {
+  readonly done: Event = new Event();
+
+  run(): void {
+    runJob();
+    this.done.signal();
+  }
+}
+
+function runOnCpu(number: u32): void {
+  if (number === 0) {
+    runJob();
+    return;
+  }
+  const job = new JobProgram();
+  if (!scheduler.isOnline(number) || scheduler.create('job', job, number) === null) {
+    log('cmdline').decimal('cpu=', number).text(': no such CPU runs').end();
+    panic('the job has no CPU');
+  }
+  while (!job.done.wait(clock.after(JOB_WAIT_MS))) {} // however long it takes
+}
+
 /** By time, not by polls: QEMU on a busy host comes to it late. */
 function awaitSwitchOff(): void {
   const deadline = clock.after(SWITCH_OFF_MS_MAX);
   while (clock.now() < deadline) x86.pause();
 }
 
-function runJob(job: string): void {
+function runJob(): void {
+  const job = cmdline.value('job', 'read');
   if (job === 'read') readJob();
   else if (job === 'trace') traceJob();
+  else if (job === 'threads') threadsJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

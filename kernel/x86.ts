@@ -2,6 +2,9 @@
 // functions of asm/ that need assembly. docs/abi.md §6 and §7 define them; none is ever moved, merged or dropped.
 // Addresses are linear-memory addresses, which are machine addresses below 4 GiB.
 
+/** As many as asm/ has stacks for; a CPU's number is below. */
+export const CPUS: u32 = 16;
+
 export declare function in8(port: u32): u32;
 export declare function in16(port: u32): u32;
 export declare function in32(port: u32): u32;
@@ -24,6 +27,8 @@ export declare function peek8(native: u64): u32;
 export declare function peek32(native: u64): u32;
 export declare function peek64(native: u64): u64;
 
+/** The number of the CPU that this runs on, from 0 on. A thread may come back from a wait on another one. */
+export declare function cpu(): u32;
 export declare function rdmsr(msr: u32): u64;
 export declare function wrmsr(msr: u32, value: u64): void;
 export declare function read_cr0(): u64;
@@ -55,6 +60,8 @@ export declare function unmap(virt: u32, bytes: u32): u32;
 export declare function image_start(): u32;
 export declare function image_end(): u32;
 export declare function memory_limit(bytes: u64): void;
+/** Has the CPU with this local APIC ID become CPU `number` and call cpu_main when it starts at `page`. */
+export declare function cpu_prepare(page: u32, number: u32, apicId: u32): void;
 /** Prepares stack `slot`: the first switch to it calls thread_main(arg). */
 export declare function thread_new(slot: u32, arg: u32): void;
 export declare function thread_switch(from: u32, to: u32): void;

@@ -7,12 +7,11 @@ import { number } from '../lib/cmdline.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
-import { current } from '../sched/thread.ts';
+import { current } from '../sched/scheduler.ts';
 import * as clock from '../time/clock.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
 import { SplitQueue } from '../virtio/queue.ts';
-import * as x86 from '../x86.ts';
 import { addDisk, Disk, SECTOR_BYTES, Transfer } from './disk.ts';
 import { BlockConfig, REQUEST_BYTES_MAX, UNDERSTOOD } from './virtio-blk-config.ts';
 import {
@@ -97,9 +96,9 @@ class VirtioDisk extends Disk {
       for (; at < count && this.submitted - this.finished < REQUESTS; at++) {
         if (!this.submit(list[at])) break;
       }
-      const flags = x86.irq_save();
+      const flags = this.queue.lock.acquireIrq();
       this.queue.awaitAll();
-      x86.irq_restore(flags);
+      this.queue.lock.releaseIrq(flags);
       this.queue.kick();
       do {
         if (!this.finishOldest()) good = false;
@@ -198,7 +197,7 @@ class VirtioDisk extends Disk {
     const request = this.requests[index];
     const bytes = what.count * SECTOR_BYTES;
     const segments = (bytes + this.segmentBytes - 1) / this.segmentBytes;
-    const flags = x86.irq_save(); // completions give descriptors back meanwhile
+    const flags = this.queue.lock.acquireIrq(); // completions give descriptors back meanwhile
     const room = this.queue.begin(segments + EXTRA_SEGMENTS);
     if (room) {
       request.prepare(what);
@@ -210,7 +209,7 @@ class VirtioDisk extends Disk {
       this.queue.submit(index);
       this.submitted++;
     }
-    x86.irq_restore(flags);
+    this.queue.lock.releaseIrq(flags);
     return room;
   }
 
@@ -234,9 +233,9 @@ class VirtioDisk extends Disk {
 
   /** The oldest request that has no answer; or all have one, and only the interrupt is missing. */
   private logSilence(): void {
-    const flags = x86.irq_save();
+    const flags = this.queue.lock.acquireIrq();
     this.queue.collect();
-    x86.irq_restore(flags);
+    this.queue.lock.releaseIrq(flags);
     let at = this.finished;
     while (at !== this.submitted - 1 && this.requests[at % REQUESTS].done.wait(0)) at++;
     const request = this.requests[at % REQUESTS];
@@ -257,7 +256,7 @@ class VirtioDisk extends Disk {
       .decimal('completion length ', request.written)
       .decimal(', status ', request.result)
       .text(', thread ')
-      .text(current.name)
+      .text(current().name)
       .end();
   }
 }

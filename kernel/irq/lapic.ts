@@ -12,6 +12,8 @@ const TASK_PRIORITY: u32 = 0x80;
 const END_OF_INTERRUPT: u32 = 0xb0;
 const SPURIOUS_VECTOR: u32 = 0xf0;
 const IN_SERVICE: u32 = 0x100; // 8 registers of 32 bits, 16 bytes apart
+const COMMAND_LOW: u32 = 0x300; // x2APIC: all 64 bits
+const COMMAND_HIGH: u32 = 0x310;
 const LVT_TIMER: u32 = 0x320;
 const LVT_LINT0: u32 = 0x350;
 const LVT_LINT1: u32 = 0x360;
@@ -24,6 +26,17 @@ const SVR_ENABLE: u32 = 1 << 8; // §10.4.7.2
 const LVT_MASKED: u32 = 1 << 16; // §10.5.1
 const DIVIDE_BY_16: u32 = 3; // §10.5.4
 export const TIMER_DIVISOR: u32 = 16;
+
+// Interrupt command register (§10.6.1).
+const DELIVER_FIXED: u32 = 0 << 8;
+const DELIVER_NMI: u32 = 4 << 8;
+const DELIVER_INIT: u32 = 5 << 8;
+const DELIVER_STARTUP: u32 = 6 << 8;
+const COMMAND_PENDING: u32 = 1 << 12;
+const LEVEL_ASSERT: u32 = 1 << 14;
+const ALL_BUT_SELF: u32 = 3 << 18;
+/** A command is taken within microseconds. */
+const COMMAND_POLLS_MAX: u32 = 1_000_000;
 
 const IA32_APIC_BASE: u32 = 0x1b; // §10.4.4
 const BASE_X2APIC: u64 = 1 << 10;
@@ -47,19 +60,27 @@ function write(register: u32, value: u32): void {
   else x86.store32(registers + register, value);
 }
 
-/** Enables the APIC with everything masked but what later asks for it. */
+/** Enables the first CPU's APIC. */
 export function init(spuriousVector: u32): void {
   if (!(x86.cpuid_edx(1, 0) & CPUID_1_EDX_APIC)) panic('this CPU has no local APIC');
-  const base = x86.rdmsr(IA32_APIC_BASE);
   x2apic = (x86.cpuid_ecx(1, 0) & CPUID_1_ECX_X2APIC) !== 0;
-  // §10.12.5: xAPIC must be enabled before x2APIC can be.
-  x86.wrmsr(IA32_APIC_BASE, base | BASE_ENABLE);
-  if (x2apic) {
-    x86.wrmsr(IA32_APIC_BASE, base | BASE_ENABLE | BASE_X2APIC);
-  } else {
-    registers = mapDevice(base & BASE_ADDRESS, XAPIC_BYTES);
+  if (!x2apic) {
+    registers = mapDevice(x86.rdmsr(IA32_APIC_BASE) & BASE_ADDRESS, XAPIC_BYTES);
     if (registers === 0) panic('the local APIC cannot be reached');
   }
+  initCpu(spuriousVector);
+  log('irq')
+    .text(x2apic ? 'x2APIC' : 'xAPIC')
+    .decimal(', CPU ', id())
+    .end();
+}
+
+/** Enables this CPU's APIC with everything masked but what later asks for it. */
+export function initCpu(spuriousVector: u32): void {
+  const base = x86.rdmsr(IA32_APIC_BASE);
+  // §10.12.5: xAPIC must be enabled before x2APIC can be.
+  x86.wrmsr(IA32_APIC_BASE, base | BASE_ENABLE);
+  if (x2apic) x86.wrmsr(IA32_APIC_BASE, base | BASE_ENABLE | BASE_X2APIC);
   write(TASK_PRIORITY, 0);
   write(LVT_TIMER, LVT_MASKED);
   write(LVT_LINT0, LVT_MASKED);
@@ -67,10 +88,6 @@ export function init(spuriousVector: u32): void {
   write(LVT_ERROR, LVT_MASKED);
   write(TIMER_DIVIDE, DIVIDE_BY_16);
   write(SPURIOUS_VECTOR, SVR_ENABLE | spuriousVector);
-  log('irq')
-    .text(x2apic ? 'x2APIC' : 'xAPIC')
-    .decimal(', CPU ', id())
-    .end();
 }
 
 /** This CPU's APIC ID. */
@@ -102,4 +119,39 @@ export function startSilentTimer(count: u32): void {
 
 export function timerCount(): u32 {
   return read(TIMER_CURRENT);
+}
+
+/** Interrupts the CPU with this APIC ID. */
+export function send(apicId: u32, vector: u32): void {
+  command(apicId, DELIVER_FIXED | LEVEL_ASSERT | vector);
+}
+
+/** §10.6.1 and 8.4.3: resets a CPU, which then waits for startUp(). */
+export function sendInit(apicId: u32): void {
+  command(apicId, DELIVER_INIT | LEVEL_ASSERT);
+}
+
+/** Has a CPU start in real mode at `page`, below 1 MiB. */
+export function startUp(apicId: u32, page: u32): void {
+  command(apicId, DELIVER_STARTUP | LEVEL_ASSERT | (page >> 12));
+}
+
+/** Interrupts all other CPUs, whatever they do; before init() none of them runs. */
+export function sendNmiToOthers(): void {
+  if (x2apic || registers !== 0) command(0, ALL_BUT_SELF | DELIVER_NMI | LEVEL_ASSERT);
+}
+
+/** With interrupts off: the register's two halves belong together. */
+function command(apicId: u32, low: u32): void {
+  const flags = x86.irq_save();
+  if (x2apic) {
+    x86.mfence(); // §10.12.3: the MSR's write waits for no store
+    x86.wrmsr(X2APIC_MSRS + (COMMAND_LOW >> 4), ((apicId as u64) << 32) | low);
+  } else {
+    for (let polls: u32 = 0; read(COMMAND_LOW) & COMMAND_PENDING && polls < COMMAND_POLLS_MAX; polls++)
+      x86.pause();
+    write(COMMAND_HIGH, apicId << 24);
+    write(COMMAND_LOW, low);
+  }
+  x86.irq_restore(flags);
 }

@@ -1,6 +1,7 @@
 // Interrupt vectors: who handles which. asm/ calls interrupt() for vectors 32 … 255 with interrupts off. A handler
 // takes no lock, allocates nothing, logs nothing: it moves completions and wakes threads.
 
+import * as x86 from '../x86.ts';
 import * as lapic from './lapic.ts';
 import * as pic from './pic.ts';
 
@@ -16,13 +17,33 @@ const SPURIOUS: u32 = 255;
 const handlers = new StaticArray<InterruptHandler | null>(256);
 let nextFree: u32 = FIRST_FREE;
 
-/** All interrupts, and those that nobody handles. */
-export let interruptCount: u64 = 0;
-export let strayCount: u64 = 0;
+/** By CPU: all interrupts, and those that nobody handles. */
+const interruptCounts = new StaticArray<u64>(x86.CPUS);
+const strayCounts = new StaticArray<u64>(x86.CPUS);
 
+/** On the first CPU. */
 export function init(): void {
   pic.init(PIC_VECTORS);
   lapic.init(SPURIOUS);
+}
+
+/** On every other one. */
+export function initCpu(): void {
+  lapic.initCpu(SPURIOUS);
+}
+
+export function interruptCount(): u64 {
+  return sum(interruptCounts);
+}
+
+export function strayCount(): u64 {
+  return sum(strayCounts);
+}
+
+function sum(counts: StaticArray<u64>): u64 {
+  let total: u64 = 0;
+  for (let i = 0; i < counts.length; i++) total += counts[i];
+  return total;
 }
 
 /** Gives `handler` a vector of its own; 0 when there is none left. */
@@ -33,12 +54,12 @@ export function allocateVector(handler: InterruptHandler): u32 {
 }
 
 export function interrupt(vector: u32): void {
-  interruptCount++;
+  unchecked(interruptCounts[x86.cpu()]++);
   const handler = handlers[vector];
   if (handler !== null) {
     handler.interrupt(vector);
   } else {
-    strayCount++;
+    strayCounts[x86.cpu()]++;
     // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI, nor does one of the PICs. But a device can
     // send a message of any vector: without an EOI, that of 255 would hold back all others for good.
     if ((vector < FIRST_FREE || vector === SPURIOUS) && !lapic.inService(vector)) return;

@@ -1,23 +1,26 @@
-// What a driver is doing, for the panic report: a driver sets `inCharge` while it works for somebody.
+// What a driver is doing, for the panic report: a driver tells it while it works for somebody, each CPU for itself.
+
+import * as x86 from '../x86.ts';
 
 export abstract class Activity {
   /** Logs what is going on in a few lines. Called once, in a panic, interrupts off. */
   abstract describe(): void;
 }
 
-let inCharge: Activity | null = null;
+const inCharge = new StaticArray<Activity | null>(x86.CPUS);
 
 export function begin(activity: Activity): void {
-  inCharge = activity;
+  inCharge[x86.cpu()] = activity;
 }
 
 export function finish(): void {
-  inCharge = null;
+  inCharge[x86.cpu()] = null;
 }
 
-/** Takes the activity away, so that a fault while it is described does not describe it again. */
+/** Takes this CPU's activity away, so that a fault while it is described does not describe it again. */
 export function take(): Activity | null {
-  const activity = inCharge;
-  inCharge = null;
+  const number = x86.cpu();
+  const activity = inCharge[number];
+  inCharge[number] = null;
   return activity;
 }

@@ -1,16 +1,23 @@
-// The kernel's log: one line a fact, `subsystem: text`. Threads share one line under construction, which is safe
-// because a thread gives the CPU away only where it waits, and interrupt handlers never log.
+// The kernel's log: one line a fact, `subsystem: text`. Each CPU has one line under construction, which is safe because
+// a thread gives the CPU away only where it waits, and interrupt handlers never log.
 
+import * as x86 from '../x86.ts';
 import { Line } from './line.ts';
 
-const current = new Line();
+const lines = new StaticArray<Line | null>(x86.CPUS);
+lines[0] = new Line();
+
+/** Before CPU `number` starts. */
+export function prepareCpu(number: u32): void {
+  lines[number] = new Line();
+}
 
 /** Starts a line; `.end()` sends it. */
 export function log(subsystem: string): Line {
-  return current.clear().text(subsystem).text(': ');
+  return bare().text(subsystem).text(': ');
 }
 
 /** Starts a line that has no subsystem. */
 export function bare(): Line {
-  return current.clear();
+  return lines[x86.cpu()]!.clear();
 }

@@ -3,6 +3,7 @@
 // up: the kernel's work matters more than its log.
 
 import * as x86 from '../x86.ts';
+import { SpinLock } from './lock.ts';
 
 // Registers of the 16550 (TI PC16550D data sheet, table 2).
 const COM1: u32 = 0x3f8;
@@ -30,11 +31,19 @@ const LF: u32 = 0x0a;
  */
 const POLLS_MAX: u32 = 10_000_000;
 
-/** Bytes that the FIFO surely takes before the line status must be asked again. */
-let room: u32 = 0;
-let broken: bool = false;
-/** What was sent last ended a line. */
-export let atLineStart: bool = true;
+class Port {
+  /** Taken by threads only, with interrupts on: what is sent at once stays together. */
+  readonly lock: SpinLock = new SpinLock();
+  /** Bytes that the FIFO surely takes before the line status must be asked again. */
+  room: u32 = 0;
+  broken: bool = false;
+  /** What was sent last ended a line. */
+  atLineStart: bool = true;
+  /** A panic has it for itself, whoever holds the lock. */
+  seized: bool = false;
+}
+
+const port = new Port();
 
 export function init(): void {
   x86.out8(INTERRUPT_ENABLE, 0);
@@ -47,22 +56,38 @@ export function init(): void {
 }
 
 export function write(address: usize, bytes: u32): void {
-  for (let i: u32 = 0; i < bytes && !broken; i++) {
-    if (room === 0) awaitRoom();
-    const byte: u32 = load<u8>(address + i);
-    atLineStart = byte === LF;
-    x86.out8(TRANSMIT, byte);
-    room--;
+  if (port.seized) {
+    send(address, bytes);
+    return;
   }
+  port.lock.acquire();
+  send(address, bytes);
+  port.lock.release();
+}
+
+/** For the panic's report, when no other CPU runs; true if what was sent last did not end its line. */
+export function seize(): bool {
+  port.seized = true;
+  return !port.atLineStart;
 }
 
 /** Waits until all is out: a machine that goes off takes what is left in the FIFO with it. */
 export function drain(): void {
-  if (!broken) awaitStatus(LSR_IDLE);
+  if (!port.broken) awaitStatus(LSR_IDLE);
+}
+
+function send(address: usize, bytes: u32): void {
+  for (let i: u32 = 0; i < bytes && !port.broken; i++) {
+    if (port.room === 0) awaitRoom();
+    const byte: u32 = load<u8>(address + i);
+    port.atLineStart = byte === LF;
+    x86.out8(TRANSMIT, byte);
+    port.room--;
+  }
 }
 
 function awaitRoom(): void {
-  room = FIFO_BYTES;
+  port.room = FIFO_BYTES;
   awaitStatus(LSR_TRANSMIT_EMPTY);
 }
 
@@ -71,5 +96,5 @@ function awaitStatus(bit: u32): void {
     if (x86.in8(LINE_STATUS) & bit) return;
     x86.pause();
   }
-  broken = true;
+  port.broken = true;
 }

@@ -1,13 +1,14 @@
 // The end of a kernel that cannot go on: what happened, the registers, the calls, and what the driver in charge was
 // doing. Every exception comes here, also those that kernel code takes on purpose (lib/panic.ts).
 
+import * as lapic from '../irq/lapic.ts';
 import { take } from '../lib/activity.ts';
 import { EXIT_PANIC, exit } from '../lib/exit.ts';
 import { Line } from '../lib/line.ts';
 import { bare, log } from '../lib/log.ts';
 import { cause } from '../lib/panic.ts';
 import * as serial from '../lib/serial.ts';
-import { current } from '../sched/thread.ts';
+import { current } from '../sched/scheduler.ts';
 import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
 import { Frame } from './frame.ts';
@@ -69,29 +70,45 @@ const REX_MASK: u32 = 0xf0;
 const REX_B: u32 = 1;
 const MODRM_RM: u32 = 7;
 
-let reporting: bool = false;
+class Report {
+  /** The CPU that reports, plus 1; 0: none does. */
+  cpu: u32 = 0;
+}
+
+const report = new Report();
 
 /** Called by asm/ for vectors 0 … 31. */
 export function exception(vector: u32, error: u32, address: u64): void {
-  if (reporting) {
+  const self = x86.cpu() + 1;
+  const reporter = atomic.cmpxchg<u32>(changetype<usize>(report) + offsetof<Report>('cpu'), 0, self);
+  if (reporter === self) {
     log('panic')
       .decimal('exception ', vector)
       .hex(' while this was reported, rip ', new Frame(address).rip, 16)
       .end();
     exit(EXIT_PANIC);
   }
-  reporting = true;
-  if (!serial.atLineStart) bare().end(); // an interrupt handler's panic may come within a line
+  if (reporter !== 0) stop(); // the NMI that the reporter sends, or a panic that comes second
+  lapic.sendNmiToOthers();
+  if (serial.seize()) bare().end(); // an interrupt handler's panic may come within a line
   const frame = new Frame(address);
   const line = log('panic');
   appendReason(line, vector, error, frame);
   line.end();
-  log('panic').text('thread ').text(current.name).end();
+  const thread = current();
+  log('panic').text('thread ').text(thread.name).decimal(', CPU ', thread.home).end();
   frame.dump();
-  backtrace(frame.rip, frame.rsp, current.slot);
+  backtrace(frame.rip, frame.rsp, thread.slot);
   const activity = take();
   if (activity !== null) activity.describe();
   exit(EXIT_PANIC);
+}
+
+function stop(): void {
+  while (true) {
+    x86.cli();
+    x86.hlt();
+  }
 }
 
 function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
@@ -126,7 +143,7 @@ function inBulkOperator(frame: Frame): bool {
 }
 
 function overflowed(rsp: u64): bool {
-  const bottom = stackBottom(current.slot);
+  const bottom = stackBottom(current().slot);
   return rsp > bottom - GUARD_BYTES && rsp < bottom + GUARD_BYTES;
 }
 

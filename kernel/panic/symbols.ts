@@ -9,8 +9,10 @@ const FUNCTIONS: u32 = 0;
 const INFO: u32 = 2;
 const STRINGS: u32 = 4;
 const TEXT: u32 = 6;
+// Of the first thread's stack, and how far one is from the next.
 const STACK_BOTTOM: u32 = 8;
-const STACK_TOP: u32 = 24;
+const STACK_TOP: u32 = 9;
+const STACK_STRIDE: u32 = 10;
 
 const FUNCTION_BYTES: u32 = 8; // start, offset in info
 const NAME_BYTES_MAX: u32 = 120;
@@ -187,11 +189,11 @@ export function trapKind(pc: u64): u32 {
 }
 
 export function stackBottom(slot: u32): u64 {
-  return x86.table(STACK_BOTTOM + slot);
+  return x86.table(STACK_BOTTOM) + slot * x86.table(STACK_STRIDE);
 }
 
 export function stackTop(slot: u32): u64 {
-  return x86.table(STACK_TOP + slot);
+  return x86.table(STACK_TOP) + slot * x86.table(STACK_STRIDE);
 }
 
 /** Address of the last entry in the index of functions whose start is not above `offset`, 0 if there is none. */

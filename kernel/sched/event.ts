@@ -1,8 +1,9 @@
-// Something that happens once, and that one thread waits for: signalled by an interrupt handler.
+// Something that happens once, and that one thread waits for: signalled by an interrupt handler or by another thread.
 
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
-import { current, suspend, Thread, wake } from './thread.ts';
+import { current, suspend, wake } from './scheduler.ts';
+import { Thread } from './thread.ts';
 
 export class Event {
   private happened: bool = false;
@@ -13,9 +14,10 @@ export class Event {
     this.happened = false;
   }
 
-  /** From an interrupt handler, or with interrupts off. */
+  /** From anywhere, interrupt handlers too. */
   signal(): void {
     this.happened = true;
+    x86.mfence(); // or the waiter and this would miss each other
     const waiter = this.waiter;
     if (waiter !== null) wake(waiter);
   }
@@ -23,7 +25,8 @@ export class Event {
   /** Suspends the thread until the event has happened; false: the deadline (clock.after) passed before. */
   wait(deadline: u64): bool {
     const flags = x86.irq_save();
-    this.waiter = current;
+    this.waiter = current();
+    x86.mfence();
     while (!this.happened && clock.now() < deadline) suspend(deadline);
     this.waiter = null;
     x86.irq_restore(flags);

@@ -37,10 +37,16 @@ let timer_khz: u64 = 0;
 /** Whether the APIC's timer counts at all. */
 export let timerRuns: bool = false;
 
-/** The last time that was told, how often in a row, and what makes up for steps backward. */
-let latest: u64 = 0;
-let readingsAlike: u32 = 0;
-let lag: u64 = 0;
+/** A CPU's time. */
+class Ticks {
+  /** The last time that was told, how often in a row, and what makes up for steps backward. */
+  latest: u64 = 0;
+  readingsAlike: u32 = 0;
+  lag: u64 = 0;
+}
+
+const ticksOf = new StaticArray<Ticks>(x86.CPUS);
+for (let i: u32 = 0; i < x86.CPUS; i++) ticksOf[i] = new Ticks();
 
 export function init(): void {
   const source = fromHypervisor()
@@ -61,18 +67,20 @@ export function init(): void {
 }
 
 /**
- * Time in ticks: the time-stamp counter, but never less than before, so that a counter that is set back makes no wait longer.
- * Panics when it stands still, or each wait would be for ever.
+ * Time in ticks: the time-stamp counter, but on a CPU never less than before, so that a counter that is set back makes no
+ * wait longer. Panics when it stands still, or each wait would be for ever.
  */
 export function now(): u64 {
-  let ticks = x86.rdtsc() + lag;
+  const own = unchecked(ticksOf[x86.cpu()]);
+  const latest = own.latest; // before the counter: an interrupt in between moves it on
+  let ticks = x86.rdtsc() + own.lag;
   if (ticks < latest) {
-    lag += latest - ticks;
+    own.lag += latest - ticks;
     ticks = latest;
   }
-  readingsAlike = ticks === latest ? readingsAlike + 1 : 0;
-  if (readingsAlike === READINGS_ALIKE_MAX) stopped();
-  latest = ticks;
+  own.readingsAlike = ticks === latest ? own.readingsAlike + 1 : 0;
+  if (own.readingsAlike === READINGS_ALIKE_MAX) stopped();
+  own.latest = ticks;
   return ticks;
 }
 
@@ -83,6 +91,12 @@ export function stopped(): void {
 /** The moment `milliseconds` from now. */
 export function after(milliseconds: u32): u64 {
   return now() + tsc_khz * milliseconds;
+}
+
+/** The moment `ns` nanoseconds from now. */
+export function after_ns(ns: u64): u64 {
+  // A rate of 100 GHz and an hour still fit in the product of a part and the rate.
+  return now() + (ns / 1_000_000) * tsc_khz + ((ns % 1_000_000) * tsc_khz) / 1_000_000;
 }
 
 /** A time in ticks as a count for the APIC's timer: at least 1, at most what its 32 bits hold. */

@@ -2,7 +2,6 @@
 // Every step that a device can refuse or ignore is checked, and says what went wrong.
 
 import { Window } from '../bus/window.ts';
-import * as lapic from '../irq/lapic.ts';
 import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
@@ -44,9 +43,11 @@ class QueueInterrupt extends InterruptHandler {
       // Not needed with MSI-X, where the vector tells the source (§4.1.5.3), and slow: only for the log.
       trace.vector = vector;
       trace.status = this.transport.interruptStatus();
-      trace.cpu = lapic.id();
+      trace.cpu = x86.cpu();
     }
+    this.queue.lock.acquire();
     this.queue.collect();
+    this.queue.lock.release();
   }
 }
 

@@ -6,6 +6,7 @@
 // one place where a store must be seen before a later load needs a fence.
 
 import { Window, WORD } from '../bus/window.ts';
+import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import * as x86 from '../x86.ts';
@@ -39,6 +40,8 @@ export abstract class QueueUser {
 }
 
 export class SplitQueue {
+  /** Guards all of it, interrupts off: the interrupt may come on another CPU. */
+  readonly lock: SpinLock = new SpinLock();
   /** How often the device was notified. */
   kicks: u64 = 0;
 

@@ -49,7 +49,7 @@ const faults: [string, RegExp, string, string][] = [
 test.each(faults)('job=%s', async (job, reason, name, text) => {
   const lines = await panic(`job=${job}`);
   expect(lines[0]).toMatch(reason);
-  expect(lines[1]).toBe('panic: thread main');
+  expect(lines[1]).toBe('panic: thread main, CPU 0');
   const log = lines.join('\n');
   expect(log).toMatch(/^panic: rip [0-9a-f]{16} rsp [0-9a-f]{16} rflags [0-9a-f]{8} cr2 [0-9a-f]{16}$/m);
   expect(log).toMatch(/^panic: r13 [0-9a-f]{16} r14 [0-9a-f]{16} r15 [0-9a-f]{16}$/m);
@@ -73,7 +73,7 @@ test('job=fault-arguments: calls with arguments on the stack are unwound', async
   const names = calls.map((line) => line.replace(/^panic: #\d+ /, '').replace(/ .*/, ''));
   const [even, odd] = ['argumentsFault', 'manyArguments'].map((name) => `kernel/jobs/fault/${name}`);
   expect(names.slice(0, 5)).toEqual([even, odd, even, odd, even]);
-  expect(names).toContain('kernel/sched/thread/thread_main');
+  expect(names).toContain('kernel/sched/scheduler/thread_main');
 });
 
 test('the stack is unwound to its beginning', async () => {
@@ -84,7 +84,7 @@ test('the stack is unwound to its beginning', async () => {
     'kernel/lib/panic/abort',
     'kernel/jobs/fault/assertFault',
   ]);
-  expect(names).toContain('kernel/sched/thread/thread_main');
+  expect(names).toContain('kernel/sched/scheduler/thread_main');
   expect(calls.at(-1)).toMatch(/^panic: #\d+ assembly at 0xffffffff[0-9a-f]{8}$/);
   const [assertion] = linesWith('kernel/jobs/fault.ts', "'job=fault-assert'");
   expect(calls[2]).toContain(`(${assertion})`);

@@ -1,0 +1,121 @@
+// job=threads: threads on all CPUs, which count under one lock, pass a token around, and wait for timers; threads=N of
+// them, rounds=N. The log tells what came of it, which whoever knows the numbers can check.
+
+import { number } from '../lib/cmdline.ts';
+import { SpinLock } from '../lib/lock.ts';
+import { log } from '../lib/log.ts';
+import { panic } from '../lib/panic.ts';
+import * as cpus from '../sched/cpu.ts';
+import { Event } from '../sched/event.ts';
+import * as scheduler from '../sched/scheduler.ts';
+import { Program } from '../sched/thread.ts';
+import { Timer } from '../sched/timer.ts';
+import * as clock from '../time/clock.ts';
+
+const THREADS: u32 = 8;
+const THREADS_MAX: u32 = 40;
+const ROUNDS: u32 = 1000;
+const ROUNDS_MAX: u32 = 10_000_000;
+const WAIT_MS_MAX: u32 = 30_000;
+const TIMERS: u32 = 10;
+const TIMER_NS: u64 = 50_000;
+
+class Shared {
+  readonly lock: SpinLock = new SpinLock();
+  /** Guarded by the lock. */
+  counter: u64 = 0;
+  /** By whoever has the token. */
+  passed: u64 = 0;
+  rounds: u32 = 0;
+}
+
+class Alarm extends Timer {
+  readonly rung: Event = new Event();
+
+  expired(): void {
+    this.rung.signal();
+  }
+}
+
+class Worker extends Program {
+  readonly token: Event = new Event();
+  readonly done: Event = new Event();
+  private readonly alarm: Alarm = new Alarm();
+  alarms: u32 = 0;
+  cpu: u32 = 0;
+  next: Worker | null = null;
+
+  constructor(private readonly shared: Shared) {
+    super();
+  }
+
+  run(): void {
+    this.cpu = cpus.here().number;
+    this.count();
+    this.pass();
+    this.sleep();
+    this.done.signal();
+  }
+
+  private count(): void {
+    const shared = this.shared;
+    for (let i: u32 = 0; i < shared.rounds; i++) {
+      shared.lock.acquire();
+      shared.counter++;
+      shared.lock.release();
+      if (i % 64 === 0) scheduler.yieldCpu();
+    }
+  }
+
+  private pass(): void {
+    for (let i: u32 = 0; i < this.shared.rounds; i++) {
+      if (!this.token.wait(clock.after(WAIT_MS_MAX))) panic('a token is lost');
+      this.token.reset();
+      this.shared.passed++;
+      this.next!.token.signal();
+    }
+  }
+
+  private sleep(): void {
+    for (let i: u32 = 0; i < TIMERS; i++) {
+      this.alarm.rung.reset();
+      const start = clock.now();
+      const early = clock.after_ns(TIMER_NS) - start;
+      scheduler.setTimeout(this.alarm, TIMER_NS);
+      if (!this.alarm.rung.wait(clock.after(WAIT_MS_MAX))) panic('a timer did not expire');
+      if (clock.now() - start >= early / 2) this.alarms++;
+    }
+  }
+}
+
+export function threadsJob(): void {
+  const count = max(number('threads', THREADS, THREADS_MAX), 1);
+  const shared = new Shared();
+  shared.rounds = number('rounds', ROUNDS, ROUNDS_MAX);
+  const workers = new StaticArray<Worker | null>(count);
+  for (let i: u32 = 0; i < count; i++) workers[i] = new Worker(shared);
+  for (let i: u32 = 0; i < count; i++) workers[i]!.next = workers[(i + 1) % count];
+  for (let i: u32 = 0; i < count; i++) {
+    if (scheduler.create('worker', workers[i]!, cpus.nextCpu()) === null) panic('no thread for the job');
+  }
+  workers[0]!.token.signal();
+  let alarms: u32 = 0;
+  let used: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const worker = workers[i]!;
+    if (!worker.done.wait(clock.after(WAIT_MS_MAX))) panic('a thread does not come to its end');
+    alarms += worker.alarms;
+    used |= 1 << worker.cpu;
+  }
+  log('threads')
+    .decimal('', count)
+    .decimal(' threads on ', popcnt(used))
+    .decimal(' CPUs, ', cpus.switchCount())
+    .text(' switches')
+    .end();
+  log('threads')
+    .decimal('counted ', shared.counter)
+    .decimal(', token passed ', shared.passed)
+    .decimal(' times, timers expired ', alarms)
+    .end();
+}

@@ -1,0 +1,176 @@
+// A CPU as the scheduler sees it: which thread runs, which are ready, and what its timer waits for.
+//
+// A wait's bound is a deadline in ticks. The local APIC's timer is set to the earliest deadline only when it is not
+// already set to one before it, so that a thousand short waits with bounds of seconds set it once.
+
+import * as lapic from '../irq/lapic.ts';
+import { SpinLock } from '../lib/lock.ts';
+import * as clock from '../time/clock.ts';
+import * as x86 from '../x86.ts';
+import { NEVER, READY, Thread, WAITING } from './thread.ts';
+import { Timer } from './timer.ts';
+
+export class Cpu {
+  /** Guards what follows, interrupts off: handlers of any CPU wake threads. */
+  readonly lock: SpinLock = new SpinLock();
+  /** It takes part. */
+  online: bool = false;
+  /** It halts, or is about to, and looks at its run queue only after an interrupt. */
+  idling: bool = false;
+  current: Thread;
+  /** An ended thread whose stack is still in use. */
+  ended: Thread | null = null;
+  switches: u64 = 0;
+  /** Of this CPU, the running and the idle one too. */
+  threads: Thread | null = null;
+  private firstReady: Thread | null = null;
+  private lastReady: Thread | null = null;
+  /** In order of their deadlines. */
+  private timers: Timer | null = null;
+  /** What the local APIC's timer is set to, and when that was done. */
+  private timerDeadline: u64 = NEVER;
+  private timerSet: u64 = 0;
+
+  constructor(
+    public readonly number: u32,
+    public apicId: u32,
+    public readonly idle: Thread,
+  ) {
+    this.current = idle;
+    this.add(idle);
+  }
+
+  add(thread: Thread): void {
+    thread.nextOfCpu = this.threads;
+    this.threads = thread;
+  }
+
+  remove(thread: Thread): void {
+    let before: Thread | null = null;
+    for (let at: Thread | null = this.threads; at !== null; at = at!.nextOfCpu) {
+      if (at === thread) {
+        if (before === null) this.threads = at.nextOfCpu;
+        else before.nextOfCpu = at.nextOfCpu;
+        return;
+      }
+      before = at;
+    }
+  }
+
+  get hasReady(): bool {
+    return this.firstReady !== null;
+  }
+
+  makeReady(thread: Thread): void {
+    thread.state = READY;
+    thread.nextReady = null;
+    const last = this.lastReady;
+    if (last === null) this.firstReady = thread;
+    else last.nextReady = thread;
+    this.lastReady = thread;
+  }
+
+  /** The next thread in turn; the idle one if none is ready. */
+  take(): Thread {
+    const thread = this.firstReady;
+    if (thread === null) return this.idle;
+    const next = thread.nextReady;
+    this.firstReady = next;
+    if (next === null) this.lastReady = null;
+    return thread;
+  }
+
+  addTimer(timer: Timer): void {
+    let before: Timer | null = null;
+    let after: Timer | null = this.timers;
+    while (after !== null && after.deadline <= timer.deadline) {
+      before = after;
+      after = after.next;
+    }
+    timer.next = after;
+    if (before === null) this.timers = timer;
+    else before.next = timer;
+  }
+
+  removeTimer(timer: Timer): void {
+    let before: Timer | null = null;
+    for (let at: Timer | null = this.timers; at !== null; at = at!.next) {
+      if (at === timer) {
+        if (before === null) this.timers = at.next;
+        else before.next = at.next;
+        return;
+      }
+      before = at;
+    }
+  }
+
+  /** The timer has interrupted. */
+  timerFired(): void {
+    // It has counted, and no time has passed: it would for ever.
+    if (this.timerDeadline !== NEVER && clock.now() === this.timerSet) clock.stopped();
+    this.timerDeadline = NEVER;
+  }
+
+  /** Makes those ready whose deadline has come. */
+  wakeDue(): void {
+    const now = clock.now();
+    for (let thread: Thread | null = this.threads; thread !== null; thread = thread!.nextOfCpu)
+      if (thread.state === WAITING && thread.deadline <= now) this.makeReady(thread);
+  }
+
+  /** Takes a timer that was due at a moment; null: there is none. */
+  takeTimer(moment: u64): Timer | null {
+    const timer = this.timers;
+    if (timer === null || timer.deadline > moment) return null;
+    this.timers = timer.next;
+    return timer;
+  }
+
+  /** Sets the local APIC's timer for the earliest deadline; on this CPU. */
+  setTimer(vector: u32): void {
+    let earliest: u64 = NEVER;
+    for (let thread: Thread | null = this.threads; thread !== null; thread = thread!.nextOfCpu)
+      if (thread.state === WAITING) earliest = min(earliest, thread.deadline);
+    const timer = this.timers;
+    if (timer !== null) earliest = min(earliest, timer.deadline);
+    if (earliest >= this.timerDeadline) return;
+    this.timerDeadline = earliest;
+    const now = clock.now();
+    this.timerSet = now;
+    lapic.startTimer(vector, clock.timerCount(earliest > now ? earliest - now : 0));
+  }
+}
+
+/** By number. */
+export const cpus = new StaticArray<Cpu | null>(x86.CPUS);
+
+/** The CPU that this runs on. With interrupts off, or by a thread, which cannot leave it. */
+export function here(): Cpu {
+  return unchecked(cpus[x86.cpu()])!;
+}
+
+class Placement {
+  next: u32 = 0;
+}
+
+const placement = new Placement();
+
+/** For threads that may run anywhere: the number of each CPU that is online, in turn. */
+export function nextCpu(): u32 {
+  for (let i: u32 = 0; i < x86.CPUS; i++) {
+    const number = placement.next++ % x86.CPUS;
+    const cpu = cpus[number];
+    if (cpu !== null && cpu.online) return number;
+  }
+  return 0;
+}
+
+/** Switches between threads so far, on all CPUs. */
+export function switchCount(): u64 {
+  let count: u64 = 0;
+  for (let i: u32 = 0; i < x86.CPUS; i++) {
+    const cpu = cpus[i];
+    if (cpu !== null) count += cpu.switches;
+  }
+  return count;
+}

@@ -1,0 +1,245 @@
+// Threads on all CPUs, without preemption: a thread runs until it waits. Each CPU has a run queue of its own and an idle
+// thread, on the stack on which the CPU started, that halts until an interrupt makes a thread ready. A thread that is
+// woken from another CPU goes into its home's run queue, and an interrupt tells that CPU if it idles.
+
+import * as lapic from '../irq/lapic.ts';
+import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
+import { SpinLock } from '../lib/lock.ts';
+import { log } from '../lib/log.ts';
+import { panic } from '../lib/panic.ts';
+import * as clock from '../time/clock.ts';
+import * as x86 from '../x86.ts';
+import { Cpu, cpus, here } from './cpu.ts';
+import { ENDED, Program, READY, Thread, WAITING } from './thread.ts';
+import { Timer } from './timer.ts';
+
+/** As asm/layout.inc has them; the first x86.CPUS are the idle threads'. */
+const STACKS: u32 = 64;
+
+/** Threads by their stacks; null: the stack is free. */
+const threads = new StaticArray<Thread | null>(STACKS);
+/** Guards it, and which CPU the next thread goes to. Innermost but for a CPU's lock. */
+const threadsLock = new SpinLock();
+
+/** There from the beginning: a panic asks who runs. */
+prepareCpu(0, 0);
+
+let timerVector: u32 = 0;
+let wakeVector: u32 = 0;
+
+class TimerInterrupt extends InterruptHandler {
+  interrupt(_vector: u32): void {
+    const cpu = here();
+    cpu.lock.acquire();
+    cpu.timerFired();
+    cpu.wakeDue();
+    const now = clock.now(); // what expires may be set again
+    for (let timer: Timer | null = cpu.takeTimer(now); timer !== null; timer = cpu.takeTimer(now)) {
+      cpu.lock.release();
+      timer.expired();
+      cpu.lock.acquire();
+    }
+    cpu.setTimer(timerVector);
+    cpu.lock.release();
+  }
+}
+
+/** Ends a CPU's halt: there is somebody in its run queue. */
+class WakeInterrupt extends InterruptHandler {
+  interrupt(_vector: u32): void {}
+}
+
+/** On the first CPU, which becomes number 0. */
+export function init(): void {
+  timerVector = allocateVector(new TimerInterrupt());
+  wakeVector = allocateVector(new WakeInterrupt());
+  cpus[0]!.apicId = lapic.id();
+  cpus[0]!.online = true;
+}
+
+/** Before CPU `number` starts. */
+export function prepareCpu(number: u32, apicId: u32): void {
+  const idle = new Thread(number, number, 'idle', null);
+  threads[number] = idle;
+  cpus[number] = new Cpu(number, apicId, idle);
+}
+
+export function isOnline(number: u32): bool {
+  const cpu = number < x86.CPUS ? cpus[number] : null;
+  return cpu !== null && cpu.online;
+}
+
+/** The thread that runs. */
+export function current(): Thread {
+  return here().current;
+}
+
+/** The thread on a stack; null: the stack is free. */
+export function threadAt(slot: u32): Thread | null {
+  return slot < STACKS ? threads[slot] : null;
+}
+
+/** A new thread on CPU `home`, which runs when the others there wait; null (after a line): there is no stack left. */
+export function create(name: string, program: Program, home: u32): Thread | null {
+  assert(isOnline(home), 'a thread for a CPU that does not run');
+  const cpu = cpus[home];
+  const flags = threadsLock.acquireIrq();
+  let slot = x86.CPUS;
+  while (slot < STACKS && threads[slot] !== null) slot++;
+  const thread = slot < STACKS ? new Thread(slot, home, name, program) : null;
+  if (thread !== null) threads[slot] = thread;
+  threadsLock.releaseIrq(flags);
+  if (thread === null) {
+    log('sched').text('no stack left for thread ').text(name).end();
+    return null;
+  }
+  x86.thread_new(slot, slot);
+  const taken = cpu!.lock.acquireIrq();
+  cpu!.add(thread);
+  cpu!.makeReady(thread);
+  cpu!.lock.releaseIrq(taken);
+  tell(cpu!);
+  return thread;
+}
+
+/** Called by asm/ on a new thread's own stack, interrupts off. */
+export function thread_main(_slot: u32): void {
+  x86.sti();
+  current().program!.run();
+  x86.cli();
+  const cpu = here();
+  cpu.lock.acquire();
+  cpu.current.state = ENDED;
+  cpu.ended = cpu.current;
+  cpu.lock.release();
+  switchTo(cpu, cpu.idle); // which gives the stack back
+  panic('an ended thread was resumed');
+}
+
+/** Suspends the running thread until wake() or the deadline, or for no reason. Interrupts are off before and after. */
+export function suspend(deadline: u64): void {
+  const cpu = here();
+  const self = cpu.current;
+  cpu.lock.acquire();
+  if (self.woken) {
+    self.woken = false;
+    cpu.lock.release();
+    return;
+  }
+  self.deadline = deadline;
+  self.state = WAITING;
+  const next = cpu.take();
+  cpu.lock.release();
+  switchTo(cpu, next);
+}
+
+/** Lets the others that are ready on this CPU run. */
+export function yieldCpu(): void {
+  const flags = x86.irq_save();
+  const cpu = here();
+  cpu.lock.acquire();
+  const ready = cpu.hasReady;
+  if (ready) cpu.makeReady(cpu.current);
+  const next = ready ? cpu.take() : cpu.current;
+  cpu.lock.release();
+  if (ready) switchTo(cpu, next);
+  x86.irq_restore(flags);
+}
+
+/** Suspends the running thread for `ns` nanoseconds. */
+export function sleep(ns: u64): void {
+  const deadline = clock.after_ns(ns);
+  const flags = x86.irq_save();
+  while (clock.now() < deadline) suspend(deadline);
+  x86.irq_restore(flags);
+}
+
+/** Makes a thread ready, or has its next wait end at once. From anywhere, interrupt handlers too. */
+export function wake(thread: Thread): void {
+  const cpu = unchecked(cpus[thread.home])!;
+  const flags = cpu.lock.acquireIrq();
+  const waiting = thread.state === WAITING;
+  if (waiting) cpu.makeReady(thread);
+  else thread.woken = thread.state === READY;
+  cpu.lock.releaseIrq(flags);
+  if (waiting) tell(cpu);
+}
+
+/** Has `timer` expire on this CPU in `ns` nanoseconds, instead of when it was set to before. */
+export function setTimeout(timer: Timer, ns: u64): void {
+  const deadline = clock.after_ns(ns);
+  const flags = x86.irq_save();
+  const cpu = here();
+  cpu.lock.acquire();
+  cpu.removeTimer(timer);
+  timer.deadline = deadline;
+  cpu.addTimer(timer);
+  cpu.setTimer(timerVector);
+  cpu.lock.release();
+  x86.irq_restore(flags);
+}
+
+/** On the CPU that set it; what has expired stays so. */
+export function clearTimeout(timer: Timer): void {
+  const flags = x86.irq_save();
+  const cpu = here();
+  cpu.lock.acquire();
+  cpu.removeTimer(timer);
+  cpu.lock.release();
+  x86.irq_restore(flags);
+}
+
+/** The fate of the thread that a CPU starts on: gives the CPU to whoever is ready and halts while nobody is. */
+export function idle(): void {
+  const cpu = here();
+  while (true) {
+    x86.cli();
+    releaseEnded(cpu);
+    cpu.lock.acquire();
+    if (!clock.timerRuns) cpu.wakeDue();
+    const next = cpu.take();
+    cpu.lock.release();
+    if (next !== cpu.idle) switchTo(cpu, next);
+    else if (clock.timerRuns) halt(cpu);
+    else {
+      x86.sti();
+      x86.pause();
+    }
+  }
+}
+
+/** Until the next interrupt. Who fills the run queue sees `idling`, or is seen here. */
+function halt(cpu: Cpu): void {
+  cpu.lock.acquire();
+  cpu.setTimer(timerVector);
+  cpu.idling = true;
+  const ready = cpu.hasReady;
+  cpu.lock.release();
+  if (!ready) x86.sti_hlt();
+  cpu.idling = false;
+}
+
+/** Has another CPU look at its run queue. */
+function tell(cpu: Cpu): void {
+  if (cpu.number !== x86.cpu() && cpu.idling) lapic.send(cpu.apicId, wakeVector);
+}
+
+function releaseEnded(cpu: Cpu): void {
+  const ended = cpu.ended;
+  if (ended === null) return;
+  cpu.ended = null;
+  cpu.lock.acquire();
+  cpu.remove(ended);
+  cpu.lock.release();
+  threadsLock.acquire();
+  threads[ended.slot] = null;
+  threadsLock.release();
+}
+
+/** Interrupts off. */
+function switchTo(cpu: Cpu, next: Thread): void {
+  const self = cpu.current;
+  cpu.current = next;
+  cpu.switches++;
+  x86.thread_switch(self.slot, next.slot);
+}
