@@ -2,7 +2,8 @@
 
 import { Dma, Ram } from './bus/memory.ts';
 import { AddressSpace } from './bus/space.ts';
-import { Cpu } from './cpu/cpu.ts';
+import { Cpu, Steps } from './cpu/cpu.ts';
+import { Cpus } from './cpu/cpus.ts';
 import { LocalApic } from './cpu/lapic.ts';
 import { PAGE_BYTES, PageMap } from './cpu/paging.ts';
 import { Cmos } from './devices/cmos.ts';
@@ -77,7 +78,9 @@ export class Machine implements MemoryOwner {
   readonly ram = new Ram();
   readonly pages = new PageMap();
   readonly pci: PciHost;
+  /** The first CPU, and all of them. */
   readonly cpu: Cpu;
+  readonly cpus: Cpus;
   readonly pic: Pic;
   readonly pit: Pit;
   readonly ioapic: IoApic;
@@ -90,6 +93,7 @@ export class Machine implements MemoryOwner {
   native: Native | undefined;
   private readonly type: 'pc' | 'q35';
   private readonly limit = { bytes: Number.POSITIVE_INFINITY };
+  private readonly steps: Steps;
   private wasmMemory: WasmMemory | undefined;
   private threads: Threads | undefined;
 
@@ -105,16 +109,21 @@ export class Machine implements MemoryOwner {
     const trace = options.trace ?? {};
     const random = options.seed === undefined ? undefined : new Random(options.seed);
     this.pic = new Pic(ports);
-    const lapic = new LocalApic(0, clock);
-    this.cpu = new Cpu(lapic, this.pic, clock, trace, {
-      step_ns: options.step_ns ?? STEP_NS,
-      budget_steps: options.budget_steps ?? BUDGET_STEPS,
-      tsc_khz: options.tsc_khz ?? TSC_KHZ,
-      random,
-    });
-    memory.map(LAPIC_ADDRESS, PAGE_BYTES, lapic);
-    this.ioapic = new IoApic(memory, (_destination, vector, level) => lapic.request(vector, level));
-    lapic.onEnd = (vector) => this.ioapic.end(vector);
+    this.steps = new Steps(options.budget_steps ?? BUDGET_STEPS);
+    const cpus: Cpu[] = [];
+    for (let id = 0; id < (options.cpus ?? 1); id++) {
+      const lapic = new LocalApic(id, clock);
+      lapic.onEnd = (vector) => this.ioapic.end(vector);
+      const { step_ns = STEP_NS, tsc_khz = TSC_KHZ } = options;
+      cpus.push(new Cpu(lapic, this.pic, clock, trace, { step_ns, tsc_khz, steps: this.steps, random }));
+    }
+    this.cpu = cpus[0];
+    this.cpu.started = true;
+    this.cpus = new Cpus(cpus, clock);
+    memory.map(LAPIC_ADDRESS, PAGE_BYTES, this.cpus);
+    this.ioapic = new IoApic(memory, (destination, vector, level) =>
+      this.cpus.request(destination, vector, level),
+    );
     this.pit = new Pit(ports, clock, this.pic);
     new Cmos(ports, clock, options.date ?? new Date(0));
     new Power(ports, clock, type);
@@ -185,8 +194,9 @@ export class Machine implements MemoryOwner {
       memory = grown(exports.memory, pages);
       this.ram.use(memory);
     }
-    this.cpu.handler = (exports.interrupt as ((vector: number) => void) | undefined) ?? (() => {});
-    this.threads = new Threads(memory.buffer, exports);
+    const handler = exports.interrupt as ((vector: number) => void) | undefined;
+    if (handler) for (const cpu of this.cpus.all) cpu.handler = handler;
+    this.threads = new Threads(memory.buffer, exports, this.cpus);
     return exports;
   }
 
@@ -199,11 +209,16 @@ export class Machine implements MemoryOwner {
     return memory;
   }
 
+  /** Whether the kernel has executed anything. */
+  get started(): boolean {
+    return this.steps.count > 0;
+  }
+
   private surroundings(): Surroundings {
     return {
-      ...{ cpu: this.cpu, ram: this.ram, ports: this.ports, memory: this.memory, pages: this.pages },
+      ...{ cpus: this.cpus, ram: this.ram, ports: this.ports, memory: this.memory, pages: this.pages },
       trace: this.options.trace ?? {},
-      identity: { x2apic: this.options.x2apic ?? false, apicId: 0 },
+      identity: { x2apic: this.options.x2apic ?? false },
       threads: () => this.threads!,
       native: () => this.native,
     };
@@ -217,7 +232,7 @@ export class Machine implements MemoryOwner {
     const { type, ram } = this;
     configurePci(this.pci, type, ram.size);
     const end = usableEnd(type, ram.size);
-    writeAcpi(ram.view, { machine: type, apicIds: [0], address: end });
+    writeAcpi(ram.view, { machine: type, apicIds: this.cpus.all.map((cpu) => cpu.lapic.id), address: end });
     return writeMultiboot(ram.view, {
       machine: type,
       ramBytes: ram.size,
@@ -239,9 +254,7 @@ export class Machine implements MemoryOwner {
 
   /** Intel SDM 3A §10.11: to the CPU with this APIC ID, or to all. */
   private message(address: number, data: number): void {
-    const destination = (address >>> 12) & 0xff;
-    const { lapic } = this.cpu;
-    if (destination === lapic.id || destination === 0xff) lapic.request(data & 0xff, (data & 0x8000) !== 0);
+    this.cpus.request((address >>> 12) & 0xff, data & 0xff, (data & 0x8000) !== 0);
   }
 
   private ended(error: Error, exports: Record<string, unknown>): Result {
@@ -271,7 +284,7 @@ export class Machine implements MemoryOwner {
       /unrepresentable/.test(cause.message),
     );
     this.native = memory;
-    this.cpu.interruptsEnabled = false;
+    this.cpus.active.interruptsEnabled = false;
     try {
       exception?.(fault.vector, fault.error, memory.frame);
     } catch (error) {
@@ -283,7 +296,7 @@ export class Machine implements MemoryOwner {
   private result(end: Result['end'], status: number, error: Error | undefined): Result {
     const serial = this.serial.text;
     const lines = serial.split('\r\n').slice(0, -1);
-    return { end, status, serial, lines, error, steps: this.cpu.steps, time_ns: this.clock.now_ns };
+    return { end, status, serial, lines, error, steps: this.steps.count, time_ns: this.clock.now_ns };
   }
 }
 

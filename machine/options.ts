@@ -12,6 +12,8 @@ export interface MemoryOwner {
 export interface MachineOptions {
   /** QEMU's machine type; `pc` by default. */
   machine?: 'pc' | 'q35';
+  /** 1 to 16; 1 by default. */
+  cpus?: number;
   /** 16 to 2048; 64 by default. */
   memory_mib?: number;
   /** The kernel's command line, as fw_cfg's file opt/yaos/cmdline. */
@@ -36,6 +38,7 @@ export interface MachineOptions {
   imports?: WasmImports;
 }
 
+const CPUS_MAX = 16;
 export const MEMORY_MIB = 64;
 export const STEP_NS = 200;
 export const TSC_KHZ = 2_000_000;
@@ -44,6 +47,7 @@ export const BUDGET_STEPS = 100_000_000;
 const NAMES: Record<keyof MachineOptions, true> = {
   ...{
     machine: true,
+    cpus: true,
     memory_mib: true,
     commandLine: true,
     loaderLine: true,
@@ -60,6 +64,9 @@ export function checkOptions(options: MachineOptions): void {
     throw new MachineError(`there is no machine '${machine}': give 'pc' or 'q35'`);
   if (!Number.isInteger(mib) || mib < 16 || mib > 2048)
     throw new MachineError(`memory_mib is ${mib}: give a whole number from 16 to 2048`);
+  const { cpus = 1 } = options;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > CPUS_MAX)
+    throw new MachineError(`cpus is ${cpus}: give a whole number from 1 to ${CPUS_MAX}`);
   for (const name of Object.keys(options))
     if (!(name in NAMES))
       throw new MachineError(`a machine has no option '${name}': it has ${Object.keys(NAMES).join(', ')}`);

@@ -17,15 +17,33 @@ const IA32_APIC_BASE = 0x1b;
 const IA32_TSC = 0x10;
 const X2APIC_FIRST = 0x800;
 const X2APIC_LAST = 0x83f;
+const X2APIC_COMMAND = 0x830;
 const APIC_BASE = 0xfee0_0000n;
 const APIC_BASE_BSP = 1n << 8n;
 const APIC_BASE_ENABLE = 1n << 11n;
 
+/** Steps of all CPUs: intrinsics that the kernel has executed. */
+export class Steps {
+  count = 0;
+  private readonly max: number;
+
+  /** `max`: until a run is given up. */
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  next(): void {
+    if (++this.count > this.max)
+      throw new BudgetError(
+        `the run was given up after ${this.max} steps: a wait without end? Option budget_steps allows more`,
+      );
+  }
+}
+
 export interface CpuOptions {
   /** What each step of a CPU takes. */
   step_ns: number;
-  /** Steps until a run is given up. */
-  budget_steps: number;
+  steps: Steps;
   tsc_khz: number;
   /** Has interrupts taken some steps late. */
   random?: Random;
@@ -36,8 +54,12 @@ const HOLD_STEPS = 64;
 
 export class Cpu {
   readonly lapic: LocalApic;
-  /** Steps so far: intrinsics that the kernel has executed. */
-  steps = 0;
+  /** As the kernel numbers it. */
+  number = 0;
+  /** It runs or sleeps; others wait for a startup message. */
+  started = false;
+  /** It sleeps, until an interrupt that it takes. */
+  halted = false;
   interruptsEnabled = false;
   /** Handlers that are running, one in the other. */
   depth = 0;
@@ -63,12 +85,23 @@ export class Cpu {
 
   /** Before each intrinsic: time passes. */
   step(): void {
-    this.trace.step?.(this.steps);
-    if (++this.steps > this.options.budget_steps)
-      throw new BudgetError(
-        `the run was given up after ${this.options.budget_steps} steps: a wait without end? Option budget_steps allows more`,
-      );
+    const { steps } = this.options;
+    this.trace.step?.(steps.count);
+    steps.next();
     this.clock.advance(this.options.step_ns);
+  }
+
+  /** INIT: it waits for a startup message. */
+  reset(): void {
+    this.started = false;
+    this.halted = false;
+    this.interruptsEnabled = false;
+  }
+
+  /** Whether an interrupt ends its sleep. */
+  get wakes(): boolean {
+    if (!this.interruptsEnabled) return false;
+    return this.lapic.pending() >= 0 || (this.lapic.passesExternal && this.pic.pending);
   }
 
   /** Behind each intrinsic: takes what interrupts are due, one after the other. */
@@ -86,7 +119,14 @@ export class Cpu {
     }
   }
 
-  /** Sleeps until an interrupt has been taken. */
+  /** After a sleep that another CPU has used: takes the interrupt that ends it. */
+  wake(): void {
+    this.halted = false;
+    this.heldUntil = 0; // who sleeps is woken at once
+    this.deliver();
+  }
+
+  /** Sleeps until an interrupt has been taken, while no other CPU runs. */
   halt(): void {
     if (!this.interruptsEnabled)
       throw new MachineError('the machine sleeps for ever: CPU halted with interrupts off');
@@ -97,7 +137,7 @@ export class Cpu {
       if (this.interruptsTaken !== before) return;
       if (!this.clock.skipToNext())
         throw new MachineError('the machine sleeps for ever: no interrupt and no timer is due');
-      if (++this.steps > this.options.budget_steps) this.step();
+      this.options.steps.next();
     }
   }
 
@@ -120,7 +160,8 @@ export class Cpu {
   }
 
   writeMsr(msr: number, value: bigint): void {
-    if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST)
+    if (msr === X2APIC_COMMAND) this.lapic.writeCommand(value);
+    else if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST)
       this.lapic.write((msr - X2APIC_FIRST) * 16, 4, Number(value & 0xffff_ffffn));
     else this.msrs.set(msr, value);
   }
@@ -130,8 +171,8 @@ export class Cpu {
       this.heldUntil = undefined;
       return false;
     }
-    this.heldUntil ??= this.steps + random.below(HOLD_STEPS);
-    return this.steps < this.heldUntil;
+    this.heldUntil ??= this.options.steps.count + random.below(HOLD_STEPS);
+    return this.options.steps.count < this.heldUntil;
   }
 
   private takeVector(): number {

@@ -136,6 +136,12 @@ export class LocalApic implements Registers {
     }
   }
 
+  /** x2APIC's command register is one of 64 bits, with an APIC ID of 32 (§10.12.9). */
+  writeCommand(value: bigint): void {
+    const destination = Number(value >> 32n);
+    this.onCommand(Number(value & 0xffff_ffffn), destination << 24);
+  }
+
   private get enabled(): boolean {
     return (this.get(SPURIOUS_VECTOR) & SVR_ENABLE) !== 0;
   }

@@ -106,6 +106,10 @@ export class Pic {
     this.master.set(CASCADE, this.slave.pending() >= 0);
   }
 
+  get pending(): boolean {
+    return this.master.pending() >= 0;
+  }
+
   /** Gives the processor the vector of the request to be served; -1: there is none. */
   acknowledge(): number {
     const line = this.master.pending();

@@ -58,7 +58,7 @@ export class Attack {
 
   /** False while the firmware still works. */
   get kernelRuns(): boolean {
-    return this.machine.cpu.steps > 0;
+    return this.machine.started;
   }
 
   /** A moment: false for up to `most` calls, then true once; or, `lasting`, from then on. */

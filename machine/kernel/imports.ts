@@ -3,8 +3,8 @@
 
 import type { Ram } from '../bus/memory.ts';
 import type { AddressSpace, Width } from '../bus/space.ts';
-import type { Cpu } from '../cpu/cpu.ts';
 import { cpuid, type Identity } from '../cpu/cpuid.ts';
+import type { Cpus } from '../cpu/cpus.ts';
 import { IMAGE_END, IMAGE_START, MAP_UNCACHED, NOT_ALLOWED, type PageMap } from '../cpu/paging.ts';
 import { MachineError } from '../error.ts';
 import type { Trace } from '../trace.ts';
@@ -13,13 +13,13 @@ import type { Threads } from './threads.ts';
 import { WASM_PAGE_BYTES } from './wasm.ts';
 
 export interface Surroundings {
-  cpu: Cpu;
+  cpus: Cpus;
   ram: Ram;
   ports: AddressSpace;
   memory: AddressSpace;
   pages: PageMap;
   trace: Trace;
-  identity: Identity;
+  identity: Omit<Identity, 'apicId'>;
   /** There when the module is. */
   threads(): Threads;
   /** There in a panic, or when a test has made it. */
@@ -67,23 +67,23 @@ export function modelImports(
   };
 }
 
-function portImports({ cpu, ports, trace }: Surroundings): Intrinsics {
+function portImports({ cpus, ports, trace }: Surroundings): Intrinsics {
   const input = (width: Width) => (port: number) => {
-    cpu.step();
+    cpus.active.step();
     const address = port & 0xffff;
     let value = ports.read(address, width);
     if (trace.alterPort) value = trace.alterPort({ address, width, write: false, value });
     trace.port?.({ address, width, write: false, value });
-    cpu.deliver();
+    cpus.active.deliver();
     return value;
   };
   const output = (width: Width, mask: number) => (port: number, data: number) => {
-    cpu.step();
+    cpus.active.step();
     const address = port & 0xffff;
     const value = (data & mask) >>> 0;
     trace.port?.({ address, width, write: true, value });
     ports.write(address, width, value);
-    cpu.deliver();
+    cpus.active.deliver();
   };
   return {
     ...{ in8: input(1), in16: input(2), in32: input(4) },
@@ -91,7 +91,7 @@ function portImports({ cpu, ports, trace }: Surroundings): Intrinsics {
   };
 }
 
-function memoryImports({ cpu, ram, memory, pages, trace }: Surroundings): Intrinsics {
+function memoryImports({ cpus, ram, memory, pages, trace }: Surroundings): Intrinsics {
   const readRegister = (address: number, width: Width): number => {
     let value = memory.read(address, width);
     if (trace.alterMmio) value = trace.alterMmio({ address, width, write: false, value });
@@ -104,7 +104,7 @@ function memoryImports({ cpu, ram, memory, pages, trace }: Surroundings): Intrin
   };
   /** The physical address of an access; RAM is where linear memory has it. */
   const locate = (address: number, width: number, write: boolean): number => {
-    cpu.step();
+    cpus.active.step();
     const virtual = address >>> 0;
     const physical = pages.translate(virtual, width, write);
     if (physical < ram.size && physical !== virtual)
@@ -118,7 +118,7 @@ function memoryImports({ cpu, ram, memory, pages, trace }: Surroundings): Intrin
     if (physical >= ram.size) value = readRegister(physical, width);
     else if (width === 1) value = view.getUint8(physical);
     else value = width === 2 ? view.getUint16(physical, true) : view.getUint32(physical, true);
-    cpu.deliver();
+    cpus.active.deliver();
     return value;
   };
   const store = (width: Width, mask: number) => (address: number, data: number) => {
@@ -129,7 +129,7 @@ function memoryImports({ cpu, ram, memory, pages, trace }: Surroundings): Intrin
     else if (width === 1) view.setUint8(physical, value);
     else if (width === 2) view.setUint16(physical, value, true);
     else view.setUint32(physical, value, true);
-    cpu.deliver();
+    cpus.active.deliver();
   };
   const load64 = (address: number) => {
     const physical = locate(address, 8, false);
@@ -137,7 +137,7 @@ function memoryImports({ cpu, ram, memory, pages, trace }: Surroundings): Intrin
       physical < ram.size
         ? ram.view.getBigUint64(physical, true)
         : BigInt(readRegister(physical, 4)) | (BigInt(readRegister(physical + 4, 4)) << 32n);
-    cpu.deliver();
+    cpus.active.deliver();
     return value;
   };
   const store64 = (address: number, data: bigint) => {
@@ -147,7 +147,7 @@ function memoryImports({ cpu, ram, memory, pages, trace }: Surroundings): Intrin
       writeRegister(physical, 4, Number(data & 0xffff_ffffn));
       writeRegister(physical + 4, 4, Number((data >> 32n) & 0xffff_ffffn));
     }
-    cpu.deliver();
+    cpus.active.deliver();
   };
   return {
     ...{ load8: load(1), load16: load(2), load32: load(4), load64 },
@@ -155,56 +155,56 @@ function memoryImports({ cpu, ram, memory, pages, trace }: Surroundings): Intrin
   };
 }
 
-function cpuImports({ cpu, identity }: Surroundings): Intrinsics {
+function cpuImports({ cpus, identity, threads }: Surroundings): Intrinsics {
   /** An intrinsic that is a step and nothing else. */
   const plain = () => {
-    cpu.step();
-    cpu.deliver();
+    cpus.active.step();
+    cpus.active.deliver();
   };
   const stepped =
     <A extends unknown[], R>(act: (...args: A) => R) =>
     (...args: A): R => {
-      cpu.step();
+      cpus.active.step();
       const result = act(...args);
-      cpu.deliver();
+      cpus.active.deliver();
       return result;
     };
-  const identify = (register: number) => stepped((leaf: number) => cpuid(leaf >>> 0, identity)[register]);
+  const identify = (register: number) =>
+    stepped((leaf: number) => cpuid(leaf >>> 0, { ...identity, apicId: cpus.active.lapic.id })[register]);
   return {
     ...{ mfence: plain, lfence: plain, sfence: plain, pause: plain },
-    rdtsc: stepped(() => cpu.readTsc()),
-    rdmsr: stepped((msr: number) => cpu.readMsr(msr >>> 0)),
-    wrmsr: stepped((msr: number, value: bigint) => cpu.writeMsr(msr >>> 0, BigInt.asUintN(64, value))),
+    rdtsc: stepped(() => cpus.active.readTsc()),
+    rdmsr: stepped((msr: number) => cpus.active.readMsr(msr >>> 0)),
+    wrmsr: stepped((msr: number, value: bigint) =>
+      cpus.active.writeMsr(msr >>> 0, BigInt.asUintN(64, value)),
+    ),
     ...{ read_cr0: () => CR0, read_cr2: () => 0n, read_cr3: () => 0n, read_cr4: () => CR4 },
     ...{ cpuid_eax: identify(0), cpuid_ebx: identify(1), cpuid_ecx: identify(2), cpuid_edx: identify(3) },
     cli: stepped(() => {
-      cpu.interruptsEnabled = false;
+      cpus.active.interruptsEnabled = false;
     }),
     sti: stepped(() => {
-      cpu.interruptsEnabled = true;
+      cpus.active.interruptsEnabled = true;
     }),
     hlt: () => {
-      cpu.step();
-      cpu.halt();
+      cpus.active.step();
+      cpus.active.halt();
     },
-    sti_hlt: () => {
-      cpu.step();
-      cpu.interruptsEnabled = true;
-      cpu.halt();
-    },
+    sti_hlt: () => threads().halt(),
+    cpu: () => cpus.active.number,
     irq_save: stepped(() => {
-      const { flags } = cpu;
-      cpu.interruptsEnabled = false;
+      const { flags } = cpus.active;
+      cpus.active.interruptsEnabled = false;
       return flags;
     }),
     irq_restore: stepped((flags: number) => {
-      cpu.flags = flags;
+      cpus.active.flags = flags;
     }),
   };
 }
 
 function asmImports(machine: Surroundings): Intrinsics {
-  const { cpu, pages } = machine;
+  const { pages } = machine;
   return {
     map: (virtual: number, physical: bigint, bytes: number, flags: number) => {
       const start = Number(BigInt.asUintN(64, physical));
@@ -217,7 +217,9 @@ function asmImports(machine: Surroundings): Intrinsics {
     image_start: () => IMAGE_START,
     image_end: () => IMAGE_END,
     thread_new: (slot: number, arg: number) => machine.threads().create(slot, arg),
-    thread_switch: (from: number, to: number) => machine.threads().switch(from, to, cpu.depth > 0),
+    thread_switch: (from: number, to: number) => machine.threads().switch(from, to),
+    cpu_prepare: (page: number, number: number, apicId: number) =>
+      machine.threads().prepareCpu(page, number, apicId),
     table: (which: number) => machine.native()?.table(which) ?? 0n,
     peek8: (at: bigint) => machine.native()?.peek(at, 1) ?? 0,
     peek32: (at: bigint) => machine.native()?.peek(at, 4) ?? 0,

@@ -10,7 +10,7 @@ import { transformKernel } from './transform.ts';
 import { type WasmModule, wasm } from './wasm.ts';
 
 /** Raised when the transformation changes. */
-const VERSION = 3;
+const VERSION = 4;
 const HASH_BYTES = 32;
 
 export interface Kernel {

@@ -24,7 +24,7 @@ const TABLE_RECORDS = 2;
 const TABLE_STRINGS = 4;
 const TABLE_TEXT = 6;
 const STACK_BOTTOM = 8;
-const STACK_TOP = 24;
+const STACK_TOP = 9;
 
 // Places in the made-up native memory.
 const BASE = 0xffff_ffff_8100_0000n;
@@ -78,10 +78,9 @@ export class PanicMemory implements Native {
     for (let i = 1; i < names.length; i++) {
       this.setWord(STACK_AT + (i - 1) * 8, BASE + BigInt(TEXT + i * FUNCTION_BYTES + 8));
     }
-    for (let slot = 0; slot < STACK_TOP - STACK_BOTTOM; slot++) {
-      this.tables.set(STACK_BOTTOM + slot, fault.vector === 8 ? STACK_AT : STACK_AT - 0x2000);
-      this.tables.set(STACK_TOP + slot, STACK_AT + Math.max(names.length - 1, 0) * 8);
-    }
+    // One for all threads: their stride is none.
+    this.tables.set(STACK_BOTTOM, fault.vector === 8 ? STACK_AT : STACK_AT - 0x2000);
+    this.tables.set(STACK_TOP, STACK_AT + Math.max(names.length - 1, 0) * 8);
     const set = (word: number, value: bigint) => this.setWord(FRAME_AT + word * 8, value);
     set(FRAME.vector, BigInt(fault.vector));
     set(FRAME.error, BigInt(fault.error));

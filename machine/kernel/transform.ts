@@ -63,7 +63,7 @@ export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
   binaryen.setOptimizeLevel(1);
   binaryen.setShrinkLevel(0);
   binaryen.setDebugInfo(true);
-  binaryen.setPassArgument('asyncify-imports', 'x86.thread_switch');
+  binaryen.setPassArgument('asyncify-imports', 'x86.thread_switch,x86.sti_hlt');
   // AssemblyScript calls methods through stubs that know their overrides, so that a kernel usually has no indirect calls;
   // if there are any, each may reach a switch.
   binaryen.setPassArgument('asyncify-ignore-indirect', text.includes('(call_indirect') ? null : '1');
