@@ -56,6 +56,11 @@ export const SHAPES: Record<string, Shape> = {
     instructions: 7,
     close: [END],
   },
+  'loop nest': {
+    step: [...LOOP, ...get(1), ...constant(3), ADD, ...set(1)],
+    instructions: 8,
+    close: [...get(1), ...BR_IF, END],
+  },
   calls: {
     step: [...get(1), 0x10, 0, ...get(2), ADD, ...set(1)],
     instructions: 5,
@@ -72,6 +77,13 @@ export const SHAPES: Record<string, Shape> = {
     open: [...LOOP],
     step: (local) => [...get(0), ...IF, ...get(local), 0x10, 0, ...set(local), END],
     instructions: 6,
+    end: [...get(0), ...BR_IF, END],
+  },
+  /** And in a loop of its own. */
+  'own loops': {
+    open: [...LOOP],
+    step: (local) => [...LOOP, ...get(local), 0x10, 0, ...set(local), ...get(local), ...BR_IF, END],
+    instructions: 7,
     end: [...get(0), ...BR_IF, END],
   },
 };

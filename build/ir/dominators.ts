@@ -1,8 +1,9 @@
 // The dominator tree over the blocks that can be reached, and numbers that answer "does a dominate b" in constant time
-// (after Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm", 2001). One pass is enough: WebAssembly's
-// graphs are reducible, and there the edges that lead back to a dominator change nothing. In an irreducible graph some
+// (after Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm", 2001, but that common dominators are found in
+// the logarithm of the depth). One pass is enough: WebAssembly's graphs are reducible, and there the edges that lead back to a dominator change nothing. In an irreducible graph some
 // edge that leads back would go to a block that does not dominate its source, here as in truth: the verifier sees it.
 
+import { Ancestors } from './ancestors.ts';
 import type { Block, Func } from './ir.ts';
 
 /** The reachable blocks in reverse post-order. */
@@ -64,16 +65,15 @@ export class Dominators {
     return preds;
   }
 
-  /** The last predecessor first: so the walk up the tree goes on where it stopped. */
   private solve(preds: number[][]): Int32Array {
-    const parent = new Int32Array(this.order.length);
+    const tree = new Ancestors(this.order.length, 0);
     for (let i = 1; i < preds.length; i++) {
       const list = preds[i];
-      let common = list[list.length - 1];
-      for (let k = list.length - 2; k >= 0; k--) common = meet(parent, common, list[k]);
-      parent[i] = common;
+      let common = list[0];
+      for (let k = 1; k < list.length; k++) common = tree.meet(common, list[k]);
+      tree.link(i, common);
     }
-    return parent;
+    return tree.parent;
   }
 
   /** A parent comes before its children in reverse post-order, so sizes of subtrees give the intervals. */
@@ -116,12 +116,4 @@ export class Dominators {
     const j = this.first[this.position[b.id]];
     return this.first[i] <= j && j <= this.last[i];
   }
-}
-
-function meet(parent: Int32Array, a: number, b: number): number {
-  while (a !== b) {
-    if (a > b) a = parent[a];
-    else b = parent[b];
-  }
-  return a;
 }

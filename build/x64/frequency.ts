@@ -13,6 +13,9 @@ const CALLS = 0.4;
 const COLD = 0.0005;
 /** A loop is not thought to go round more often than this. */
 const ROUNDS_MAX = 40;
+/** Loops around so many others, one in the other, are not looked at closely: each of them goes round this often. */
+const HEIGHT_MAX = 24;
+const ROUNDS_AROUND = 4;
 
 interface Node {
   block: MBlock;
@@ -21,10 +24,8 @@ interface Node {
   successors: Node[];
   probability: number[];
   predecessors: Node[];
-  /** The header of the innermost loop that it belongs to (itself for a header), if any. */
-  loop: Node | undefined;
-  /** Of a header: that of the next loop around. */
-  outer: Node | undefined;
+  /** The innermost loop that it belongs to, if any. */
+  loop: Loop | undefined;
   cold: boolean;
   frequency: number;
   /** Of a header: how often it runs for each time that the loop is entered. */
@@ -36,7 +37,11 @@ export function estimateFrequencies(func: MFunc): void {
   const loops = findLoops(nodes);
   for (let i = nodes.length - 1; i >= 0; i--) nodes[i].cold = isCold(nodes[i]);
   for (const n of nodes) n.probability = probabilities(n);
-  for (const { header, body } of loops) {
+  for (const { header, body, height } of loops) {
+    if (height > HEIGHT_MAX) {
+      header.rounds = ROUNDS_AROUND;
+      continue;
+    }
     propagate(header, body);
     header.rounds = Math.min(1 / Math.max(1 - returning(header), 1e-9), ROUNDS_MAX);
   }
@@ -63,7 +68,6 @@ function reversePostOrder(func: MFunc): Node[] {
       probability: [],
       predecessors: [],
       loop: undefined,
-      outer: undefined,
       cold: false,
       frequency: 0,
       rounds: 1,
@@ -95,8 +99,13 @@ function reversePostOrder(func: MFunc): Node[] {
 
 interface Loop {
   header: Node;
-  /** In order. */
+  /** In order; empty where the loop is too high to be looked at. */
   body: Node[];
+  /** How many loops there are one in the other, this one included. */
+  height: number;
+  outer: Loop | undefined;
+  /** A loop around it, if one has been found: leads to the outermost one that is known. */
+  around: Loop | undefined;
 }
 
 /** The natural loops, inner ones before those around them. */
@@ -104,29 +113,47 @@ function findLoops(nodes: Node[]): Loop[] {
   const loops: Loop[] = [];
   for (let i = nodes.length - 1; i >= 0; i--) {
     const header = nodes[i];
-    const work = header.predecessors.filter((p) => p.order >= i);
-    if (work.length === 0) continue;
-    const body = new Set([header]);
-    for (let n = work.pop(); n; n = work.pop()) {
-      if (body.has(n)) continue;
-      body.add(n);
-      for (const p of n.predecessors) if (p.order > i) work.push(p);
-    }
-    for (const n of body) nest(n, header);
-    loops.push({ header, body: [...body].sort((a, b) => a.order - b.order) });
+    const latches = header.predecessors.filter((p) => p.order >= i);
+    if (latches.length === 0) continue;
+    const loop = { header, body: [header], height: 1, outer: undefined, around: undefined };
+    collect(loop, latches);
+    loops.push(loop);
   }
   return loops;
 }
 
-/** Notes that a block lies in a loop; the loops within that one are known already. */
-function nest(node: Node, header: Node): void {
-  if (!node.loop) {
-    node.loop = header;
-    return;
+/** Walks backwards from the latches to the header. A loop found before is stepped over as a whole. */
+function collect(loop: Loop, latches: Node[]): void {
+  const { header } = loop;
+  const inner: Loop[] = [];
+  header.loop ??= loop;
+  for (let n = latches.pop(); n; n = latches.pop()) {
+    const known = outermost(n.loop);
+    if (known === loop) continue;
+    if (known) {
+      known.outer = loop;
+      known.around = loop;
+      inner.push(known);
+    } else {
+      n.loop = loop;
+      loop.body.push(n);
+    }
+    for (const p of (known?.header ?? n).predecessors) if (p.order > header.order) latches.push(p);
   }
-  let top = node.loop;
-  while (top.outer) top = top.outer;
-  if (top !== header) top.outer = header;
+  for (const { height } of inner) loop.height = Math.max(loop.height, height + 1);
+  if (loop.height > HEIGHT_MAX) loop.body = [];
+  else for (const { body } of inner) for (const n of body) loop.body.push(n);
+  loop.body.sort((a, b) => a.order - b.order);
+}
+
+/** The outermost loop around that has been found; shortens the way there. */
+function outermost(from: Loop | undefined): Loop | undefined {
+  let loop = from;
+  while (loop?.around) {
+    loop.around = loop.around.around ?? loop.around;
+    loop = loop.around;
+  }
+  return loop;
 }
 
 /** Whether every way from here ends in a trap. */
@@ -147,11 +174,11 @@ function probabilities(node: Node): number[] {
   return weights.map((w) => w / sum);
 }
 
-/** Whether the edge leaves the innermost loop of its source. */
+/** Whether the edge leaves the innermost loop of its source. It may enter one within that, by the header. */
 function leavesLoop(from: Node, to: Node): boolean {
-  if (!from.loop) return false;
-  for (let loop = to.loop; loop; loop = loop.outer) if (loop === from.loop) return false;
-  return true;
+  const { loop } = from;
+  if (!loop || to.loop === loop) return false;
+  return to.loop?.header !== to || to.loop.outer !== loop;
 }
 
 function calls(node: Node): boolean {

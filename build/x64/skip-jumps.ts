@@ -11,20 +11,27 @@ export function skipJumps(func: MFunc): void {
   }
   if (onward.size > 0) {
     for (const b of func.blocks) {
-      for (const t of b.insts[b.insts.length - 1].targets) t.block = destination(t.block, onward);
+      for (const t of b.insts[b.insts.length - 1].targets)
+        if (onward.has(t.block)) t.block = destination(t.block, onward);
     }
   }
   removeUnreachable(func);
 }
 
+/** Where a chain of jumps ends; shortens it for all of its blocks. */
 function destination(block: MBlock, onward: Map<MBlock, MBlock>): MBlock {
-  let b = block;
-  for (let hops = 0; hops <= onward.size; hops++) {
-    const next = onward.get(b);
-    if (!next) return b;
-    b = next;
+  const passed = new Set<MBlock>();
+  let end = block;
+  for (let next = onward.get(end); next; next = onward.get(end)) {
+    if (passed.has(end)) {
+      onward.delete(end); // an empty endless loop: this block stays
+      break;
+    }
+    passed.add(end);
+    end = next;
   }
-  return b; // an empty endless loop
+  for (const b of passed) if (b !== end) onward.set(b, end);
+  return end;
 }
 
 /** Makes `preds` anew, without the blocks that nothing reaches. */

@@ -16,25 +16,30 @@ const DISPATCH_INSTRUCTIONS_MAX = 24;
 /** Instructions of all copies together: a share of the function, or this many in a small one. */
 const GROWTH_MAX = 0.5;
 const SMALL_GROWTH_MAX = 128;
+/** Targets of all copies together: there are as many of each as cases, and often as many copies. */
+const TARGETS_MAX = 100_000;
 
 export function duplicateTails(func: MFunc): void {
   const dispatches = func.blocks.filter(isDispatch);
   if (dispatches.length === 0) return;
   const size = func.blocks.reduce((n, b) => n + b.insts.length, 0);
   let budget = Math.max(GROWTH_MAX * size, SMALL_GROWTH_MAX);
+  let targetsLeft = TARGETS_MAX;
   let nextId = func.blocks.reduce((id, b) => Math.max(id, b.id), 0) + 1;
   const behind = new Map<MBlock, MBlock[]>();
   for (const dispatch of dispatches) {
     const tail = wayTo(dispatch);
     const from = tail[0].preds.filter((p) => !tail.includes(p) && p.loopDepth > 0 && endsInJump(p));
     const growth = from.length * instructionsOf(tail);
-    if (from.length < WAYS_BACK_MIN || growth > budget) continue;
+    const targets = from.length * dispatch.insts[dispatch.insts.length - 1].targets.length;
+    if (from.length < WAYS_BACK_MIN || growth > budget || targets > targetsLeft) continue;
     for (const block of from)
       behind.set(
         block,
         append(block, tail, () => nextId++),
       );
     budget -= growth;
+    targetsLeft -= targets;
   }
   func.blocks = func.blocks.flatMap((b) => [b, ...(behind.get(b) ?? [])]);
   removeUnreachable(func);

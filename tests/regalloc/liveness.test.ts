@@ -109,6 +109,28 @@ function manyVariables(n: number): string {
         ret c`;
 }
 
+/** Loops of one block, one behind the other, with the blocks that split their critical edges. */
+function loopsInARow(n: number): string {
+  const loops = Array.from({ length: n }, (_, i) => {
+    const b = 1 + 3 * i;
+    return `
+      ${b} @10
+        br c -> ${b + 1}() ${b + 2}()
+      ${b + 1} @9
+        jmp ${b}()
+      ${b + 2} @1
+        jmp ${b + 3}()`;
+  });
+  return `
+      0 @1
+        c:rdi = entry
+        v = imm
+        jmp 1()
+      ${loops.join('')}
+      ${1 + 3 * n} @1
+        ret v`;
+}
+
 /** How often the predecessors of a block are looked at. */
 function steps(n: number): number {
   const p = new Program(parse(manyVariables(n)), ENV);
@@ -148,6 +170,18 @@ describe('live ranges', () => {
 
   it('take steps in proportion to the function, however many values live far', () => {
     expect(steps(400)).toBeLessThan(2.5 * steps(200));
+  });
+
+  it('are put together from few intervals on a long way through many loops', () => {
+    const p = new Program(parse(loopsInARow(1000)), ENV);
+    const found: number[] = [];
+    const reach = new Reach(p, new Cfg(p));
+    reach.begin();
+    reach.collect(p.preds.length - 1, false, 0, found);
+    const blocks = new Set<number>();
+    for (let i = 0; i < found.length; i += 2) for (let b = found[i]; b <= found[i + 1]; b++) blocks.add(b);
+    expect(blocks.size).toBe(p.preds.length - 2); // all but the definition's and the last
+    expect(found.length).toBeLessThan(200);
   });
 
   it('are found block by block where the control flow is irreducible', () => {

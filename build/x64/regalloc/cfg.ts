@@ -2,6 +2,7 @@
 // Requires critical edges to be split. Guarantees: the end of a block and the starts of its successors have the same
 // boundary number, so that a value that is in one place at a boundary needs no move on the edges.
 
+import { Ancestors } from '../../ir/ancestors.ts';
 import { type Program, terminatorOf } from './program.ts';
 
 export class Cfg {
@@ -35,10 +36,15 @@ export class Cfg {
     this.boundaries = blocks * 2;
   }
 
+  /** The tree of dominators. Where the control flow is irreducible only its parents are right. */
+  get tree(): Ancestors {
+    this.dominators ??= computeDominators(this.p);
+    return this.dominators.tree;
+  }
+
   /** The immediate dominator of each block; the entry's is itself. */
   get idom(): Int32Array {
-    this.dominators ??= computeDominators(this.p);
-    return this.dominators.idom;
+    return this.tree.parent;
   }
 
   /** Each block's position in reverse post-order: a block's dominators stand before it. */
@@ -49,34 +55,49 @@ export class Cfg {
 }
 
 interface Dominators {
-  idom: Int32Array;
+  tree: Ancestors;
   position: Int32Array;
 }
 
-/** The algorithm of Cooper, Harvey and Kennedy ("A simple, fast dominance algorithm", 2001). */
+/** One pass in reverse post-order is enough unless the control flow is irreducible. */
 function computeDominators(p: Program): Dominators {
   const blocks = p.func.blocks.length;
   const order = reversePostOrder(p);
   const position = new Int32Array(blocks);
   for (let i = 0; i < order.length; i++) position[order[i]] = i;
-  const idom = new Int32Array(blocks).fill(-1);
-  idom[0] = 0;
+  const tree = new Ancestors(blocks, 0);
+  for (let i = 1; i < order.length; i++) {
+    const b = order[i];
+    let dom = -1;
+    for (const pred of p.preds[b]) {
+      if (position[pred] < i) dom = dom < 0 ? pred : tree.meet(dom, pred);
+    }
+    tree.link(b, dom);
+  }
+  if (!isReducible(p, position, tree)) iterate(p, order, position, tree.parent);
+  return { tree, position };
+}
+
+/** Whether every edge that leads back leads to a dominator of its source. */
+function isReducible(p: Program, position: Int32Array, tree: Ancestors): boolean {
+  return p.preds.every((preds, b) =>
+    preds.every((pred) => position[pred] < position[b] || tree.upTo(pred, tree.depth[b]) === b),
+  );
+}
+
+/** The algorithm of Cooper, Harvey and Kennedy ("A simple, fast dominance algorithm", 2001), for any graph. */
+function iterate(p: Program, order: number[], position: Int32Array, idom: Int32Array): void {
   for (let changed = true; changed; ) {
     changed = false;
     for (const b of order) {
       if (b === 0) continue;
-      let dom = -1;
-      for (const pred of p.preds[b]) {
-        if (idom[pred] < 0) continue;
-        dom = dom < 0 ? pred : intersect(idom, position, dom, pred);
-      }
-      if (idom[b] !== dom) {
-        idom[b] = dom;
-        changed = true;
-      }
+      let [dom] = p.preds[b];
+      for (const pred of p.preds[b]) dom = intersect(idom, position, dom, pred);
+      if (idom[b] === dom) continue;
+      idom[b] = dom;
+      changed = true;
     }
   }
-  return { idom, position };
 }
 
 function intersect(idom: Int32Array, position: Int32Array, x: number, y: number): number {

@@ -2,51 +2,40 @@
 // blocks and many such values. A value that is live into block b is defined in a block that dominates b, so in idom(b)
 // or above. So it is live throughout every block from which b is reached without passing idom(b): those between the
 // two. It is live out of idom(b) as well, where the same holds again unless that block defines it. The blocks between
-// are intervals of the block order, mostly a single one from idom(b) + 1 on: then all those on the way from b up to
-// some dominator d are one interval too, from d + 1 to the greatest end, which pointers that skip dominators find in
-// the logarithm of the way. Requires a Program; usable only where the control flow is reducible.
+// are intervals of the block order, and so are mostly all those together on the way from b up to some dominator: ways
+// that come to few intervals are kept for pointers that skip dominators, and any way is put together from a number of
+// them that is the logarithm of its length. Requires a Program; usable only where the control flow is reducible.
 
+import type { Ancestors } from '../../ir/ancestors.ts';
 import type { Cfg } from './cfg.ts';
 import type { Program } from './program.ts';
 
 /** How many intervals may be kept for each block. */
 const INTERVALS_MAX = 8;
-/** A greatest end that is not yet known, and one of a way with more than one interval. */
-const UNKNOWN = -2;
-const BROKEN = -1;
+/** How many intervals a way may have that is kept. */
+const WAY_MAX = 4;
 
 export class Reach {
   /** Whether it can be used at all. */
   readonly usable: boolean;
   private readonly p: Program;
-  private readonly idom: Int32Array;
-  private readonly depth: Int32Array;
-  /** A dominator further up: as in a skew-binary list, so that any is found in the logarithm of the depth. */
-  private readonly skip: Int32Array;
-  /** The last block of b and those between, where these are idom(b) + 1 to it; else BROKEN. */
-  private readonly end: Int32Array;
-  /** The greatest `end` from b up to, but not with, skip(b). */
-  private readonly skipEnd: Int32Array;
-  /** 1 where the blocks between include b itself: the header of a loop. */
-  private readonly cyclic: Uint8Array;
-  /** The blocks between, where `end` is BROKEN: pairs of first and last. */
+  private readonly tree: Ancestors;
+  /** The blocks between each block and its dominator, in order: pairs of first and last. */
   private readonly between: number[][] = [];
+  /** The same with the block itself, which is between only if it is the header of a loop. */
+  private readonly whole: number[][] = [];
+  /** The same for all from b up to, but not with, the dominator that the tree jumps to; null for more than WAY_MAX. */
+  private readonly ways: (number[] | null)[] = [];
   /** The search in which a block was last seen. */
   private readonly seen: Int32Array;
   private search = 0;
 
   constructor(p: Program, cfg: Cfg) {
-    const { idom, position } = cfg;
-    const blocks = p.preds.length;
+    const { tree, position } = cfg;
     this.p = p;
-    this.idom = idom;
-    this.depth = new Int32Array(blocks);
-    this.skip = new Int32Array(blocks);
-    this.end = new Int32Array(blocks).fill(UNKNOWN);
-    this.skipEnd = new Int32Array(blocks).fill(UNKNOWN);
-    this.cyclic = new Uint8Array(blocks);
-    this.seen = new Int32Array(blocks);
-    this.usable = !idom.includes(-1) && this.build(position);
+    this.tree = tree;
+    this.seen = new Int32Array(p.preds.length);
+    this.usable = !tree.parent.includes(-1) && this.build(position);
   }
 
   /** Adds to `found`, as pairs of first and last, where a value is live throughout that is live into `block`, or with
@@ -56,8 +45,8 @@ export class Reach {
       this.climb(block, defBlock, found);
       return;
     }
-    this.addBetween(block, found);
-    this.climb(this.idom[block], defBlock, found);
+    for (const bound of this.between[block]) found.push(bound);
+    this.climb(this.tree.parent[block], defBlock, found);
   }
 
   /** To be called before the first `collect` for a value. */
@@ -66,104 +55,68 @@ export class Reach {
   }
 
   private build(position: Int32Array): boolean {
-    const { depth, idom } = this;
-    const order = new Int32Array(position.length);
-    for (let b = 0; b < order.length; b++) order[position[b]] = b;
-    for (const b of order) if (b !== 0) this.link(b);
+    const { depth, parent } = this.tree;
+    const order = new Int32Array(position.length).map((_, b) => b);
     // What lies between b and its dominator is deeper, or as deep and earlier in a reverse post-order.
-    const upwards = order.sort((a, b) => depth[b] - depth[a] || position[a] - position[b]);
+    order.sort((a, b) => depth[b] - depth[a] || position[a] - position[b]);
     let left = INTERVALS_MAX * order.length;
-    for (const b of upwards) {
+    for (const b of order) {
       if (b === 0) continue;
       this.begin();
       const found: number[] = [];
       for (const pred of this.p.preds[b])
-        if (pred !== idom[b] && !this.enterFrom(b, pred, found)) return false;
-      left -= this.keep(b, merged(found)) >> 1;
+        if (pred !== parent[b] && !this.enterFrom(b, pred, found)) return false;
+      this.between[b] = merged(found);
+      this.whole[b] = merged([...found, b, b]);
+      left -= found.length >> 1;
       if (left < 0) return false;
     }
     return true;
   }
 
-  private link(b: number): void {
-    const { depth, idom, skip } = this;
-    const d = idom[b];
-    depth[b] = depth[d] + 1;
-    const far = skip[skip[d]];
-    skip[b] = depth[d] - depth[skip[d]] === depth[skip[d]] - depth[far] ? far : d;
-  }
-
   /** Adds what lies between b and its dominator on the way in from `pred`; false if the flow is irreducible. */
   private enterFrom(b: number, pred: number, found: number[]): boolean {
-    const { depth, idom, skip, end } = this;
-    let top = pred;
-    while (depth[top] > depth[b]) top = depth[skip[top]] >= depth[b] ? skip[top] : idom[top];
+    const { tree } = this;
+    const top = tree.upTo(pred, tree.depth[b]);
     if (top === b) {
-      this.cyclic[b] = 1;
       found.push(b, b);
       this.climb(pred, b, found);
       return true;
     }
-    if (end[top] === UNKNOWN) return false;
-    this.climb(pred, idom[b], found);
+    if (!this.whole[top]) return false;
+    this.climb(pred, tree.parent[b], found);
     return true;
-  }
-
-  /** Notes what lies between b and its dominator; returns how much had to be kept. */
-  private keep(b: number, between: number[]): number {
-    const all = merged([...between, b, b]);
-    if (all.length === 2 && all[0] === this.idom[b] + 1) {
-      this.end[b] = all[1];
-      return 0;
-    }
-    this.end[b] = BROKEN;
-    this.between[b] = between;
-    return between.length;
   }
 
   /** Adds block `from`, its dominators below `top` and all between. */
   private climb(from: number, top: number, found: number[]): void {
-    const { depth, idom, skip, seen } = this;
+    const { seen } = this;
+    const { depth, jump, parent } = this.tree;
     for (let b = from; b !== top; ) {
       if (depth[b] <= depth[top])
         throw new Error(`register allocation: a way around block ${top} of ${this.p.func.name}`);
-      const far = skip[b];
-      if (depth[far] >= depth[top] && this.endTo(b) !== BROKEN) {
-        found.push(far + 1, this.skipEnd[b]);
-        b = far;
-        continue;
-      }
-      if (seen[b] === this.search) return;
+      const way = depth[jump[b]] >= depth[top] ? this.wayFrom(b) : null;
+      if (!way && seen[b] === this.search) return;
       seen[b] = this.search;
-      if (this.cyclic[b] === 0) found.push(b, b);
-      this.addBetween(b, found);
-      b = idom[b];
+      for (const bound of way ?? this.whole[b]) found.push(bound);
+      b = way ? jump[b] : parent[b];
     }
   }
 
-  private addBetween(b: number, found: number[]): void {
-    const end = this.end[b];
-    if (end === BROKEN) {
-      for (const bound of this.between[b]) found.push(bound);
-    } else if (this.cyclic[b] === 1) found.push(this.idom[b] + 1, end);
-    else {
-      if (this.idom[b] + 1 < b) found.push(this.idom[b] + 1, b - 1);
-      if (b < end) found.push(b + 1, end);
-    }
-  }
-
-  private endTo(b: number): number {
-    const { idom, skip, end, skipEnd } = this;
-    if (skipEnd[b] !== UNKNOWN) return skipEnd[b];
-    let last = end[b];
+  private wayFrom(b: number): number[] | null {
+    const { jump, parent } = this.tree;
+    let way = this.ways[b];
+    if (way !== undefined) return way;
+    way = this.whole[b];
     // A long way is one step and two ways of half the length.
-    if (skip[b] !== idom[b]) {
-      const near = this.endTo(idom[b]);
-      const far = this.endTo(skip[idom[b]]);
-      last = last === BROKEN || near === BROKEN || far === BROKEN ? BROKEN : Math.max(last, near, far);
+    if (jump[b] !== parent[b]) {
+      const near = this.wayFrom(parent[b]);
+      const far = this.wayFrom(jump[parent[b]]);
+      way = near && far && merged([...way, ...near, ...far]);
     }
-    skipEnd[b] = last;
-    return last;
+    if (way && way.length > 2 * WAY_MAX) way = null;
+    this.ways[b] = way;
+    return way;
   }
 }
 

@@ -18,6 +18,8 @@ const SWEEPS_MAX = 12;
  * instructions, and the least for small functions. */
 const WORK_FOR_INST = 48;
 const WORK_MIN = 20000;
+/** The same for the blocks of the bundles that are looked at, whatever comes of it. */
+const PARTS_FOR_INST = 400;
 /** How many registers are looked at closely; fewer for bundles in many blocks. */
 const REGISTERS_MAX = 3;
 const MANY_PARTS = 128;
@@ -53,6 +55,7 @@ export class RegionPlanner {
   private readonly head: Int32Array;
   private next = new Int32Array(128);
   private work: number;
+  private partsLeft: number;
   private evaluated = -1;
 
   constructor(p: Program, cfg: Cfg, registers: RegisterFile) {
@@ -64,14 +67,16 @@ export class RegionPlanner {
     this.bias = new Float64Array(cfg.boundaries);
     this.head = new Int32Array(cfg.boundaries);
     this.work = Math.max(WORK_MIN, p.insts.length * WORK_FOR_INST);
+    this.partsLeft = p.insts.length * PARTS_FOR_INST;
   }
 
   /** The best register, or undefined if memory is as good or the cost reaches `most`; `extra` is the cost of using a
    * register at all. Afterwards, `parts`, `takenFrom`, `takenTo` and `state` describe the plan. */
   plan(bundle: Bundle, candidates: number[], most: number, extra: (reg: number) => number): Plan | undefined {
-    if (this.work <= 0) return undefined;
+    if (this.work <= 0 || this.partsLeft <= 0) return undefined;
     this.prepare(bundle);
     const { parts } = this;
+    this.partsLeft -= parts.count;
     let memory = 0;
     for (let k = 0; k < parts.count; k++) memory += this.memoryCost(k, bundle.home.inMemory);
     let best: Plan | undefined;
