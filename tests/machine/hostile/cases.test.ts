@@ -79,6 +79,16 @@ const found: [fault: string, malices: MaliceName[], says: RegExp][] = [
   ],
   ['a device that is gone while it works', ['removed while it works'], /no answer in 5000 ms/],
   [
+    'answers whose delays add up',
+    ['request answered late', 'request answered late'],
+    /: no answer in 5000 ms/,
+  ],
+  [
+    'an answer and its interrupt, both late',
+    ['interrupts late', 'request answered late'],
+    /an answer, but no interrupt in 5000 ms/,
+  ],
+  [
     'a capability added after the list was rearranged leaves the others out',
     ['capabilities in another order', 'capability twice'],
     /yaos: done/,
@@ -161,6 +171,20 @@ test('a panic in an interrupt handler, within a line of the log', () => {
   const { end, serial } = pc.run(kernel);
   expect(end).toBe('panic');
   expect(serial).toMatch(/[^\n]:\r\npanic: the time-stamp counter stands still\r\n/);
+});
+
+test('random bytes that hide where the interrupts are set up', () => {
+  const honest = plain(20866, [{ name: 'configuration space of random bytes', seed: 757599093 }]);
+  const { failure, result } = run(
+    {
+      ...honest,
+      machine: { ...honest.machine, machine: 'q35', step_ns: 5000 },
+      disk: { indirect: false, queueSize: 1024, sizeMax: 512, segMax: 4 },
+    },
+    kernel,
+  );
+  expect(failure).toBeUndefined();
+  expect(result.serial).toMatch(/an answer, but no interrupt in 5000 ms/);
 });
 
 test('a clock that jumps while it is measured stretches no wait by much', () => {
