@@ -16,6 +16,8 @@ import { MULTIBOOT_MAGIC, readMultiboot } from './boot/multiboot.ts';
 import { PVH_MAGIC, readPvh } from './boot/pvh.ts';
 import { scan } from './bus/pci/scan.ts';
 import { attachAll } from './drivers/table.ts';
+import * as ioapic from './irq/ioapic.ts';
+import * as lines from './irq/line.ts';
 import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
 import * as fault from './jobs/fault.ts';
@@ -62,6 +64,7 @@ export function kmain(magic: u32, info: u32): void {
   madt.read();
   power.init();
   vectors.init(); // PICs off, local APIC on
+  ioapic.init();
   clock.init(); // measures the APIC's timer
   scheduler.init();
   smp.start();
@@ -102,6 +105,7 @@ class MainProgram extends Program {
     attachAll();
     smp.awaitStart();
     runOnCpu(cmdline.number('cpu', 0, x86.CPUS - 1));
+    lines.report();
     log('irq')
       .decimal('', vectors.interruptCount())
       .decimal(' interrupts, ', vectors.strayCount())

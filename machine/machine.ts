@@ -96,6 +96,8 @@ export class Machine implements MemoryOwner {
   private readonly steps: Steps;
   private wasmMemory: WasmMemory | undefined;
   private threads: Threads | undefined;
+  /** Which of the chipset's PCI interrupt lines are driven; two of them share an ISA interrupt. */
+  private readonly pirqs: boolean[] = PIRQ_ISA.map(() => false);
 
   private firmwareRan = false;
 
@@ -248,8 +250,12 @@ export class Machine implements MemoryOwner {
 
   /** q35's lines have pins 16 to 23 of the IOAPIC; pc's come in as ISA interrupts. */
   private setPirq(pirq: number, high: boolean): void {
-    this.pic.set(PIRQ_ISA[pirq], high);
-    this.ioapic.set(this.type === 'q35' ? 16 + pirq : PIRQ_ISA[pirq], high);
+    this.pirqs[pirq] = high;
+    const isa = PIRQ_ISA[pirq];
+    const isaHigh = this.pirqs.some((driven, other) => driven && PIRQ_ISA[other] === isa);
+    this.pic.set(isa, isaHigh);
+    if (this.type === 'q35') this.ioapic.set(16 + pirq, high);
+    else this.ioapic.set(isa, isaHigh);
   }
 
   /** Intel SDM 3A §10.11: to the CPU with this APIC ID, or to all. */

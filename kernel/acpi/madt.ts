@@ -38,11 +38,9 @@ const CPUS_MAX: u32 = 256;
 const IO_APICS_MAX: u32 = 8;
 const ISA_IRQS: u32 = 16;
 
-// MPS INTI flags (table 5.26); 0 in either field: as the bus has it.
+// MPS INTI flags (table 5.26); POLARITY 0: as the bus has it.
 export const POLARITY: u32 = 3;
-export const POLARITY_LOW: u32 = 3;
-export const TRIGGER: u32 = 3 << 2;
-export const TRIGGER_LEVEL: u32 = 3 << 2;
+export const POLARITY_HIGH: u32 = 1;
 
 export class IoApicEntry {
   constructor(

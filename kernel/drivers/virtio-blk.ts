@@ -25,6 +25,7 @@ import {
 
 const DEVICE_ID: u32 = 2; // §5.2.1
 const REQUEST_QUEUE: u32 = 0; // §5.2.2
+const QUEUES: u32 = 1;
 
 const REQUESTS: u32 = 32;
 
@@ -288,6 +289,7 @@ export class VirtioBlkDriver extends VirtioDriver {
     const memory = frames.allocate(REQUESTS * REQUEST_STRIDE);
     const requests = new StaticArray<Request>(REQUESTS);
     for (let i: u32 = 0; i < REQUESTS; i++) requests[i] = new Request(memory + i * REQUEST_STRIDE);
+    if (!device.connectInterrupts(QUEUES)) return false;
     const queue = device.createQueue(REQUEST_QUEUE, new Completions(requests));
     if (queue === null) return false;
     if (queue.chainMax <= EXTRA_SEGMENTS) return device.fail('has too small a queue');

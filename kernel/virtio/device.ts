@@ -2,12 +2,12 @@
 // Every step that a device can refuse or ignore is checked, and says what went wrong.
 
 import { Window } from '../bus/window.ts';
-import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { EVENT_IDX, has, INDIRECT_DESC, SUPPORTED, VERSION_1 } from './features.ts';
+import { DeviceInterrupts, InterruptTrace } from './interrupts.ts';
 import { RingLayout, ringBytes } from './layout.ts';
 import { QueueUser, SplitQueue } from './queue.ts';
 import * as transports from './transport.ts';
@@ -18,60 +18,23 @@ const RESET_MS_MAX: u32 = 1000;
 const QUEUE_SIZE_MAX: u32 = 256;
 const LEGACY_QUEUE_SIZE_MAX: u32 = 32768; // §2.7
 
-/** What an interrupt found, kept for the log when a driver asks for it. */
-export class InterruptTrace {
-  count: u64 = 0;
-  wanted: bool = false;
-  vector: u32 = 0;
-  status: u32 = 0;
-  cpu: u32 = 0;
-}
-
-class QueueInterrupt extends InterruptHandler {
-  constructor(
-    private readonly queue: SplitQueue,
-    private readonly transport: Transport,
-    private readonly trace: InterruptTrace,
-  ) {
-    super();
-  }
-
-  interrupt(vector: u32): void {
-    const trace = this.trace;
-    trace.count++;
-    if (trace.wanted) {
-      // Not needed with MSI-X, where the vector tells the source (§4.1.5.3), and slow: only for the log.
-      trace.vector = vector;
-      trace.status = this.transport.interruptStatus();
-      trace.cpu = x86.cpu();
-    }
-    this.queue.lock.acquire();
-    this.queue.collect();
-    this.queue.lock.release();
-  }
-}
-
-class ConfigInterrupt extends InterruptHandler {
-  count: u32 = 0;
-
-  interrupt(_vector: u32): void {
-    this.count++;
-  }
-}
-
 export class VirtioDevice {
   /** What was offered, and what of that was accepted. */
   offered: u64 = 0;
   features: u64 = 0;
-  readonly trace: InterruptTrace = new InterruptTrace();
-  private readonly changes: ConfigInterrupt = new ConfigInterrupt();
-  private vectorNext: u32 = 0;
+  private readonly interrupts: DeviceInterrupts;
 
   constructor(
     /** Driver and function, for the log: `virtio-blk 0000:00:04.0`. */
     public readonly name: string,
     private readonly transport: Transport,
-  ) {}
+  ) {
+    this.interrupts = new DeviceInterrupts(transport);
+  }
+
+  get trace(): InterruptTrace {
+    return this.interrupts.trace;
+  }
 
   get legacy(): bool {
     return this.transport.legacy;
@@ -91,14 +54,19 @@ export class VirtioDevice {
     if (this.legacy) {
       // §3.1.2: a legacy device is not asked whether it agrees.
       this.transport.setDriverFeatures(this.features);
-      return this.setConfigVector();
+      return true;
     }
     if (!this.has(VERSION_1)) return this.fail('is modern but does not offer VERSION_1');
     this.transport.setDriverFeatures(this.features);
     this.addStatus(transports.STATUS_FEATURES_OK);
-    if (this.transport.status() & transports.STATUS_FEATURES_OK) return this.setConfigVector();
+    if (this.transport.status() & transports.STATUS_FEATURES_OK) return true;
     log(this.name).hex('offered ', this.offered, 16).hex(', accepted ', this.features, 16).end();
     return this.fail('refuses these features (FEATURES_OK)');
+  }
+
+  /** Part of step 7, before the queues: how the configuration and queues 0 … queueCount - 1 interrupt. */
+  connectInterrupts(queueCount: u32): bool {
+    return this.interrupts.connect(queueCount) || this.fail('has no way to interrupt');
   }
 
   /** Part of step 7: sets up queue `index`; null after a line that says why not. */
@@ -108,8 +76,6 @@ export class VirtioDevice {
     // §2.7: a split ring's size is a power of two, at most 32768.
     if (most & (most - 1) || most > LEGACY_QUEUE_SIZE_MAX)
       return this.noQueue('gives a bad size for queue ', index);
-    const entry = this.vectorNext++;
-    if (entry >= this.transport.vectorCount) return this.noQueue('has no interrupt vector for queue ', index);
     const doorbell = this.transport.doorbell(index);
     if (doorbell === null) return this.noQueue('has no doorbell for queue ', index);
     const size = this.legacy ? most : min(most, QUEUE_SIZE_MAX);
@@ -118,9 +84,8 @@ export class VirtioDevice {
     const indirect = this.has(INDIRECT_DESC);
     const events = this.has(EVENT_IDX);
     const queue = new SplitQueue(index, layout, doorbell, user, indirect, events, !this.legacy);
-    this.route(entry, new QueueInterrupt(queue, this.transport, this.trace));
-    if (!this.transport.setQueue(index, layout, entry))
-      return this.noQueue('refuses the interrupt vector of queue ', index);
+    this.interrupts.add(queue);
+    this.transport.setQueue(index, layout);
     return queue;
   }
 
@@ -149,10 +114,8 @@ export class VirtioDevice {
     const status = this.transport.status();
     const line = log(this.name).hex('device status ', status, 2);
     if (status & transports.STATUS_NEEDS_RESET) line.text(' (needs reset)');
-    line
-      .hex(', ISR status ', this.transport.interruptStatus(), 2)
-      .decimal(', configuration changes ', this.changes.count)
-      .end();
+    this.interrupts.describe(line.hex(', ISR status ', this.transport.interruptStatus(), 2));
+    line.end();
   }
 
   /** Step 1. §4.1.4.3.1: the reset is done when the status reads as 0. */
@@ -175,22 +138,6 @@ export class VirtioDevice {
 
   private addStatus(bit: u32): void {
     this.transport.setStatus(this.transport.status() | bit);
-  }
-
-  /** With a single vector it is kept for the queue. */
-  private setConfigVector(): bool {
-    if (this.transport.vectorCount < 2) return true;
-    const entry = this.vectorNext++;
-    this.route(entry, this.changes);
-    return (
-      this.transport.setConfigVector(entry) || this.fail('refuses an interrupt vector for its configuration')
-    );
-  }
-
-  private route(entry: u32, handler: InterruptHandler): void {
-    const vector = allocateVector(handler);
-    assert(vector !== 0, 'no interrupt vector left');
-    this.transport.routeVector(entry, vector);
   }
 
   private noQueue(why: string, index: u32): SplitQueue | null {

@@ -2,12 +2,12 @@
 // size fixed by the device and its place given as a page number.
 
 import { PciFunction } from '../bus/pci/function.ts';
-import { Msix } from '../bus/pci/msix.ts';
+import { PciInterrupts } from '../bus/pci/interrupts.ts';
 import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
-import * as lapic from '../irq/lapic.ts';
+import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { log } from '../lib/log.ts';
 import { RingLayout } from './layout.ts';
-import { NO_VECTOR, Transport } from './transport.ts';
+import { Transport } from './transport.ts';
 
 const DEVICE_FEATURES: Register = LONG | 0x00;
 const DRIVER_FEATURES: Register = LONG | 0x04;
@@ -17,25 +17,23 @@ const QUEUE_SELECT: Register = WORD | 0x0e;
 const QUEUE_NOTIFY: u32 = 0x10;
 const DEVICE_STATUS: Register = BYTE | 0x12;
 const ISR_STATUS: Register = BYTE | 0x13;
-// With MSI-X on, which it always is here, two more registers, and then the device's configuration.
+// With MSI-X on two more registers; then the device's configuration.
 const CONFIG_VECTOR: Register = WORD | 0x14;
 const QUEUE_VECTOR: Register = WORD | 0x16;
-const DEVICE_CONFIG: u32 = 0x18;
+const DEVICE_CONFIG: u32 = 0x14;
+const DEVICE_CONFIG_MSIX: u32 = 0x18;
 
 /** §4.1.5.1.3: QUEUE_ADDRESS is a physical address divided by this. */
 const QUEUE_ADDRESS_SHIFT: u32 = 12;
 
 export class LegacyTransport extends Transport {
-  private readonly device: Window;
-
   constructor(
     name: string,
     deviceId: u32,
-    private readonly msix: Msix,
+    private readonly interrupts: PciInterrupts,
     private readonly registers: Window,
   ) {
-    super(name, deviceId, true, msix.entryCount);
-    this.device = new Window(registers.base + DEVICE_CONFIG, registers.bytes - DEVICE_CONFIG, true);
+    super(name, deviceId, true);
   }
 
   status(): u32 {
@@ -58,8 +56,16 @@ export class LegacyTransport extends Transport {
     return this.registers.read(ISR_STATUS);
   }
 
+  vectorCount(): u32 {
+    return this.interrupts.vectorCount;
+  }
+
   routeVector(index: u32, vector: u32): void {
-    this.msix.route(index, vector, lapic.id());
+    this.interrupts.route(index, vector);
+  }
+
+  useLine(user: LineUser): IrqLine | null {
+    return this.interrupts.usePin(user);
   }
 
   setConfigVector(index: u32): bool {
@@ -72,12 +78,15 @@ export class LegacyTransport extends Transport {
     return this.registers.read(QUEUE_SIZE);
   }
 
-  setQueue(queue: u32, layout: RingLayout, vectorIndex: u32): bool {
+  setQueueVector(queue: u32, index: u32): bool {
     this.registers.write(QUEUE_SELECT, queue);
-    this.registers.write(QUEUE_VECTOR, vectorIndex);
-    if (this.registers.read(QUEUE_VECTOR) === NO_VECTOR) return false; // §4.1.5.1.2.1
+    this.registers.write(QUEUE_VECTOR, index);
+    return this.registers.read(QUEUE_VECTOR) === index;
+  }
+
+  setQueue(queue: u32, layout: RingLayout): void {
+    this.registers.write(QUEUE_SELECT, queue);
     this.registers.write(QUEUE_ADDRESS, layout.descriptors >> QUEUE_ADDRESS_SHIFT);
-    return true;
   }
 
   doorbell(_queue: u32): Window | null {
@@ -90,16 +99,17 @@ export class LegacyTransport extends Transport {
   }
 
   config(): Window | null {
-    return this.device;
+    const offset = this.interrupts.byMessage ? DEVICE_CONFIG_MSIX : DEVICE_CONFIG;
+    return new Window(this.registers.base + offset, this.registers.bytes - offset, true);
   }
 }
 
 /** The function's legacy transport; null (after a line) if it has none. */
-export function openLegacy(fn: PciFunction, deviceId: u32, msix: Msix): Transport | null {
+export function openLegacy(fn: PciFunction, deviceId: u32, interrupts: PciInterrupts): Transport | null {
   const bar = fn.bars[0];
-  if (bar !== null && bar.ports && bar.bytes > DEVICE_CONFIG) {
+  if (bar !== null && bar.ports && bar.bytes > DEVICE_CONFIG_MSIX) {
     const registers = bar.window(0, bar.bytes as u32);
-    if (registers !== null) return new LegacyTransport(fn.name, deviceId, msix, registers);
+    if (registers !== null) return new LegacyTransport(fn.name, deviceId, interrupts, registers);
   }
   log('virtio').text(fn.name).text(': neither a modern nor a legacy interface').end();
   return null;

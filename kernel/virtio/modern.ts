@@ -4,12 +4,12 @@
 import { ID_VENDOR } from '../bus/pci/capability.ts';
 import * as config from '../bus/pci/config.ts';
 import { BARS_MAX, PciFunction } from '../bus/pci/function.ts';
-import { Msix } from '../bus/pci/msix.ts';
+import { PciInterrupts } from '../bus/pci/interrupts.ts';
 import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
-import * as lapic from '../irq/lapic.ts';
+import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { log } from '../lib/log.ts';
 import { RingLayout } from './layout.ts';
-import { NO_VECTOR, Transport } from './transport.ts';
+import { Transport } from './transport.ts';
 
 // struct virtio_pci_cap (§4.1.4).
 const CAP_LENGTH: u32 = 2;
@@ -56,14 +56,14 @@ export class ModernTransport extends Transport {
   constructor(
     name: string,
     deviceId: u32,
-    private readonly msix: Msix,
+    private readonly interrupts: PciInterrupts,
     private readonly common: Window,
     private readonly isr: Window,
     private readonly notify: Window,
     private readonly notifyMultiplier: u32,
     private readonly device: Window | null,
   ) {
-    super(name, deviceId, false, msix.entryCount);
+    super(name, deviceId, false);
   }
 
   status(): u32 {
@@ -92,8 +92,16 @@ export class ModernTransport extends Transport {
     return this.isr.read(ISR_STATUS);
   }
 
+  vectorCount(): u32 {
+    return this.interrupts.vectorCount;
+  }
+
   routeVector(index: u32, vector: u32): void {
-    this.msix.route(index, vector, lapic.id());
+    this.interrupts.route(index, vector);
+  }
+
+  useLine(user: LineUser): IrqLine | null {
+    return this.interrupts.usePin(user);
   }
 
   setConfigVector(index: u32): bool {
@@ -107,7 +115,13 @@ export class ModernTransport extends Transport {
     return this.common.read(QUEUE_SIZE);
   }
 
-  setQueue(queue: u32, layout: RingLayout, vectorIndex: u32): bool {
+  setQueueVector(queue: u32, index: u32): bool {
+    this.common.write(QUEUE_SELECT, queue);
+    this.common.write(QUEUE_VECTOR, index);
+    return this.common.read(QUEUE_VECTOR) === index;
+  }
+
+  setQueue(queue: u32, layout: RingLayout): void {
     this.common.write(QUEUE_SELECT, queue);
     this.common.write(QUEUE_SIZE, layout.size);
     // §4.1.3.1: a 64-bit register is written as two halves.
@@ -117,10 +131,7 @@ export class ModernTransport extends Transport {
     this.common.write(QUEUE_DRIVER_HIGH, 0);
     this.common.write(QUEUE_DEVICE_LOW, layout.used);
     this.common.write(QUEUE_DEVICE_HIGH, 0);
-    this.common.write(QUEUE_VECTOR, vectorIndex);
-    if (this.common.read(QUEUE_VECTOR) === NO_VECTOR) return false; // §4.1.5.1.2.1
     this.common.write(QUEUE_ENABLE, 1);
-    return true;
   }
 
   doorbell(queue: u32): Window | null {
@@ -148,7 +159,12 @@ export class ModernTransport extends Transport {
 }
 
 /** The function's modern transport; null if it has none, after a line if it has it in parts or `only` it. */
-export function openModern(fn: PciFunction, deviceId: u32, msix: Msix, only: bool): Transport | null {
+export function openModern(
+  fn: PciFunction,
+  deviceId: u32,
+  interrupts: PciInterrupts,
+  only: bool,
+): Transport | null {
   let common: Window | null = null;
   let isr: Window | null = null;
   let notify: Window | null = null;
@@ -180,7 +196,7 @@ export function openModern(fn: PciFunction, deviceId: u32, msix: Msix, only: boo
     log('virtio').text(fn.name).text(': its modern structures are not complete').end();
     return null;
   }
-  return new ModernTransport(fn.name, deviceId, msix, common, isr, notify, multiplier, device);
+  return new ModernTransport(fn.name, deviceId, interrupts, common, isr, notify, multiplier, device);
 }
 
 /** The window that a capability describes, null if that is not inside a BAR. */

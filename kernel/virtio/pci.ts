@@ -3,8 +3,7 @@
 
 import * as config from '../bus/pci/config.ts';
 import { PciFunction } from '../bus/pci/function.ts';
-import { findMsix } from '../bus/pci/msix.ts';
-import { log } from '../lib/log.ts';
+import { PciInterrupts } from '../bus/pci/interrupts.ts';
 import { openLegacy } from './legacy.ts';
 import { openModern } from './modern.ts';
 import { Transport } from './transport.ts';
@@ -24,17 +23,9 @@ export function deviceIdOf(fn: PciFunction): u32 {
 /** Makes the function work and returns its transport; null after a line that says why not. */
 export function openTransport(fn: PciFunction): Transport | null {
   fn.enable();
-  const msix = findMsix(fn);
-  if (msix === null) {
-    log('virtio')
-      .text(fn.name)
-      .text(': no usable MSI-X, and this kernel does not support INTx interrupts yet')
-      .end();
-    return null;
-  }
-  msix.enable();
+  const interrupts = new PciInterrupts(fn);
   const id = deviceIdOf(fn);
   const modernOnly = fn.device >= MODERN_FIRST; // §4.1.2.1: such an id promises no legacy interface
-  const modern = openModern(fn, id, msix, modernOnly);
-  return modern !== null || modernOnly ? modern : openLegacy(fn, id, msix);
+  const modern = openModern(fn, id, interrupts, modernOnly);
+  return modern !== null || modernOnly ? modern : openLegacy(fn, id, interrupts);
 }

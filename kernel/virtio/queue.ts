@@ -103,6 +103,11 @@ export class SplitQueue {
     return this.useIndirect ? min(this.ring.size, TABLE_DESCRIPTORS) : this.usable;
   }
 
+  /** How far the used ring has been read, modulo 2^16. */
+  get usedCount(): u32 {
+    return this.lastUsed;
+  }
+
   /** Starts a chain of `segments` segments, to be added in order; false: no room now. */
   begin(segments: u32): bool {
     assert(segments > 0 && segments <= this.chainMax, 'virtqueue chain too long');

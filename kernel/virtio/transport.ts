@@ -2,6 +2,7 @@
 // virtio layer and the drivers know this class only, never the bus behind it.
 
 import { Window } from '../bus/window.ts';
+import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { RingLayout } from './layout.ts';
 
 // Device status bits (§2.1).
@@ -12,9 +13,6 @@ export const STATUS_FEATURES_OK: u32 = 8;
 export const STATUS_NEEDS_RESET: u32 = 64;
 export const STATUS_FAILED: u32 = 128;
 
-/** §4.1.5.1.2.1: a vector register that reads so has no vector. */
-export const NO_VECTOR: u32 = 0xffff;
-
 export abstract class Transport {
   constructor(
     /** The function's name on its bus. */
@@ -23,8 +21,6 @@ export abstract class Transport {
     public readonly deviceId: u32,
     /** The interface of before virtio 1.0. */
     public readonly legacy: bool,
-    /** How many interrupt vectors the device can tell apart. */
-    public readonly vectorCount: u32,
   ) {}
 
   abstract status(): u32;
@@ -34,15 +30,20 @@ export abstract class Transport {
 
   /** Reading it acknowledges it (§4.1.4.5). */
   abstract interruptStatus(): u32;
-  /** Routes the device's vector `index` to a CPU's vector. */
+  /** How many interrupt vectors the device can tell apart, 0: it has only a line. */
+  abstract vectorCount(): u32;
+  /** Routes the device's vector `index` to this CPU's vector. */
   abstract routeVector(index: u32, vector: u32): void;
-  /** Has changes of the configuration reported by vector `index`; false if the device refuses. */
+  /** Has changes of the configuration, or a queue, reported by vector `index`; false if the device refuses (§4.1.5.1.2.1). */
   abstract setConfigVector(index: u32): bool;
+  abstract setQueueVector(queue: u32, index: u32): bool;
+  /** Has all reported by the line from now on, which has no vectors; null after a line of the log that says why not. */
+  abstract useLine(user: LineUser): IrqLine | null;
 
   /** The largest size of the queue, 0: no such queue (§4.1.5.1.3). */
   abstract queueSizeMax(queue: u32): u32;
-  /** Tells the device where the queue is and which vector reports for it; false if it refuses the vector. */
-  abstract setQueue(queue: u32, layout: RingLayout, vectorIndex: u32): bool;
+  /** Tells the device where the queue is, and starts it. */
+  abstract setQueue(queue: u32, layout: RingLayout): void;
   /** Where notifications for the queue are written, 16 bits wide; null (after a line) if there is no such place. */
   abstract doorbell(queue: u32): Window | null;
 

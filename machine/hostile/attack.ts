@@ -7,6 +7,7 @@ import type { Machine } from '../machine.ts';
 import * as config from '../pci/config.ts';
 import type { Random } from '../random.ts';
 import type { VirtioDevice } from '../virtio/device.ts';
+import { CONFIG_WITHOUT } from '../virtio/legacy.ts';
 import { BAR_LEGACY, BAR_MODERN, type VirtioPci } from '../virtio/pci.ts';
 import type { Virtqueue } from '../virtio/queue.ts';
 import { SplitRing } from '../virtio/split.ts';
@@ -78,7 +79,9 @@ export class Attack {
       if (registers === undefined || at < 0 || (only ?? kind) !== kind) continue;
       intercept(registers, 'read', (read) => (offset: number, width: Width) => {
         const value = read(offset, width);
-        return offset === at ? this.altered(value, alter(value)) : value;
+        // §4.1.4.8: without MSI-X the device's configuration is where the legacy vectors would be.
+        const there = kind === 'modern' || at < CONFIG_WITHOUT || this.pci.msix?.enabled;
+        return offset === at && there ? this.altered(value, alter(value)) : value;
       });
     }
   }

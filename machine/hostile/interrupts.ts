@@ -1,11 +1,31 @@
 // Malices of interrupts: lost, invented, doubled, sent elsewhere. MSI-X is a write to memory, so that a device may send any
-// vector to any CPU.
+// vector to any CPU. A pin is on a line with others, and keeps it as long as it likes.
 
-import { intercept, type Malice } from './attack.ts';
+import { INTERRUPT_LINE, INTERRUPT_PIN } from '../pci/config.ts';
+import type { PciFunction } from '../pci/function.ts';
+import { type Attack, intercept, type Malice } from './attack.ts';
 
 const MESSAGE_ADDRESS = 0xfee0_0000;
 /** What a device's message can ask for without being an exception. */
 const FIRST_VECTOR = 32;
+
+const ID_MSIX = 0x11;
+const ID_EXPRESS = 0x10;
+
+/** Takes MSI-X away, so that there is only the pin; and what a neighbour on its line can do to that. */
+function byPin(attack: Attack): (high: boolean) => void {
+  const { machine, pci } = attack;
+  const msix = attack.capabilities.find(({ id }) => id === ID_MSIX);
+  if (msix) {
+    pci.config.set8(msix.at, ID_EXPRESS);
+    attack.act();
+  }
+  const neighbour: PciFunction = Object.create(pci);
+  return (high) => {
+    attack.act();
+    machine.pci.setIntx(neighbour, 1, high);
+  };
+}
 
 export const INTERRUPTS = {
   'interrupts lost'(attack) {
@@ -81,5 +101,60 @@ export const INTERRUPTS = {
       kick(index);
       if (due()) again();
     });
+  },
+
+  'line pulled up by nobody'(attack) {
+    const { machine, device, random } = attack;
+    const pull = byPin(attack);
+    intercept(device, 'kick', (kick) => (index) => {
+      for (let i = random.between(1, 5); i > 0; i--)
+        machine.clock.schedule(random.below(100_000), () => {
+          pull(true);
+          machine.clock.schedule(random.below(100_000), () => pull(false));
+        });
+      kick(index);
+    });
+  },
+
+  'line stuck high'(attack) {
+    const due = attack.moment(3);
+    const pull = byPin(attack);
+    intercept(attack.device, 'kick', (kick) => (index) => {
+      if (due()) attack.machine.clock.schedule(attack.random.below(40_000), () => pull(true));
+      kick(index);
+    });
+  },
+
+  'interrupt never acknowledged'(attack) {
+    byPin(attack);
+    intercept(attack.pci, 'readIsr', () => () => {
+      attack.act();
+      return attack.device.isr;
+    });
+  },
+
+  'interrupt status reads as 0'(attack) {
+    byPin(attack);
+    attack.register('isr', () => 0);
+  },
+
+  'interrupt status reads as ones'(attack) {
+    byPin(attack);
+    attack.register('isr', () => 0xff);
+  },
+
+  'interrupt status reads as anything'(attack) {
+    byPin(attack);
+    attack.register('isr', () => attack.random.edge(8));
+  },
+
+  'interrupt pin and line of any number'(attack) {
+    byPin(attack);
+    const { random } = attack;
+    const values = new Map([
+      [INTERRUPT_PIN, random.pick([0, 1, 2, 3, 4, 5, 255])],
+      [INTERRUPT_LINE, random.pick([0, 9, 10, 11, 15, 16, 255, random.below(256)])],
+    ]);
+    attack.configSpace((offset, _width, value) => values.get(offset) ?? value);
   },
 } satisfies Record<string, Malice>;

@@ -81,10 +81,13 @@ export function addChipset(host: PciHost, machine: 'pc' | 'q35'): void {
   for (const chip of chips) host.add(new ChipFunction(chip), { slot: chip.slot, function: chip.fn });
 }
 
-/** PIIX3: (slot + pin - 1) modulo 4. MCH: slots 0 … 24 in turn, E to H; 25 … 31 A to D (QEMU's ich9_lpc.c). */
+/** PIIX3: (slot + pin - 1) modulo 4. MCH: slots 0 … 24 in turn, E to H; 25 … 31 A to D, but 30 E to H (QEMU's lpc_ich9.c). */
 export const PIRQ_ROUTES = {
   pc: (slot: number, pin: number) => (slot + pin - 1) & 3,
-  q35: (slot: number, pin: number) => (slot <= 24 ? 4 + ((slot + pin) & 3) : pin & 3),
+  q35: (slot: number, pin: number) => {
+    if (slot <= 24) return 4 + ((slot + pin) & 3);
+    return slot === 30 ? 4 + pin : pin;
+  },
 } as const;
 
 /** The ISA interrupt of each line, as SeaBIOS routes them. */

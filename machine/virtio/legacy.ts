@@ -17,7 +17,7 @@ const CONFIG_VECTOR = 0x14;
 const QUEUE_VECTOR = 0x16;
 /** Of the device's configuration, with and without MSI-X enabled. */
 export const CONFIG_WITH_VECTORS = 0x18;
-const CONFIG_WITHOUT = 0x14;
+export const CONFIG_WITHOUT = 0x14;
 
 const PAGE_SHIFT = 12;
 const DESCRIPTOR_BYTES = 16;

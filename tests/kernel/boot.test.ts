@@ -55,6 +55,11 @@ const configurations: [string, Options][] = [
   ['seg_max 0', { segMax: 0 }],
   ['segments of 64 bytes', { sizeMax: 64, queueSize: 16, features: BIT(1) | BIT(2) | BIT(28) | BIT(32) }],
   ['segments of 100 bytes without tables', { sizeMax: 100, features: BIT(1) | BIT(2) | BIT(32) }],
+  ['no vector', { vectors: 0 }],
+  ['no vector, legacy', { vectors: 0, modern: false, legacy: true, queueSize: 16 }],
+  ['one vector', { vectors: 1 }],
+  ['refused vectors', { refusesVectors: true }],
+  ['refused vectors, legacy', { refusesVectors: true, modern: false, legacy: true, queueSize: 16 }],
 ];
 test.each(configurations)('reads sector 1 twice: %s', (_, options) => {
   const { end, lines, device } = boot(options);
@@ -105,8 +110,6 @@ const faults: [string, Options | null, RegExp, Uint8Array<ArrayBuffer>?][] = [
   ['a device that never resets', { neverResets: true }, /does not reset: status still 0x40 after 1000 ms/],
   ['refused features', { refusesFeatures: true }, /refuses these features \(FEATURES_OK\)/],
   ['no VERSION_1', { features: BIT(29) }, /does not offer VERSION_1/],
-  ['no MSI-X', { vectors: 0 }, /does not support INTx interrupts yet/],
-  ['refused vectors', { refusesVectors: true }, /refuses an interrupt vector/],
   ['a queue of 3', { queueSize: 3 }, /gives a bad size for queue 0/],
   ['a queue of 2', { queueSize: 2 }, /has too small a queue/],
   [

@@ -55,12 +55,6 @@ describe.each(PATHS)('by %s', (_, direct) => {
     expect(kicks).toBeLessThanOrEqual(1); // QEMU's own at the start
   });
 
-  test('a device without MSI-X', async () => {
-    const variables = { DISK: bench.disk().path, BLK: 'vectors=0' };
-    const { lines } = await expectPanic(variables, direct, /no usable disk/);
-    expect(lines.join('\n')).toMatch(/^virtio: 0000:00:04\.0: no usable MSI-X, .* INTx/m);
-  });
-
   test('a request that never completes', async () => {
     // With a geometry, or QEMU itself would read the partition table before the machine starts.
     const backend = '-blockdev driver=null-co,node-name=slow,latency-ns=3600000000000,size=1048576';

@@ -16,6 +16,8 @@ export const REVISION_AND_CLASS: u32 = 0x08;
 export const HEADER_TYPE: u32 = 0x0e;
 export const BAR_0: u32 = 0x10;
 export const CAPABILITIES: u32 = 0x34;
+export const INTERRUPT_LINE: u32 = 0x3c;
+export const INTERRUPT_PIN: u32 = 0x3d;
 /** Type 0 only. */
 export const SUBSYSTEM_ID: u32 = 0x2e;
 export const ROM_TYPE_0: u32 = 0x30;

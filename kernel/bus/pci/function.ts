@@ -36,6 +36,14 @@ export class PciFunction {
     this.layout = config.read8(address, config.HEADER_TYPE) & config.HEADER_LAYOUT;
   }
 
+  get bus(): u32 {
+    return this.address >> 16;
+  }
+
+  get slot(): u32 {
+    return (this.address >> 11) & 31;
+  }
+
   get isBridge(): bool {
     return this.layout === config.LAYOUT_BRIDGE;
   }
@@ -61,15 +69,21 @@ export class PciFunction {
       if (bar.is64) i++; // it takes two registers
     }
     describeRom(this.address, this.isBridge ? config.ROM_TYPE_1 : config.ROM_TYPE_0, this.name);
-    config.write16(this.address, config.COMMAND, command);
+    // A line is shared: what no driver serves may not hold it.
+    config.write16(this.address, config.COMMAND, command | config.COMMAND_INTX_OFF);
   }
 
   /** Lets the function decode its BARs and write to memory. */
   enable(): void {
     const command = config.read16(this.address, config.COMMAND);
-    const wanted =
-      config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER | config.COMMAND_INTX_OFF;
+    const wanted = config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER;
     config.write16(this.address, config.COMMAND, command | wanted);
+  }
+
+  /** Lets the function drive its interrupt pin. */
+  enableIntx(): void {
+    const command = config.read16(this.address, config.COMMAND);
+    config.write16(this.address, config.COMMAND, command & ~config.COMMAND_INTX_OFF);
   }
 
   capabilities(): Capabilities {

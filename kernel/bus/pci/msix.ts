@@ -43,6 +43,11 @@ export class Msix {
     config.write16(this.address, this.offset + CONTROL, (control & ~CONTROL_MASK_ALL) | CONTROL_ENABLE);
   }
 
+  disable(): void {
+    const control = config.read16(this.address, this.offset + CONTROL);
+    config.write16(this.address, this.offset + CONTROL, control & ~CONTROL_ENABLE);
+  }
+
   /** Sends entry `index` as `vector` to the CPU with this APIC ID, and unmasks it. */
   route(index: u32, vector: u32, apicId: u32): void {
     const at = entry(index);

@@ -17,6 +17,8 @@ export let functionCount: u32 = 0;
 const queue = new StaticArray<u8>(BUSES);
 const queued = new StaticArray<bool>(BUSES);
 let queueEnd: u32 = 0;
+/** By bus, the bridge that leads to it. */
+const bridges = new StaticArray<PciFunction | null>(BUSES);
 
 /** `moreRoots`: there are root buses besides bus 0. */
 export function scan(moreRoots: bool): void {
@@ -24,6 +26,11 @@ export function scan(moreRoots: bool): void {
   for (let bus: u32 = 0; bus < roots; bus++) enqueue(bus);
   for (let i: u32 = 0; i < queueEnd; i++) scanBus(queue[i]);
   log('pci').decimal('functions ', functionCount).decimal(', buses ', queueEnd).end();
+}
+
+/** The bridge through which a bus is reached; null: it is a root bus. A bridge's own bus is always one before. */
+export function bridgeTo(bus: u32): PciFunction | null {
+  return bridges[bus];
 }
 
 function enqueue(bus: u32): void {
@@ -51,7 +58,9 @@ function scanFunction(address: u32): void {
   else log('pci').text(found.name).text(' ignored, it is one too many').end();
   if (found.isBridge) {
     const secondary = config.read8(address, config.SECONDARY_BUS);
-    if (secondary !== 0) enqueue(secondary);
-    else log('pci').text(found.name).text(': the firmware has given this bridge no bus').end();
+    if (secondary !== 0) {
+      if (!queued[secondary]) bridges[secondary] = found;
+      enqueue(secondary);
+    } else log('pci').text(found.name).text(': the firmware has given this bridge no bus').end();
   }
 }

@@ -66,7 +66,7 @@ export function scenarioOf(seed: number): Scenario {
       queueSize: random.pick([256, 256, 4, 8, 16, 1024]),
       ...(many && { sizeMax: 512, segMax: random.between(1, 4) }),
       ...(!many && (small ? { sizeMax: 256 } : random.pick([{}, {}, {}, {}, { blockSize: 1024 }]))),
-      vectors: random.once(6) ? random.pick([1, 3]) : undefined,
+      vectors: random.once(6) ? random.pick([0, 1, 2, 3]) : undefined,
       pagePerQueue: random.once(8),
       portDoorbell: random.once(8),
     },
