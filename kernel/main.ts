@@ -22,6 +22,7 @@ import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
 import * as fault from './jobs/fault.ts';
 import { readJob } from './jobs/read.ts';
+import { rngJob } from './jobs/rng.ts';
 import { threadsJob } from './jobs/threads.ts';
 import { traceJob } from './jobs/trace.ts';
 import * as cmdline from './lib/cmdline.ts';
@@ -151,6 +152,7 @@ function runJob(): void {
   if (job === 'read') readJob();
   else if (job === 'trace') traceJob();
   else if (job === 'threads') threadsJob();
+  else if (job === 'rng') rngJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

@@ -48,4 +48,5 @@ export {
   VirtqueueError,
   writeSegments,
 } from './virtio/queue.ts';
+export { VirtioRng, type VirtioRngOptions } from './virtio/rng.ts';
 export { SplitRing } from './virtio/split.ts';

@@ -6,8 +6,9 @@ import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
 import { deviceIdOf, openTransport } from '../virtio/pci.ts';
 import { VirtioBlkDriver } from './virtio-blk.ts';
+import { VirtioRngDriver } from './virtio-rng.ts';
 
-const drivers: StaticArray<VirtioDriver> = [new VirtioBlkDriver()];
+const drivers: StaticArray<VirtioDriver> = [new VirtioBlkDriver(), new VirtioRngDriver()];
 
 export function attachAll(): void {
   for (let i: u32 = 0; i < functionCount; i++) {

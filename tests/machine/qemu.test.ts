@@ -11,26 +11,12 @@ import {
   type VirtioBlkOptions,
 } from '../../machine/index.ts';
 import { Workbench } from '../qemu/machine.ts';
+import { normalised } from './log.ts';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
 
 const MEM = 128;
-
-/**
- * Without what was measured against a clock, what of a panic only machine code has, and how much RAM SeaBIOS keeps, which
- * depends on the disks that it has tried to boot from.
- */
-function normalised(lines: string[]): string[] {
-  return lines
-    .filter((line) => !/^panic: (#\d+ assembly|(rip|cr0|r\w+) +[0-9a-f]{8})/.test(line))
-    .map((line) =>
-      line
-        .replace(/^(memory: )\d+ KiB/, '$1…')
-        .replace(/^(time: ).*( by \S+)$/, '$1…$2')
-        .replace(/^(panic: #.*) \(.*\)$/, '$1'),
-    );
-}
 
 interface Case {
   name: string;

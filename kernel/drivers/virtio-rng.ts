@@ -1,0 +1,108 @@
+// The virtio entropy device (virtio 1.2 §5.4): fills a pool with random bytes, at first while the kernel goes on starting,
+// later whenever the pool is empty. Each byte is given out once, and wiped.
+
+import { log } from '../lib/log.ts';
+import * as frames from '../mm/frames.ts';
+import { PAGE } from '../mm/layout.ts';
+import { Event } from '../sched/event.ts';
+import * as clock from '../time/clock.ts';
+import { Completions } from '../virtio/completions.ts';
+import { VirtioDevice } from '../virtio/device.ts';
+import { VirtioDriver } from '../virtio/driver.ts';
+import { SplitQueue } from '../virtio/queue.ts';
+import { addEntropySource, EntropySource } from './entropy.ts';
+
+const DEVICE_ID: u32 = 4; // §5.4.1
+const REQUEST_QUEUE: u32 = 0; // §5.4.2
+
+const POOL_BYTES: u32 = 256;
+const WAIT_MS: u32 = 5000;
+
+/** One thread at a time. */
+class VirtioEntropy extends EntropySource {
+  /** Bytes of the pool that are still good end at `end`. */
+  private at: u32 = 0;
+  private end: u32 = 0;
+  /** The device has the pool. */
+  private inFlight: bool = false;
+
+  constructor(
+    private readonly device: VirtioDevice,
+    private readonly queue: SplitQueue,
+    private readonly completions: Completions,
+    private readonly filled: Event,
+    private readonly pool: u32,
+  ) {
+    super(device.name);
+  }
+
+  read(buffer: u32, bytes: u32): bool {
+    while (bytes > 0) {
+      if (this.at === this.end && !this.refill()) return false;
+      const part = min(bytes, this.end - this.at);
+      memory.copy(buffer, this.pool + this.at, part);
+      memory.fill(this.pool + this.at, 0, part);
+      this.at += part;
+      buffer += part;
+      bytes -= part;
+    }
+    return true;
+  }
+
+  /** Asks for a pool of bytes; the device may give fewer. */
+  request(): void {
+    this.filled.reset();
+    const flags = this.queue.lock.acquireIrq();
+    const room = this.queue.begin(1);
+    assert(room, 'a ring without room for a single buffer');
+    this.queue.add(this.pool, POOL_BYTES, true);
+    this.queue.submit(0);
+    this.queue.kick();
+    this.queue.lock.releaseIrq(flags);
+    this.inFlight = true;
+  }
+
+  private refill(): bool {
+    if (!this.inFlight) this.request();
+    const answered = this.filled.wait(clock.after(WAIT_MS));
+    if (this.queue.reportFault(this.name)) return false;
+    if (!answered || !this.completions.next(this.queue)) {
+      log(this.name).decimal('no random bytes in ', WAIT_MS).text(' ms').end();
+      this.queue.dump(this.name);
+      this.device.dump();
+      return false;
+    }
+    this.inFlight = false;
+    this.at = 0;
+    this.end = min(this.completions.written, POOL_BYTES);
+    if (this.end > 0) return true;
+    // §5.4.6.2: one or more bytes.
+    log(this.name).text('answers without a single random byte').end();
+    return false;
+  }
+}
+
+export class VirtioRngDriver extends VirtioDriver {
+  constructor() {
+    super('virtio-rng', DEVICE_ID);
+  }
+
+  attach(device: VirtioDevice): bool {
+    if (!device.negotiate(0) || !device.connectInterrupts(1)) return false;
+    const filled = new Event();
+    const completions = new Completions(1, filled);
+    const queue = device.createQueue(REQUEST_QUEUE, completions);
+    if (queue === null) return false;
+    device.start();
+    const source = new VirtioEntropy(device, queue, completions, filled, frames.allocate(PAGE));
+    source.request();
+    addEntropySource(source);
+    log(device.name)
+      .text('entropy, ')
+      .text(device.legacy ? 'legacy' : 'modern')
+      .decimal(', pool of ', POOL_BYTES)
+      .text(' bytes')
+      .end();
+    return true;
+  }
+}
