@@ -52,7 +52,7 @@ all: $(ARTEFACTS) $(HOSTED) out/kernel.machine.wasm
 help:
 	@echo 'make              build everything under out/'
 	@echo 'make qemu         boot out/yaos.img from disk; qemu-kernel: out/kernel.elf with -kernel'
-	@echo '                  DISK=FILE ACCEL=auto|kvm|tcg MACHINE=pc|q35 SMP=N MEM=512M TIMEOUT=SECONDS'
+	@echo '                  DISK=FILE ACCEL=auto|kvm|tcg MACHINE=pc|q35|microvm SMP=N MEM=512M TIMEOUT=SECONDS'
 	@echo '                  BLK=prop=value,... APPEND="word=value ..." QEMUEXTRA="..."'
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make test         run every test; check: only type-check and lint'

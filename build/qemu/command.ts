@@ -2,6 +2,7 @@
 // or CD-ROM, which also takes a third off the firmware's time.
 
 import { join } from 'node:path';
+import { UserError } from '../error.ts';
 import { out } from '../paths.ts';
 import type { Disk } from './disk.ts';
 import type { MachineOptions } from './options.ts';
@@ -28,11 +29,13 @@ export const FROM_IMAGE = { image: join(out, 'yaos.img') };
 
 export function qemuArguments(boot: Boot): string[] {
   const { options, disk, accel, from } = boot;
+  if (isMicrovm(options.machine) && 'image' in from)
+    throw new UserError(`yaos: MACHINE=${options.machine} boots from no disk: use make qemu-kernel`);
   // A bus that BLK names comes from QEMUEXTRA, so it must be there first; without one, the disk has first
   // choice of its slot.
   const onOwnBus = /(^|,)bus=/.test(options.blk);
   // Slot 4 of the root bus; on another bus (a PCIe port has slot 0 only) QEMU chooses.
-  const device = onOwnBus ? 'virtio-blk-pci,drive=disk' : 'virtio-blk-pci,drive=disk,addr=4';
+  const device = onOwnBus ? 'virtio-blk-pci,drive=disk' : diskDevice(options.machine);
   const blk = disk === null ? [] : ['-device', joined(device, options.blk)];
   const devices = onOwnBus ? [...options.qemuExtra, ...blk] : [...blk, ...options.qemuExtra];
   return [
@@ -46,6 +49,16 @@ export function qemuArguments(boot: Boot): string[] {
     ...(options.append === '' ? [] : ['-fw_cfg', `name=opt/yaos/cmdline,string=${escaped(options.append)}`]),
     ...devices,
   ];
+}
+
+function isMicrovm(machine: string): boolean {
+  return machine.startsWith('microvm');
+}
+
+/** microvm has no PCI bus unless it is asked for one; its disks are on virtio-mmio. */
+function diskDevice(machine: string): string {
+  const pci = !isMicrovm(machine) || /,pcie=on(,|$)/.test(machine);
+  return pci ? 'virtio-blk-pci,drive=disk,addr=4' : 'virtio-blk-device,drive=disk';
 }
 
 /** A machine that runs only a boot sector. */

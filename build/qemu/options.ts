@@ -10,7 +10,7 @@ export interface MachineOptions {
   /** A raw or qcow2 file, or 'none' for a machine without a disk. */
   disk: string;
   accel: Accel;
-  /** QEMU's machine type with its properties: 'pc', 'q35', 'q35,hpet=off'. */
+  /** QEMU's machine type with its properties: 'pc', 'q35', 'q35,hpet=off', 'microvm'. */
   machine: string;
   smp: number;
   /** Size of RAM as QEMU writes it. */
@@ -53,8 +53,8 @@ function parseAccel(text: string): Accel {
 }
 
 function parseMachine(text: string): string {
-  if (/^(pc|q35)(,|$)/.test(text)) return text;
-  throw new UserError(`yaos: MACHINE=${text}: choose pc or q35`);
+  if (/^(pc|q35|microvm)(,|$)/.test(text)) return text;
+  throw new UserError(`yaos: MACHINE=${text}: choose pc, q35 or microvm`);
 }
 
 function parseNumber(name: string, text: string, max: number): number {

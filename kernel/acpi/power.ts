@@ -3,13 +3,12 @@
 
 import { log } from '../lib/log.ts';
 import * as serial from '../lib/serial.ts';
+import { mapDevice } from '../mm/map.ts';
 import * as x86 from '../x86.ts';
 import { findS5 } from './aml.ts';
-import { findTable, openTable, tableLength } from './tables.ts';
+import { FADT_SIGNATURE, findDsdt, findTable, tableLength } from './tables.ts';
 
 // Fixed ACPI Description Table (§5.2.9).
-const FADT_SIGNATURE: u32 = 0x5043_4146; // 'FACP'
-const FADT_DSDT: u32 = 40;
 const FADT_SMI_CMD: u32 = 48;
 const FADT_ACPI_ENABLE: u32 = 52;
 const FADT_PM1A_CONTROL: u32 = 64;
@@ -17,12 +16,24 @@ const FADT_PM1B_CONTROL: u32 = 68;
 const FADT_FLAGS: u32 = 112;
 const FADT_BYTES_MIN: u32 = 116;
 const FADT_HARDWARE_REDUCED: u32 = 1 << 20;
+const FADT_SLEEP_CONTROL: u32 = 244;
+const FADT_BYTES_MIN_REDUCED: u32 = 268;
+
+// Generic address structure (§5.2.3.2): where a register is.
+const ADDRESS_SPACE: u32 = 0;
+const ADDRESS_MEMORY: u32 = 0;
+const ADDRESS_PORTS: u32 = 1;
+const ADDRESS: u32 = 4;
 
 // PM1 control registers (§4.8.3.2.1).
 const SCI_EN: u32 = 1 << 0;
 const SLP_TYP_SHIFT: u32 = 10;
 const SLP_TYP_MASK: u32 = 7 << 10;
 const SLP_EN: u32 = 1 << 13;
+
+// Sleep control register of hardware-reduced ACPI (§4.8.3.7).
+const REDUCED_SLP_TYP_SHIFT: u32 = 2;
+const REDUCED_SLP_EN: u32 = 1 << 5;
 
 const POLLS_MAX: u32 = 100_000;
 
@@ -31,30 +42,60 @@ let pm1aControl: u32 = 0;
 let pm1bControl: u32 = 0;
 let smiCommand: u32 = 0;
 let acpiEnable: u32 = 0;
+/** Of hardware-reduced ACPI: a port, or an address in memory. */
+let sleepControlPort: u32 = 0;
+let sleepControl: u32 = 0;
 /** SLP_TYPa | SLP_TYPb << 8. */
 let sleepTypes: i32 = -1;
 
 export function init(): void {
   const fadt = findTable(FADT_SIGNATURE);
   if (fadt === 0 || tableLength(fadt) < FADT_BYTES_MIN) return;
-  if (load<u32>(fadt + FADT_FLAGS) & FADT_HARDWARE_REDUCED) return; // it has no PM1 registers
-  const dsdt = openTable(load<u32>(fadt + FADT_DSDT));
+  const dsdt = findDsdt();
   if (dsdt === 0) return;
+  sleepTypes = findS5(dsdt, tableLength(dsdt));
+  if (load<u32>(fadt + FADT_FLAGS) & FADT_HARDWARE_REDUCED) {
+    findSleepControl(fadt);
+    return;
+  }
   pm1aControl = load<u32>(fadt + FADT_PM1A_CONTROL);
   pm1bControl = load<u32>(fadt + FADT_PM1B_CONTROL);
   smiCommand = load<u32>(fadt + FADT_SMI_CMD);
   acpiEnable = load<u8>(fadt + FADT_ACPI_ENABLE);
-  sleepTypes = findS5(dsdt, tableLength(dsdt));
-  const line = log('acpi').hex('soft-off by port ', pm1aControl, 4);
+  describe('soft-off by port ', pm1aControl, 4);
+}
+
+function describe(what: string, address: u32, digits: u32): void {
+  const line = log('acpi').hex(what, address, digits);
   if (sleepTypes < 0) line.text(' not possible: no \\_S5 package');
   else line.decimal(', type ', sleepTypes & 0xff);
   line.end();
 }
 
+/** §4.1: hardware-reduced machines have no PM1 registers, and one that takes their place for this. */
+function findSleepControl(fadt: u32): void {
+  if (tableLength(fadt) < FADT_BYTES_MIN_REDUCED) return;
+  const at = fadt + FADT_SLEEP_CONTROL;
+  const space: u32 = load<u8>(at + ADDRESS_SPACE);
+  const address = load<u64>(at + ADDRESS);
+  if (address === 0) return;
+  if (space === ADDRESS_PORTS && address <= u16.MAX_VALUE) {
+    sleepControlPort = address as u32;
+    describe('soft-off by port ', sleepControlPort, 4);
+  } else if (space === ADDRESS_MEMORY) {
+    sleepControl = mapDevice(address, 1);
+    if (sleepControl !== 0) describe('soft-off by the register at ', address as u32, 8);
+  }
+}
+
 /** Has the machine switched off, which may take it some time; false: that is not possible. */
 export function softOff(): bool {
-  if (sleepTypes < 0 || pm1aControl === 0) return false;
+  if (sleepTypes < 0) return false;
   serial.drain();
+  const reduced = ((sleepTypes & 7) << REDUCED_SLP_TYP_SHIFT) | REDUCED_SLP_EN;
+  if (sleepControlPort !== 0) x86.out8(sleepControlPort, reduced);
+  else if (sleepControl !== 0) x86.store8(sleepControl, reduced);
+  if (pm1aControl === 0) return sleepControlPort !== 0 || sleepControl !== 0;
   enable();
   sleep(pm1aControl, sleepTypes & 0xff);
   if (pm1bControl !== 0) sleep(pm1bControl, sleepTypes >> 8);

@@ -17,9 +17,12 @@ const RSDP_BYTES_2: u32 = 36; // from revision 2
 const EBDA_SEARCH_BYTES: u32 = 1024;
 
 // System description table header (§5.2.6).
-const HEADER_BYTES: u32 = 36;
+export const HEADER_BYTES: u32 = 36;
 const HEADER_LENGTH: u32 = 4;
 const TABLE_BYTES_MAX: u32 = 0x10_0000;
+
+export const FADT_SIGNATURE: u32 = 0x5043_4146; // 'FACP'
+const FADT_DSDT: u32 = 40;
 
 /** Physical address of the RSDT or XSDT, 0: none; and the size of its entries. */
 let root: u32 = 0;
@@ -51,6 +54,13 @@ export function findTable(signature: u32): u32 {
     }
   }
   return 0;
+}
+
+/** The DSDT (§5.2.11.1), of which the FADT (§5.2.9) tells; 0 if there is none. */
+export function findDsdt(): u32 {
+  const fadt = findTable(FADT_SIGNATURE);
+  if (fadt === 0 || tableLength(fadt) < FADT_DSDT + 4) return 0;
+  return openTable(load<u32>(fadt + FADT_DSDT));
 }
 
 export function tableLength(table: u32): u32 {

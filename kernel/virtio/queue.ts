@@ -5,7 +5,7 @@
 // All accesses to the rings are volatile. x86 keeps stores in order and loads in order (SDM 3A §8.2.2), so only the
 // one place where a store must be seen before a later load needs a fence.
 
-import { Window, WORD } from '../bus/window.ts';
+import { LONG, Window, WORD } from '../bus/window.ts';
 import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
@@ -22,9 +22,6 @@ const RING_FLAGS: u32 = 0;
 const RING_INDEX: u32 = 2;
 const RING_ENTRIES: u32 = 4;
 const USED_NO_NOTIFY: u32 = 1; // §2.7.10
-
-/** The doorbell's register: the queue's index (§4.1.5.2). */
-const NOTIFY: u32 = WORD | 0;
 
 /** More descriptors than this are not used, however many the ring has. */
 const CHAINS_MAX: u32 = 256;
@@ -174,7 +171,7 @@ export class SplitQueue {
     x86.mfence();
     if (!this.wanted(from)) return;
     this.kicks++;
-    this.doorbell.write(NOTIFY, this.index);
+    this.doorbell.write(this.doorbell.bytes < 4 ? WORD : LONG, this.index);
   }
 
   /**

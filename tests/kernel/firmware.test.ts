@@ -12,6 +12,7 @@ import * as power from './acpi/power.ts';
 import * as tables from './acpi/tables.ts';
 import * as fwcfg from './boot/fwcfg.ts';
 import { BootInfo } from './boot/info.ts';
+import { findVirtioMmio } from './bus/platform.ts';
 import { readMultiboot } from './boot/multiboot.ts';
 import { readPvh } from './boot/pvh.ts';
 import { bare } from './lib/log.ts';
@@ -39,6 +40,16 @@ export function acpi(rsdp: u64, ebda: u32): void {
   power.init();
 }
 export function softOff(): void { power.softOff(); }
+export function platform(): void {
+  tables.init(new BootInfo());
+  const line = bare().text('devices');
+  const found = findVirtioMmio();
+  for (let i = 0; i < found.length; i++) {
+    line.hex(' ', found[i].address, 8).hex('+', found[i].bytes, 4).decimal(':', found[i].gsi);
+    line.text(found[i].activeLow ? 'low' : 'high');
+  }
+  line.end();
+}
 export function interrupts(): void {
   tables.init(new BootInfo());
   madt.read();
@@ -67,6 +78,7 @@ interface Firmware {
   acpi(rsdp: bigint, ebda: number): void;
   softOff(): void;
   interrupts(): void;
+  platform(): void;
   file(into: number, most: number): void;
 }
 
@@ -198,6 +210,14 @@ function putText(view: DataView, at: number, text: string): void {
   for (let i = 0; i < text.length; i++) view.setUint8(at + i, text.charCodeAt(i));
 }
 
+/** A device in the DSDT of QEMU 7.2's microvm: registers of 0x200 bytes at 0xfeb02e00, GSI 47. */
+const MMIO_DEVICE = Buffer.from(
+  '5b82420456523233085f4849440d4c4e524f3030303500085f5549440a17085f43434101085f435253111a0a17' +
+    '86090001002eb0fe0002000089060001012f0000007900',
+  'hex',
+);
+const MMIO_REGISTERS = MMIO_DEVICE.indexOf('86090001', 0, 'hex');
+
 /** Two CPUs that may be started and three that may not, two I/O APICs, two overrides and one of another bus. */
 function madtEntries(): number[][] {
   return [
@@ -224,7 +244,7 @@ function writeAcpi(view: DataView, rsdp: number, revision: number): void {
   body.splice(64 - 36, 8, ...word(0x604), ...word(0x704));
   writeTable(view, FADT, 'FACP', body);
   const s5 = [0x08, ...Buffer.from('_S5_'), 0x12, 0x08, 0x04, 0x0a, 5, 0x0a, 6, 0, 0];
-  writeTable(view, DSDT, 'DSDT', [...new Uint8Array(300), ...s5, ...new Uint8Array(20)]);
+  writeTable(view, DSDT, 'DSDT', [...new Uint8Array(300), ...s5, ...new Uint8Array(20), ...MMIO_DEVICE]);
   writeTable(view, MADT, 'APIC', [...word(0xfee00000), ...word(1), ...madtEntries().flat()]);
   writeTable(view, RSDT, 'RSDT', [...word(0x12345678), ...word(FADT), ...word(MADT)]);
   writeTable(view, XSDT, 'XSDT', [...word(FADT), 0, 0, 0, 0, ...word(MADT), 0, 0, 0, 0]);
@@ -310,6 +330,29 @@ test('the MADT', () => {
   expect(read([2, 10, 0, 200, ...word(3), 0, 0])).toBe('CPUs, I/O APICs, overrides\r\n');
 });
 
+test('virtio-mmio devices in the DSDT', () => {
+  const { firmware, said, view } = start();
+  expect(said(() => firmware.platform())).toBe('acpi: no root pointer\r\ndevices\r\n');
+  const read = (device: Buffer): string => {
+    writeAcpi(view, RSDP, 0);
+    writeTable(view, DSDT, 'DSDT', [...MMIO_DEVICE, ...device]);
+    return said(() => firmware.platform());
+  };
+  const first = 'devices 0xfeb02e00+0x0200:47high';
+  const changed = (at: number, ...bytes: number[]): Buffer => {
+    const device = Buffer.from(MMIO_DEVICE);
+    device.set(bytes, at);
+    return device;
+  };
+  expect(read(changed(MMIO_REGISTERS + 4, 0x00, 0x00, 0xb0))).toBe(`${first} 0xfeb00000+0x0200:47high\r\n`);
+  expect(read(changed(MMIO_REGISTERS + 15, 0x05))).toBe(`${first} 0xfeb02e00+0x0200:47low\r\n`);
+  expect(read(changed(MMIO_REGISTERS, 0x87))).toBe(`${first}\r\n`); // no registers that are known
+  expect(read(changed(MMIO_REGISTERS + 1, 0xff, 0xff))).toBe(`${first}\r\n`); // a length beyond the table
+  expect(read(changed(MMIO_REGISTERS + 12, 0x79))).toBe(`${first}\r\n`); // the end before the interrupt
+  for (let bytes = 0; bytes < MMIO_DEVICE.length - 2; bytes++)
+    expect(read(MMIO_DEVICE.subarray(0, bytes))).toBe(`${first}\r\n`);
+});
+
 test.each([
   ['in page 0, which is never mapped', 0x500, 0, 0x400],
   ['that ends behind the BIOS area, in the kernel', 0xffff0, 0, 0],
@@ -390,7 +433,7 @@ test('damaged information never traps', () => {
     [RSDP, 36],
     [RSDT, 0x300],
     [MADT, 0x100],
-    [DSDT, 400],
+    [DSDT, 440],
   ];
   for (let round = 0; round < 3000; round++) {
     if (round % 200 === 0) ({ firmware, said, view } = start()); // the heap only grows
@@ -416,6 +459,7 @@ test('damaged information never traps', () => {
       said(() => (pvh ? firmware.pvh(INFO) : firmware.multiboot(INFO)));
       said(() => firmware.acpi(0n, 0));
       said(() => firmware.interrupts());
+      said(() => firmware.platform());
     } catch (error) {
       expect.fail(`YAOS_SEED=${seed} round ${round}: ${error}`);
     }

@@ -25,7 +25,7 @@ describe('options', () => {
 
   test.each([
     ['ACCEL', 'hvf', 'choose auto, kvm or tcg'],
-    ['MACHINE', 'isapc', 'choose pc or q35'],
+    ['MACHINE', 'isapc', 'choose pc, q35 or microvm'],
     ['SMP', '0', 'give a number from 1 to 255'],
     ['SMP', '1e3', 'give a number from 1 to 255'],
     ['MEM', '512X', 'give a size such as 512M or 2G'],

@@ -1,0 +1,66 @@
+// microvm: virtio-mmio, legacy and modern, without a PCI bus, timers or 8259s unless they are asked for; booted with -kernel.
+
+import { afterAll, describe, expect, test } from 'vitest';
+import { addressOf, dumpsOf, hexDump, type Outcome, Workbench } from './machine.ts';
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const MODERN = '-global virtio-mmio.force-legacy=false';
+
+async function job(MACHINE: string, QEMUEXTRA = '', variables = {}): Promise<Outcome> {
+  const disk = bench.disk();
+  const outcome = await bench.boot({ MACHINE, QEMUEXTRA, DISK: disk.path, ...variables }, true);
+  const log = outcome.lines.join('\n');
+  expect(outcome.failure, log).toBeNull();
+  expect(outcome.status).toBe(0);
+  expect(outcome.interrupts).toBe(2);
+  const dumps = dumpsOf(outcome.lines);
+  expect(dumps.length).toBe(2);
+  for (const dump of dumps) expect(dump).toEqual(hexDump(disk.sectorOne, addressOf(dump)));
+  return outcome;
+}
+
+describe.each([
+  ['legacy', ''],
+  ['modern', MODERN],
+])('%s', (kind, extra) => {
+  test.each([
+    ['as it comes', 'microvm', 47],
+    ['one I/O APIC', 'microvm,ioapic2=off', 23],
+    ['with all the old devices', 'microvm,pit=on,pic=on,rtc=on', 47],
+    ['without any', 'microvm,pit=off,pic=off,rtc=off', 47],
+  ])('%s', async (_, MACHINE, gsi) => {
+    const { lines } = await job(MACHINE, extra);
+    const log = lines.join('\n');
+    const line = /^virtio: (mmio-[0-9a-f]{8}): GSI (\d+), vector 0x([0-9a-f]{2})$/m.exec(log);
+    expect(Number(line?.[2])).toBe(gsi);
+    expect(log).toMatch(new RegExp(`^virtio-blk ${line![1]}: \\d+ sectors of 512 bytes, ${kind}, `, 'm'));
+    const interrupt = `^virtio-blk ${line![1]}: interrupt vector 0x${line![3]}, ISR status 0x01, CPU 0$`;
+    expect(log).toMatch(new RegExp(interrupt, 'm'));
+  });
+
+  test.each(['event_idx=off', 'indirect_desc=off', 'event_idx=off,indirect_desc=off', 'queue-size=1024'])(
+    '%s',
+    async (BLK) => {
+      await job('microvm', extra, { BLK });
+    },
+  );
+
+  test('four CPUs', async () => {
+    await job('microvm', extra, { SMP: '4' });
+  });
+});
+
+test('writes and reads', async () => {
+  const APPEND = 'job=trace seed=3 requests=2000 depth=8 blocks=2 writes=40';
+  const variables = { MACHINE: 'microvm', QEMUEXTRA: MODERN, DISK: bench.disk(4096).path, APPEND };
+  const { lines, failure } = await bench.boot(variables, true);
+  expect(failure, lines.join('\n')).toBeNull();
+});
+
+test('without ACPI no device is told of', async () => {
+  const { lines, failure } = await bench.boot({ MACHINE: 'microvm,acpi=off', DISK: bench.disk().path }, true);
+  expect(failure).toMatch(/no usable disk/);
+  expect(lines).toContain('acpi: no root pointer');
+});
