@@ -21,6 +21,7 @@ import * as lines from './irq/line.ts';
 import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
 import * as fault from './jobs/fault.ts';
+import { memoryJob } from './jobs/memory.ts';
 import { readJob } from './jobs/read.ts';
 import { rngJob } from './jobs/rng.ts';
 import { threadsJob } from './jobs/threads.ts';
@@ -153,6 +154,7 @@ function runJob(): void {
   else if (job === 'trace') traceJob();
   else if (job === 'threads') threadsJob();
   else if (job === 'rng') rngJob();
+  else if (job === 'memory') memoryJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

@@ -24,6 +24,7 @@ const MAP_UNALIGNED: u32 = 1;
 const MAP_FORBIDDEN: u32 = 2;
 
 const PAGE_MASK: u32 = PAGE - 1;
+const LARGE_PAGE: u32 = 2 * MIB;
 
 let windowNext: u32 = WINDOWS_START;
 /** RAM as the boot loader has told it; and its end below 4 GiB, with what the firmware keeps there. */
@@ -80,6 +81,20 @@ export function mapDevice(address: u64, bytes: u32): u32 {
   return virt + offset;
 }
 
+/** Reserves addresses for mapWindow(), a multiple of 2 MiB at such a multiple; 0 (after a line): there are none left. */
+export function reserveWindow(bytes: u32): u32 {
+  const start = (windowNext + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+  if (start < windowNext || bytes > WINDOWS_END - start)
+    return refuse(0, bytes, 'there is no window left below 4 GiB');
+  windowNext = start + bytes;
+  return start;
+}
+
+/** Shows RAM above 4 GiB at a reserved window; by one CPU only, whatever it showed before. */
+export function mapWindow(window: u32, address: u64, bytes: u32): bool {
+  return x86.map(window, address, bytes, MAP_WRITABLE) === MAP_DONE;
+}
+
 /** As mapDevice, for what a device says: it may not be where the APICs are either. */
 export function mapBar(address: u64, bytes: u32): u32 {
   if (address < APICS_END && address + bytes > APICS_START)
@@ -91,12 +106,7 @@ export function mapBar(address: u64, bytes: u32): u32 {
 function overlapsRam(start: u64, end: u64): bool {
   if (start < lowRamEnd || end < start) return true;
   const regions = ram;
-  if (regions === null) return false;
-  for (let i: u32 = 0; i < regions.count; i++) {
-    const region = regions.at(i);
-    if (start < region.end && end > region.start) return true;
-  }
-  return false;
+  return regions !== null && regions.overlaps(start, end);
 }
 
 function refuse(address: u64, bytes: u32, why: string): u32 {

@@ -11,7 +11,7 @@ const REGIONS_MAX: u32 = 64;
 
 export class Regions {
   count: u32 = 0;
-  /** Ranges that did not fit. */
+  /** Ranges that did not fit, or overlap others. */
   lost: u32 = 0;
   private readonly regions: StaticArray<Region | null> = new StaticArray<Region | null>(REGIONS_MAX);
 
@@ -22,7 +22,15 @@ export class Regions {
   /** Empty ranges, and those that wrap around, are not taken. */
   add(start: u64, bytes: u64): void {
     if (bytes === 0 || start + bytes < start) return;
-    if (this.count === REGIONS_MAX) this.lost++;
+    if (this.count === REGIONS_MAX || this.overlaps(start, start + bytes)) this.lost++;
     else this.regions[this.count++] = new Region(start, start + bytes);
+  }
+
+  overlaps(start: u64, end: u64): bool {
+    for (let i: u32 = 0; i < this.count; i++) {
+      const region = this.at(i);
+      if (start < region.end && end > region.start) return true;
+    }
+    return false;
   }
 }

@@ -113,6 +113,18 @@ describe.each(['pc', 'q35'])('%s', (MACHINE) => {
     expectJob(await bench.boot({ MACHINE, MEM: '5120M', DISK: disk.path }), disk);
   });
 
+  test.each([
+    ['16M', 'job=memory', /^memory: 2 MiB below 4 GiB and 0 MiB above hold what was written$/m],
+    ['128M', 'job=memory', /^memory: 114 MiB below 4 GiB and 0 MiB above hold what was written$/m],
+    ['5120M', 'job=memory mib=300', /^memory: 0 MiB below 4 GiB and 300 MiB above hold what was written$/m],
+  ])('RAM is used: %s, %s', async (MEM, APPEND, says) => {
+    const { lines, failure } = await bench.boot({ MACHINE, MEM, APPEND, DISK: bench.disk().path });
+    expect(failure).toBeNull();
+    expect(lines.join('\n')).toMatch(says);
+    const [before, after] = lines.filter((line) => /^memory: .* in frames/.test(line));
+    expect(after).toBe(before);
+  });
+
   test('a disk that is read-only', async () => {
     const disk = bench.disk();
     const QEMUEXTRA = extraDisk(disk, 'virtio-blk-pci,addr=4', 'readonly=on');
