@@ -36,12 +36,11 @@ export * as virtio from './virtio/device.ts';
 export { VirtioDevice, type VirtioOptions } from './virtio/device.ts';
 export { type Disk, FileDisk, MemoryDisk } from './virtio/disk.ts';
 export * as virtioFeatures from './virtio/features.ts';
+export { PackedRing } from './virtio/packed.ts';
 export { type StructureCapability, VirtioPci, type VirtioPciOptions } from './virtio/pci.ts';
 export {
   type Chain,
-  type Ring,
   type RingAddresses,
-  type RingFeatures,
   readSegments,
   type Segment,
   Virtqueue,
@@ -49,4 +48,5 @@ export {
   writeSegments,
 } from './virtio/queue.ts';
 export { VirtioRng, type VirtioRngOptions } from './virtio/rng.ts';
+export { Ring, type RingFeatures } from './virtio/ring.ts';
 export { SplitRing } from './virtio/split.ts';

@@ -9,8 +9,8 @@ import type { Random } from '../random.ts';
 import type { VirtioDevice } from '../virtio/device.ts';
 import { CONFIG_WITHOUT } from '../virtio/legacy.ts';
 import { BAR_LEGACY, BAR_MODERN, type VirtioPci } from '../virtio/pci.ts';
-import type { Virtqueue } from '../virtio/queue.ts';
-import { SplitRing } from '../virtio/split.ts';
+import type { Chain, Virtqueue } from '../virtio/queue.ts';
+import type { Ring } from '../virtio/ring.ts';
 
 /** Lays its traps; what it draws from `attack.random` decides how and when. */
 export type Malice = (attack: Attack) => void;
@@ -107,19 +107,19 @@ export class Attack {
   }
 
   /** Takes hold of a queue's ring when the driver has set it up. */
-  ring(take: (ring: SplitRing, queue: Virtqueue) => void): void {
+  ring(take: (ring: Ring, queue: Virtqueue) => void): void {
     intercept(this.device, 'makeRing', (make) => (queue) => {
       const ring = make(queue);
-      if (ring instanceof SplitRing) take(ring, queue);
+      take(ring, queue);
       return ring;
     });
   }
 
   /** Stands in for what gives a chain back to the driver. */
-  used(push: (ring: SplitRing, head: number, written: number, honest: () => void) => void): void {
+  used(push: (ring: Ring, chain: Chain, written: number, honest: () => void) => void): void {
     this.ring((ring) => {
-      intercept(ring, 'push', (original) => (head, written) => {
-        push(ring, head, written, () => original(head, written));
+      intercept(ring, 'push', (original) => (chain, written, more) => {
+        push(ring, chain, written, () => original(chain, written, more));
       });
     });
   }

@@ -8,8 +8,8 @@ function end(attack: Attack, finish: (request: BlkRequest, honest: () => void) =
   const { device } = attack;
   if (!(device instanceof VirtioBlk)) return;
   const due = attack.moment(3, attack.random.once(4));
-  intercept(device, 'finish', (original) => (request) => {
-    if (!due()) return original(request);
+  intercept(device, 'finish', (original) => (request, more) => {
+    if (!due()) return original(request, more);
     attack.act();
     finish(request, () => original(request));
   });
@@ -20,10 +20,10 @@ function answer(attack: Attack, status: () => number | undefined): void {
   const { device } = attack;
   if (!(device instanceof VirtioBlk)) return;
   const due = attack.moment(3, attack.random.once(4));
-  intercept(device, 'answer', (original) => (request, right) => {
-    if (!due()) return original(request, right);
+  intercept(device, 'answer', (original) => (request, right, more) => {
+    if (!due()) return original(request, right, more);
     attack.act();
-    original(request, status());
+    original(request, status(), more);
   });
 }
 
@@ -65,11 +65,20 @@ export const REQUESTS = {
   },
 
   'requests answered out of order'(attack) {
-    const { device, machine, random } = attack;
-    if (!(device instanceof VirtioBlk)) return;
-    intercept(device, 'finish', (original) => (request) => {
-      attack.act();
-      machine.clock.schedule(random.below(3_000_000), () => original(request));
-    });
+    if (attack.device.options.inOrder) return;
+    shuffle(attack);
+  },
+
+  'order promised and not kept'(attack) {
+    if (attack.device.options.inOrder) shuffle(attack);
   },
 } satisfies Record<string, Malice>;
+
+function shuffle(attack: Attack): void {
+  const { device, machine, random } = attack;
+  if (!(device instanceof VirtioBlk)) return;
+  intercept(device, 'finish', (original) => (request) => {
+    attack.act();
+    machine.clock.schedule(random.below(3_000_000), () => original(request));
+  });
+}

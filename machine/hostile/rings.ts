@@ -1,132 +1,207 @@
-// Malices of the used ring and of what the device may write besides it (virtio 1.2 §2.7). They stand in for the moment in
-// which an honest device gives a chain back.
+// Malices of the used ring and of what the device may write besides it (virtio 1.2 §2.7, §2.8). They stand in for the
+// moment in which an honest device gives a chain back.
 
-import type { SplitRing } from '../virtio/split.ts';
+import { PackedRing } from '../virtio/packed.ts';
+import type { Chain } from '../virtio/queue.ts';
+import { DESCRIPTOR_BYTES, type Ring } from '../virtio/ring.ts';
+import { SplitRing } from '../virtio/split.ts';
 import { type Attack, intercept, type Malice } from './attack.ts';
 
-const DESCRIPTOR_BYTES = 16;
 const ENTRIES = 4;
+const ADDRESS_BYTES = 8;
+
+// Flags of a packed ring's descriptor (§2.8.1).
+const AVAILABLE = 1 << 7;
+const USED = 1 << 15;
 
 /** One of the completions, or all from one on, is told otherwise. */
 function corrupt(
   attack: Attack,
-  push: (ring: SplitRing, head: number, written: number, honest: () => void) => void,
+  push: (ring: Ring, chain: Chain, written: number, honest: () => void) => void,
+  concerns: (ring: Ring) => boolean = () => true,
 ): void {
   const due = attack.moment(3, attack.random.once(4));
-  attack.used((ring, head, written, honest) => {
-    if (!due()) return honest();
+  attack.used((ring, chain, written, honest) => {
+    if (!concerns(ring) || !due()) return honest();
     attack.act();
     // Whatever it says of the chain, it does not have it any more.
     const before = ring.inUse;
-    push(ring, head, written, honest);
-    ring.inUse = before - 1;
+    push(ring, chain, written, honest);
+    ring.inUse = before - ring.steps(chain);
   });
 }
 
-/** Gives back `head` whatever it is, without looking. */
-function give(ring: SplitRing, head: number, written: number): void {
-  ring.writeUsed(ring.usedIndex, head, written);
-  ring.setUsedIndex(ring.usedIndex + 1);
+/** The same, of packed rings alone. */
+function corruptPacked(
+  attack: Attack,
+  push: (ring: PackedRing, chain: Chain, written: number) => void,
+): void {
+  corrupt(
+    attack,
+    (ring, chain, written) => push(ring as PackedRing, chain, written),
+    (ring) => ring instanceof PackedRing,
+  );
+}
+
+/** Gives back `id` whatever it is, without looking. */
+function give(ring: Ring, id: number, written: number, chain: Chain): void {
+  ring.give(id, written, ring.steps(chain));
 }
 
 export const RINGS = {
   'used id out of range'(attack) {
-    corrupt(attack, (ring, _head, written) => {
+    corrupt(attack, (ring, chain, written) => {
       const { random } = attack;
-      give(
-        ring,
-        random.pick([ring.size, ring.size + 1, 256, 0xffff, 0x10000, 0xffff_ffff, random.next() | 0x8000]) >>>
-          0,
-        written,
-      );
+      // A packed ring's id has 16 bits.
+      const most = ring instanceof PackedRing ? 0xffff : 0xffff_ffff;
+      const ids = [ring.size, ring.size + 1, 256, 0xffff, 0x10000, 0xffff_ffff, random.next() | 0x8000]
+        .map((id) => id >>> 0)
+        .filter((id) => id >= ring.size && id <= most);
+      give(ring, random.pick(ids), written, chain);
     });
   },
 
   'used id not outstanding'(attack) {
-    corrupt(attack, (ring, head, written) => {
-      give(ring, (head + attack.random.between(1, ring.size - 1)) % ring.size, written);
+    corrupt(attack, (ring, chain, written) => {
+      give(ring, (chain.head + attack.random.between(1, ring.size - 1)) % ring.size, written, chain);
     });
   },
 
   'used id in mid-chain'(attack) {
-    corrupt(attack, (ring, head, written) => give(ring, (head + 1) % ring.size, written));
+    corrupt(attack, (ring, chain, written) => give(ring, (chain.head + 1) % ring.size, written, chain));
   },
 
   'used id twice'(attack) {
-    corrupt(attack, (ring, head, written, honest) => {
+    corrupt(attack, (ring, chain, written, honest) => {
       honest();
-      for (let i = attack.random.between(1, 3); i > 0; i--) give(ring, head, written);
+      for (let i = attack.random.between(1, 3); i > 0; i--) give(ring, chain.head, written, chain);
     });
   },
 
   'used length too large'(attack) {
     const { random } = attack;
-    corrupt(attack, (ring, head, written) => {
-      give(
-        ring,
-        head,
-        written + random.pick([1, 2, 512, 0xffff, 0x7fff_ffff - written, random.below(2 ** 31)]),
-      );
+    corrupt(attack, (ring, chain, written) => {
+      const more = random.pick([1, 2, 512, 0xffff, 0x7fff_ffff - written, random.below(2 ** 31)]);
+      give(ring, chain.head, written + more, chain);
     });
   },
 
   'used length of 2^32 - 1'(attack) {
-    corrupt(attack, (ring, head) => give(ring, head, 0xffff_ffff));
+    corrupt(attack, (ring, chain) => give(ring, chain.head, 0xffff_ffff, chain));
   },
 
   'used length too small'(attack) {
-    corrupt(attack, (ring, head, written) => {
-      give(ring, head, attack.random.pick([0, written - 1, attack.random.below(written)]));
+    corrupt(attack, (ring, chain, written) => {
+      give(ring, chain.head, attack.random.pick([0, written - 1, attack.random.below(written)]), chain);
     });
   },
 
+  /** A packed ring has none: it goes on elsewhere, without a word about what lies between. */
   'used index jumps'(attack) {
     const { random } = attack;
-    corrupt(attack, (ring, _head, _written, honest) => {
+    corrupt(attack, (ring, _chain, _written, honest) => {
       honest();
+      if (ring instanceof PackedRing) ring.nextUsed.move(random.between(1, ring.size - 1));
+      if (!(ring instanceof SplitRing)) return;
       const far = random.pick([1, 2, ring.size - 1, ring.size, 255, 256, 0x7fff, 0x8000, 0xfffe, 0xffff]);
       ring.setUsedIndex(ring.usedIndex + far);
     });
   },
 
+  /** Or the used descriptor is still marked as available. */
   'used index stays'(attack) {
-    corrupt(attack, (ring, head, written) => ring.writeUsed(ring.usedIndex, head, written));
+    corrupt(attack, (ring, { head }, written) => {
+      if (ring instanceof SplitRing) ring.writeUsed(ring.usedIndex, head, written);
+      if (!(ring instanceof PackedRing)) return;
+      const { nextUsed } = ring;
+      ring.writeUsed(nextUsed, head, written, nextUsed.wrap ? AVAILABLE : USED);
+    });
   },
 
   'used ring of random bytes'(attack) {
     const { random } = attack;
-    corrupt(attack, (ring, _head, _written, honest) => {
+    corrupt(attack, (ring, _chain, _written, honest) => {
       honest();
-      for (let i = 0; i < ring.size; i++) ring.writeUsed(i, random.edge(32), random.edge(32));
+      for (let index = 0; index < ring.size; index++) {
+        if (ring instanceof SplitRing) ring.writeUsed(index, random.edge(32), random.edge(32));
+        else if (ring instanceof PackedRing)
+          ring.writeUsed({ index, wrap: true }, random.edge(16), random.edge(32), random.edge(16));
+      }
     });
   },
 
+  /** Or the flags before the rest. */
   'used entry written after the index'(attack) {
-    const { machine, pci } = attack;
-    corrupt(attack, (ring, head, written) => {
-      const at = ring.usedIndex;
-      ring.setUsedIndex(at + 1);
-      machine.clock.schedule(attack.random.below(2000), () => {
-        if (pci.dma.enabled()) ring.writeUsed(at, head, written); // it may be gone by then
+    const { machine, pci, random } = attack;
+    const later = (write: () => void): void => {
+      machine.clock.schedule(random.below(2000), () => {
+        if (pci.dma.enabled()) write(); // it may be gone by then
       });
+    };
+    corrupt(attack, (ring, chain, written) => {
+      if (ring instanceof SplitRing) {
+        const at = ring.usedIndex;
+        ring.setUsedIndex(at + 1);
+        later(() => ring.writeUsed(at, chain.head, written));
+      } else if (ring instanceof PackedRing) {
+        const { index, wrap } = ring.nextUsed;
+        ring.writeUsedFlags(ring.nextUsed);
+        ring.nextUsed.move(chain.slots);
+        later(() => ring.writeUsed({ index, wrap }, chain.head, written));
+      }
+    });
+  },
+
+  /** Those of the other round, or of none; for packed rings. */
+  'used flags of another round'(attack) {
+    corruptPacked(attack, (ring, { head }, written) => {
+      const { wrap } = ring.nextUsed;
+      const flags = attack.random.pick([wrap ? 0 : AVAILABLE | USED, wrap ? USED : AVAILABLE]);
+      ring.writeUsed(ring.nextUsed, head, written, flags);
+    });
+  },
+
+  /** Other flags than the two that count are reserved (§2.8.6); for packed rings. */
+  'used flags with reserved bits'(attack) {
+    const { random } = attack;
+    corruptPacked(attack, (ring, { head, slots }, written) => {
+      const { wrap } = ring.nextUsed;
+      const reserved = random.below(0x1_0000) & ~(AVAILABLE | USED);
+      ring.writeUsed(ring.nextUsed, head, written, reserved | (wrap ? AVAILABLE | USED : 0));
+      ring.nextUsed.move(slots);
     });
   },
 
   'avail_event of any number'(attack) {
+    const { random } = attack;
     attack.ring((ring) => {
-      intercept(ring, 'writeAvailableEvent', (write) => () => {
-        attack.act();
-        write(attack.random.edge(16));
-      });
+      if (ring instanceof SplitRing)
+        intercept(ring, 'writeAvailableEvent', (write) => () => {
+          attack.act();
+          write(random.edge(16));
+        });
+      if (ring instanceof PackedRing)
+        intercept(ring, 'writeEvent', (write) => () => {
+          attack.act();
+          write(random.edge(16), random.once(2) ? random.below(4) : random.edge(16));
+        });
     });
   },
 
+  /** Of a packed ring, which the device writes its answers to, the addresses alone. */
   'descriptors rewritten'(attack) {
-    overwrite(attack, (ring) => ({ at: ring.addresses.descriptors, bytes: ring.size * DESCRIPTOR_BYTES }));
+    overwrite(attack, ({ addresses: { descriptors }, size }, packed) =>
+      packed
+        ? { at: descriptors + attack.random.below(size) * DESCRIPTOR_BYTES, bytes: ADDRESS_BYTES }
+        : { at: descriptors, bytes: size * DESCRIPTOR_BYTES },
+    );
   },
 
+  /** A packed ring has none. */
   'available ring rewritten'(attack) {
-    overwrite(attack, (ring) => ({ at: ring.addresses.driver + ENTRIES, bytes: ring.size * 2 }));
+    overwrite(attack, ({ addresses: { driver }, size }, packed) =>
+      packed ? undefined : { at: driver + ENTRIES, bytes: size * 2 },
+    );
   },
 
   'completed without an interrupt'(attack) {
@@ -152,17 +227,20 @@ export const RINGS = {
 } satisfies Record<string, Malice>;
 
 /** Random bytes over a part of the rings, each time that chains have been taken from it. */
-function overwrite(attack: Attack, part: (ring: SplitRing) => { at: number; bytes: number }): void {
+function overwrite(
+  attack: Attack,
+  part: (ring: Ring, packed: boolean) => { at: number; bytes: number } | undefined,
+): void {
   const { random, pci } = attack;
   attack.ring((ring) => {
     intercept(ring, 'setNotification', (set) => (on) => {
       set(on);
-      if (!on) return;
+      const found = on ? part(ring, ring instanceof PackedRing) : undefined;
+      if (found === undefined) return;
       attack.act();
-      const { at, bytes } = part(ring);
-      const length = random.between(1, Math.min(bytes, 128));
+      const length = random.between(1, Math.min(found.bytes, 128));
       const data = Uint8Array.from({ length }, () => random.below(256));
-      pci.dma.write(at + random.below(bytes - length + 1), data);
+      pci.dma.write(found.at + random.below(found.bytes - length + 1), data);
     });
   });
 }

@@ -4,7 +4,7 @@
 import { MachineError } from '../error.ts';
 import { STATUS_DRIVER_OK, VirtioDevice, type VirtioOptions } from './device.ts';
 import { type Disk, MemoryDisk, SECTOR_BYTES } from './disk.ts';
-import { ANY_LAYOUT, bits, LEGACY_FEATURES } from './features.ts';
+import { ANY_LAYOUT, bits, IN_ORDER, LEGACY_FEATURES } from './features.ts';
 import {
   type Chain,
   cut,
@@ -230,6 +230,10 @@ export class VirtioBlk extends VirtioDevice {
     this.epoch++; // what is still to come belongs to the time before
   }
 
+  protected override forgetQueue(queue: Virtqueue): void {
+    for (const group of this.inFlight) group.requests = group.requests.filter((one) => one.queue !== queue);
+  }
+
   private parse(queue: Virtqueue, chain: Chain): BlkRequest {
     const { readable, writable } = chain;
     const dma = this.transport.dma;
@@ -252,11 +256,14 @@ export class VirtioBlk extends VirtioDevice {
 
   /**
    * The work itself is done when its time has come. As in QEMU, requests for adjacent sectors that were taken at once are
-   * one transfer to the host, and complete together.
+   * one transfer to the host, and complete together. With IN_ORDER all that were taken at once complete together.
    */
   private merge(request: BlkRequest): void {
     const group = this.inFlight.at(-1);
-    if (group?.open && group.requests.length < MERGED_MAX && follows(request, group.requests.at(-1)!)) {
+    const joins =
+      this.has(IN_ORDER) ||
+      (group && group.requests.length < MERGED_MAX && follows(request, group.requests.at(-1)!));
+    if (group?.open && joins) {
       group.requests.push(request);
       return;
     }
@@ -277,21 +284,23 @@ export class VirtioBlk extends VirtioDevice {
       if (epoch !== this.epoch) return;
       const group = this.inFlight.shift();
       if (this.inFlight.length > 0) this.scheduleFirst();
-      for (const request of group?.requests ?? []) if (!this.broken) this.guard(() => this.finish(request));
+      const requests = group?.requests ?? [];
+      for (const [i, request] of requests.entries())
+        if (!this.broken) this.guard(() => this.finish(request, i < requests.length - 1));
     });
   }
 
-  /** §5.2.6: all that can be written counts as written, whatever the status, as in QEMU. */
-  finish(request: BlkRequest): void {
-    this.guard(() => this.answer(request, this.execute(request)));
+  /** §5.2.6: all that can be written counts as written, whatever the status, as in QEMU. `more` finish at once. */
+  finish(request: BlkRequest, more = false): void {
+    this.guard(() => this.answer(request, this.execute(request), more));
   }
 
   /** Writes the status, unless there is none, and gives the chain back. */
-  answer({ chain, queue }: BlkRequest, status: number | undefined): void {
+  answer({ chain, queue }: BlkRequest, status: number | undefined, more = false): void {
     const total = totalBytes(chain.writable);
     if (status !== undefined)
       writeSegments(this.transport.dma, chain.writable, total - 1, Uint8Array.of(status));
-    this.complete(queue, chain, total);
+    this.complete(queue, chain, total, more);
   }
 
   /** Does what a request asks for and returns its status. */

@@ -9,8 +9,10 @@ import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
 import * as features from './features.ts';
+import { PackedRing } from './packed.ts';
 import { VirtioPci, type VirtioPciOptions } from './pci.ts';
-import { type Chain, type Ring, Virtqueue, VirtqueueError } from './queue.ts';
+import { type Chain, Virtqueue, VirtqueueError } from './queue.ts';
+import type { Ring } from './ring.ts';
 import { SplitRing } from './split.ts';
 
 // Device status bits (§2.1).
@@ -50,9 +52,13 @@ export interface VirtioOptions extends VirtioPciOptions {
   indirect?: boolean;
   /** VIRTIO_F_RING_RESET. */
   ringReset?: boolean;
+  /** VIRTIO_F_RING_PACKED, as QEMU's packed=on; for modern drivers, off by default. */
+  packed?: boolean;
+  /** VIRTIO_F_IN_ORDER: what comes with one notification is completed as one. QEMU 7.2 has no such device. */
+  inOrder?: boolean;
   /** VIRTIO_F_ACCESS_PLATFORM, as QEMU's iommu_platform=on; for modern devices. */
   accessPlatform?: boolean;
-  /** Entries of each queue. */
+  /** Entries of each queue; with `packed` and without `legacy` any number up to 32768, else a power of two. */
   queueSize?: number;
 }
 
@@ -121,8 +127,9 @@ export abstract class VirtioDevice implements PciDevice {
   /** Takes what is available in a queue. */
   abstract serve(queue: Virtqueue): void;
 
-  /** Forgets requests in flight. */
+  /** Forgets requests in flight; of one queue. */
   protected abstract resetDevice(): void;
+  protected forgetQueue(_queue: Virtqueue): void {}
 
   get modern(): boolean {
     return this.options.modern ?? true;
@@ -138,6 +145,8 @@ export abstract class VirtioDevice implements PciDevice {
     if (options.indirect ?? true) offered |= features.bits(features.INDIRECT_DESC);
     if (options.accessPlatform) offered |= features.bits(features.ACCESS_PLATFORM);
     if (options.ringReset ?? true) offered |= features.bits(features.RING_RESET);
+    if (options.packed) offered |= features.bits(features.RING_PACKED);
+    if (options.inOrder) offered |= features.bits(features.IN_ORDER);
     if (this.modern) offered |= features.bits(features.VERSION_1);
     return offered;
   }
@@ -189,15 +198,18 @@ export abstract class VirtioDevice implements PciDevice {
     queue.ring = this.makeRing(queue);
   }
 
-  /** §2.6.1. */
+  /** §2.6.1: nothing of it is served or reported any more. */
   resetQueue(queue: Virtqueue): void {
     queue.reset();
+    this.forgetQueue(queue);
   }
 
   makeRing(queue: Virtqueue): Ring {
-    return new SplitRing(this.transport.dma, queue.size, queue.addresses, {
+    const Format = this.has(features.RING_PACKED) ? PackedRing : SplitRing;
+    return new Format(this.transport.dma, queue.size, queue.addresses, {
       indirect: this.has(features.INDIRECT_DESC),
       events: this.has(features.EVENT_IDX),
+      inOrder: this.has(features.IN_ORDER),
       notifyOnEmpty: this.has(features.NOTIFY_ON_EMPTY),
     });
   }
@@ -218,10 +230,11 @@ export abstract class VirtioDevice implements PciDevice {
     return this.broken ? undefined : queue.ring?.next();
   }
 
-  /** Gives a chain back and interrupts if the driver wants that. */
-  complete(queue: Virtqueue, chain: Chain, written: number): void {
+  /** Gives a chain back and interrupts if the driver wants that; `more`: the next one comes at once. */
+  complete(queue: Virtqueue, chain: Chain, written: number, more = false): void {
     this.guard(() => {
-      queue.ring?.push(chain.head, written);
+      queue.ring?.push(chain, written, more);
+      if (more && this.has(features.IN_ORDER)) return;
       if (queue.ring?.wantsInterrupt()) this.notifyQueue(queue);
     });
   }

@@ -1,6 +1,8 @@
-// A virtqueue as a device sees it, whatever the ring's format. The formats are in files of their own: split.ts.
+// A virtqueue as a device sees it, whatever the ring's format. The formats are in files of their own: split.ts and
+// packed.ts.
 
 import type { Dma } from '../bus/memory.ts';
+import type { Ring } from './ring.ts';
 
 export interface Segment {
   address: number;
@@ -9,14 +11,16 @@ export interface Segment {
 
 /** A chain of buffers that the driver has made available. */
 export interface Chain {
-  /** The id that goes into the used ring. */
+  /** The id that goes into the used entry. */
   head: number;
+  /** Descriptors of the ring that it takes. */
+  slots: number;
   /** What the device may read, then what it may write. */
   readable: Segment[];
   writable: Segment[];
 }
 
-/** The driver broke the ring's rules (virtio 1.2 §2.7): the device stops, and needs a reset. */
+/** The driver broke the ring's rules (virtio 1.2 §2.7, §2.8): the device stops, and needs a reset. */
 export class VirtqueueError extends Error {
   override name = 'VirtqueueError';
 }
@@ -26,27 +30,6 @@ export interface RingAddresses {
   descriptors: number;
   driver: number;
   device: number;
-}
-
-export interface RingFeatures {
-  indirect: boolean;
-  events: boolean;
-  /** Interrupt when the device has used all there is, whatever the driver says: legacy. */
-  notifyOnEmpty: boolean;
-}
-
-/** A ring in memory: format and rules. The device asks, in the order of its work: next, push, wantsInterrupt. */
-export interface Ring {
-  /** The next chain that is available; undefined: there is none. Throws VirtqueueError. */
-  next(): Chain | undefined;
-  /** Whether there is a chain to be taken. */
-  available(): boolean;
-  /** Gives a chain back, `written` bytes of it written. */
-  push(head: number, written: number): void;
-  /** Whether what was pushed since the last time is to be reported. */
-  wantsInterrupt(): boolean;
-  /** Asks the driver to notify, or tells it that it need not. */
-  setNotification(on: boolean): void;
 }
 
 export class Virtqueue {

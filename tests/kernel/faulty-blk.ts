@@ -4,7 +4,6 @@ import {
   type BlkRequest,
   type Chain,
   pciConfig,
-  SplitRing,
   VirtioBlk,
   type VirtioBlkOptions,
   VirtioPci,
@@ -67,9 +66,7 @@ export class FaultyBlk extends VirtioBlk {
 
   override complete(queue: Virtqueue, chain: Chain, written: number): void {
     const [id, length] = this.faults.used?.(chain.head, written) ?? [chain.head, written];
-    const { ring } = queue;
-    if (!(ring instanceof SplitRing)) throw new Error('not a split ring');
-    ring.push(id, length);
+    queue.ring?.push({ ...chain, head: id }, length);
     this.notifyQueue(queue);
   }
 }

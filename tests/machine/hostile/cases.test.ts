@@ -28,10 +28,10 @@ beforeAll(async () => {
 });
 
 /** Runs with other seeds; the logs. */
-function runs(count: number, ...names: MaliceName[]): string[] {
+function runs(count: number, names: MaliceName[], disk?: VirtioBlkOptions): string[] {
   return Array.from({ length: count }, (_, seed) => {
     const malices = names.map((name, i) => ({ name, seed: seed * 10 + i }));
-    const { failure, result } = run(plain(seed, malices), kernel);
+    const { failure, result } = run(plain(seed, malices, disk), kernel);
     expect(failure, `${names.join(' and ')}, seed ${seed}\n${result.serial}`).toBeUndefined();
     return result.serial;
   });
@@ -96,7 +96,7 @@ const found: [fault: string, malices: MaliceName[], says: RegExp][] = [
 ];
 
 test.each(found)('%s', (_, malices, says) => {
-  expect(runs(30, ...malices).filter((log) => says.test(log))).not.toEqual([]);
+  expect(runs(30, malices).filter((log) => says.test(log))).not.toEqual([]);
 });
 
 /** Faults that take malices' own seeds to show, on a disk with these options. */
@@ -216,11 +216,14 @@ test('waits without a timer do not use up the steps', () => {
 });
 
 test.each(maliceNames)('alone: %s', (name) => {
-  runs(4, name);
+  runs(4, [name]);
+  runs(4, [name], { packed: true });
+  runs(1, [name], { inOrder: true });
+  runs(1, [name], { packed: true, inOrder: true, queueSize: 6 });
 });
 
 test('no malice at all', () => {
-  for (const log of runs(1)) expect(log).toMatch(/yaos: done\r\n$/);
+  for (const log of runs(1, [])) expect(log).toMatch(/yaos: done\r\n$/);
 });
 
 test('a failure is reduced to the malices that make it', () => {

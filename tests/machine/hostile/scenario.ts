@@ -67,6 +67,8 @@ export function scenarioOf(seed: number): Scenario {
       ...(many && { sizeMax: 512, segMax: random.between(1, 4) }),
       ...(!many && (small ? { sizeMax: 256 } : random.pick([{}, {}, {}, {}, { blockSize: 1024 }]))),
       vectors: random.once(6) ? random.pick([0, 1, 2, 3]) : undefined,
+      packed: random.once(3),
+      inOrder: random.once(4),
       pagePerQueue: random.once(8),
       portDoorbell: random.once(8),
     },
@@ -87,14 +89,21 @@ function traceOf(random: Random, blocks: number) {
 }
 
 /** A machine without peculiarities. */
-export function plain(seed: number, malices: Scenario['malices']): Scenario {
+export function plain(seed: number, malices: Scenario['malices'], disk?: VirtioBlkOptions): Scenario {
   const machine = {
     commandLine: 'sector=1 count=1',
     memory_mib: 16,
     budget_steps: STEPS_MAX,
     step_ns: 20_000,
   };
-  return { seed, machine, bridges: [], disk: { legacy: false }, job: { sector: 1, count: 1 }, malices };
+  return {
+    seed,
+    machine,
+    bridges: [],
+    disk: { ...disk, legacy: false },
+    job: { sector: 1, count: 1 },
+    malices,
+  };
 }
 
 /** The machine with the disk in it, honest as yet. */
