@@ -47,6 +47,6 @@ export {
   VirtqueueError,
   writeSegments,
 } from './virtio/queue.ts';
-export { VirtioRng, type VirtioRngOptions } from './virtio/rng.ts';
 export { Ring, type RingFeatures } from './virtio/ring.ts';
+export { VirtioRng, type VirtioRngOptions } from './virtio/rng.ts';
 export { SplitRing } from './virtio/split.ts';

@@ -11,7 +11,7 @@ import { current } from '../sched/scheduler.ts';
 import * as clock from '../time/clock.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
-import { SplitQueue } from '../virtio/queue.ts';
+import { Virtqueue } from '../virtio/queue.ts';
 import { addDisk, Disk, SECTOR_BYTES, Transfer } from './disk.ts';
 import { BlockConfig, REQUEST_BYTES_MAX, UNDERSTOOD } from './virtio-blk-config.ts';
 import {
@@ -48,7 +48,7 @@ class VirtioDisk extends Disk {
   constructor(
     private readonly device: VirtioDevice,
     private readonly config: BlockConfig,
-    private readonly queue: SplitQueue,
+    private readonly queue: Virtqueue,
     private readonly requests: StaticArray<Request>,
     private readonly waitMs: u32,
     /** Room for whole blocks, where a block is more than a sector. */
@@ -232,11 +232,12 @@ class VirtioDisk extends Disk {
     return request.check(this.name, !this.device.legacy);
   }
 
-  /** The oldest request that has no answer; or all have one, and only the interrupt is missing. */
+  /** The oldest request that has no answer; or what came instead; or only the interrupt is missing. */
   private logSilence(): void {
     const flags = this.queue.lock.acquireIrq();
     this.queue.collect();
     this.queue.lock.releaseIrq(flags);
+    if (this.queue.reportFault(this.name)) return;
     let at = this.finished;
     while (at !== this.submitted - 1 && this.requests[at % REQUESTS].done.wait(0)) at++;
     const request = this.requests[at % REQUESTS];

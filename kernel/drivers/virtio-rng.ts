@@ -9,7 +9,7 @@ import * as clock from '../time/clock.ts';
 import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
-import { SplitQueue } from '../virtio/queue.ts';
+import { Virtqueue } from '../virtio/queue.ts';
 import { addEntropySource, EntropySource } from './entropy.ts';
 
 const DEVICE_ID: u32 = 4; // §5.4.1
@@ -28,7 +28,7 @@ class VirtioEntropy extends EntropySource {
 
   constructor(
     private readonly device: VirtioDevice,
-    private readonly queue: SplitQueue,
+    private readonly queue: Virtqueue,
     private readonly completions: Completions,
     private readonly filled: Event,
     private readonly pool: u32,

@@ -2,7 +2,7 @@
 // the handler. One event may stand for several queues, and for changes of the configuration.
 
 import { Event } from '../sched/event.ts';
-import { QueueUser, SplitQueue } from './queue.ts';
+import { QueueUser, Virtqueue } from './queue.ts';
 
 export class Completions extends QueueUser {
   /** The device has broken the rules; what was completed before can still be taken. */
@@ -39,7 +39,7 @@ export class Completions extends QueueUser {
   }
 
   /** Takes the oldest completion of `queue`; false: there is none now. */
-  next(queue: SplitQueue): bool {
+  next(queue: Virtqueue): bool {
     const flags = queue.lock.acquireIrq();
     const any = this.added !== this.taken;
     if (any) {

@@ -6,17 +6,19 @@ import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
-import { EVENT_IDX, has, INDIRECT_DESC, SUPPORTED, VERSION_1 } from './features.ts';
+import { has, RING_PACKED, SUPPORTED, VERSION_1 } from './features.ts';
 import { DeviceInterrupts, InterruptTrace } from './interrupts.ts';
-import { RingLayout, ringBytes } from './layout.ts';
-import { QueueUser, SplitQueue } from './queue.ts';
+import { packedLayout, ringBytes, splitLayout } from './layout.ts';
+import { PackedQueue } from './packed.ts';
+import { QueueUser, Virtqueue } from './queue.ts';
+import { SplitQueue } from './split.ts';
 import * as transports from './transport.ts';
 import { Transport } from './transport.ts';
 
 const RESET_MS_MAX: u32 = 1000;
 /** A modern queue that is larger is made smaller; a legacy one's size is the device's affair. */
 const QUEUE_SIZE_MAX: u32 = 256;
-const LEGACY_QUEUE_SIZE_MAX: u32 = 32768; // §2.7
+const LEGACY_QUEUE_SIZE_MAX: u32 = 32768; // §2.7; and of packed rings, §2.8
 
 export class VirtioDevice {
   /** What was offered, and what of that was accepted. */
@@ -70,22 +72,22 @@ export class VirtioDevice {
   }
 
   /** Part of step 7: sets up queue `index`; null after a line that says why not. */
-  createQueue(index: u32, user: QueueUser): SplitQueue | null {
+  createQueue(index: u32, user: QueueUser): Virtqueue | null {
     const most = this.transport.queueSizeMax(index);
     if (most === 0) return this.noQueue('has no queue ', index);
-    // §2.7: a split ring's size is a power of two, at most 32768.
-    if (most & (most - 1) || most > LEGACY_QUEUE_SIZE_MAX)
+    const packed = this.has(RING_PACKED);
+    // §2.7: a split ring's size is a power of two; §2.8.10.1: a packed one's need not be.
+    if ((!packed && most & (most - 1)) || most > LEGACY_QUEUE_SIZE_MAX)
       return this.noQueue('gives a bad size for queue ', index);
     const doorbell = this.transport.doorbell(index);
     if (doorbell === null) return this.noQueue('has no doorbell for queue ', index);
     const size = this.legacy ? most : min(most, QUEUE_SIZE_MAX);
     if (!frames.affords(ringBytes(size))) return this.noQueue('asks for too much memory for queue ', index);
-    const layout = new RingLayout(size);
-    const indirect = this.has(INDIRECT_DESC);
-    const events = this.has(EVENT_IDX);
-    const queue = new SplitQueue(index, layout, doorbell, user, indirect, events, !this.legacy);
+    const queue: Virtqueue = packed
+      ? new PackedQueue(index, packedLayout(size), doorbell, user, this.features)
+      : new SplitQueue(index, splitLayout(size), doorbell, user, this.features);
     this.interrupts.add(queue);
-    this.transport.setQueue(index, layout);
+    this.transport.setQueue(index, queue.ring);
     return queue;
   }
 
@@ -140,7 +142,7 @@ export class VirtioDevice {
     this.transport.setStatus(this.transport.status() | bit);
   }
 
-  private noQueue(why: string, index: u32): SplitQueue | null {
+  private noQueue(why: string, index: u32): Virtqueue | null {
     log(this.name).decimal(why, index).end();
     this.addStatus(transports.STATUS_FAILED);
     return null;

@@ -25,6 +25,8 @@ export const SUPPORTED: u64 =
   ((1 as u64) << EVENT_IDX) |
   ((1 as u64) << VERSION_1) |
   ((1 as u64) << ACCESS_PLATFORM) |
+  ((1 as u64) << RING_PACKED) |
+  ((1 as u64) << IN_ORDER) |
   ((1 as u64) << ORDER_PLATFORM);
 
 export function has(features: u64, bit: u32): bool {

@@ -8,7 +8,7 @@ import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import { Line } from '../lib/line.ts';
 import * as x86 from '../x86.ts';
-import { SplitQueue } from './queue.ts';
+import { Virtqueue } from './queue.ts';
 import { Transport } from './transport.ts';
 
 /** The vector of configuration changes, and of everything when it is the only one. */
@@ -33,7 +33,7 @@ export class InterruptTrace {
 export class DeviceInterrupts extends LineUser {
   readonly trace: InterruptTrace = new InterruptTrace();
   configChanges: u32 = 0;
-  private readonly queues: Array<SplitQueue> = [];
+  private readonly queues: Array<Virtqueue> = [];
   /** How many queues there will be. */
   private queueCount: u32 = 0;
   /** Vectors of the device that are used, 0: the line. */
@@ -65,7 +65,7 @@ export class DeviceInterrupts extends LineUser {
   }
 
   /** The queue that has been made for `queue.index`: from now on it gets its interrupts. */
-  add(queue: SplitQueue): void {
+  add(queue: Virtqueue): void {
     this.queues.push(queue);
     if (this.separate) this.route(this.queueEntry(queue.index), new QueueInterrupt(this, queue));
   }
@@ -147,7 +147,7 @@ export class DeviceInterrupts extends LineUser {
   }
 }
 
-function collectFrom(queue: SplitQueue): void {
+function collectFrom(queue: Virtqueue): void {
   queue.lock.acquire();
   queue.collect();
   queue.lock.release();
@@ -166,7 +166,7 @@ class ConfigInterrupt extends InterruptHandler {
 class QueueInterrupt extends InterruptHandler {
   constructor(
     private readonly device: DeviceInterrupts,
-    private readonly queue: SplitQueue,
+    private readonly queue: Virtqueue,
   ) {
     super();
   }

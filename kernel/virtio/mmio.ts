@@ -124,9 +124,9 @@ class MmioTransport extends Transport {
     }
     this.registers.write(QUEUE_DESCRIPTORS_LOW, layout.descriptors);
     this.registers.write(QUEUE_DESCRIPTORS_HIGH, 0);
-    this.registers.write(QUEUE_DRIVER_LOW, layout.available);
+    this.registers.write(QUEUE_DRIVER_LOW, layout.driver);
     this.registers.write(QUEUE_DRIVER_HIGH, 0);
-    this.registers.write(QUEUE_DEVICE_LOW, layout.used);
+    this.registers.write(QUEUE_DEVICE_LOW, layout.device);
     this.registers.write(QUEUE_DEVICE_HIGH, 0);
     this.registers.write(QUEUE_READY, 1);
   }

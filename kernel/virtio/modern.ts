@@ -127,9 +127,9 @@ export class ModernTransport extends Transport {
     // §4.1.3.1: a 64-bit register is written as two halves.
     this.common.write(QUEUE_DESCRIPTORS_LOW, layout.descriptors);
     this.common.write(QUEUE_DESCRIPTORS_HIGH, 0);
-    this.common.write(QUEUE_DRIVER_LOW, layout.available);
+    this.common.write(QUEUE_DRIVER_LOW, layout.driver);
     this.common.write(QUEUE_DRIVER_HIGH, 0);
-    this.common.write(QUEUE_DEVICE_LOW, layout.used);
+    this.common.write(QUEUE_DEVICE_LOW, layout.device);
     this.common.write(QUEUE_DEVICE_HIGH, 0);
     this.common.write(QUEUE_ENABLE, 1);
   }

@@ -1,32 +1,31 @@
-// The split virtqueue (virtio 1.2 §2.7): a table of descriptors, a ring of chains that are available to the device,
-// and a ring of those that it has used. The device's part of it is untrusted: what the driver must know again is kept
-// apart, and every used entry is checked against it.
+// A virtqueue (virtio 1.2 §2.6) as a driver sees it, and the driver's own record of it, whatever the ring's format: chains
+// of buffers go in, completions come out. split.ts and packed.ts are the formats. What a device writes is untrusted: what
+// the driver must know again is kept here, apart from the ring, and every used entry is checked against it.
 //
 // All accesses to the rings are volatile. x86 keeps stores in order and loads in order (SDM 3A §8.2.2), so only the
-// one place where a store must be seen before a later load needs a fence.
+// places where a store must be seen before a later load need a fence.
 
-import { LONG, Window, WORD } from '../bus/window.ts';
+import { Window } from '../bus/window.ts';
 import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import * as x86 from '../x86.ts';
+import { EVENT_IDX, has, IN_ORDER, INDIRECT_DESC, RING_PACKED, VERSION_1 } from './features.ts';
 import { DESCRIPTOR_BYTES, RingLayout } from './layout.ts';
 
-// Descriptor (§2.7.5): address u64, length u32, flags u16, next u16.
-const FLAG_NEXT: u32 = 1;
-const FLAG_WRITE: u32 = 2;
-const FLAG_INDIRECT: u32 = 4;
+// A descriptor's flags (§2.7.5, §2.8.13).
+export const FLAG_NEXT: u32 = 1;
+export const FLAG_WRITE: u32 = 2;
+export const FLAG_INDIRECT: u32 = 4;
 
-// Available ring (§2.7.6) and used ring (§2.7.8): flags u16, idx u16, entries, event u16.
-const RING_FLAGS: u32 = 0;
-const RING_INDEX: u32 = 2;
-const RING_ENTRIES: u32 = 4;
-const USED_NO_NOTIFY: u32 = 1; // §2.7.10
-
-/** More descriptors than this are not used, however many the ring has. */
+/** Bytes of a doorbell on PCI (§4.1.5.2), and of one elsewhere (§4.2.2). */
+const DOORBELL_BYTES: u32 = 2;
+const DOORBELL_BYTES_WIDE: u32 = 4;
+/** More chains than this are never in flight, however many the ring has room for. */
 const CHAINS_MAX: u32 = 256;
-/** Descriptors in an indirect table, of which each ring descriptor has one. */
-export const TABLE_DESCRIPTORS: u32 = 16;
+/** Descriptors in an indirect table, of which each chain has one. */
+const TABLE_DESCRIPTORS: u32 = 16;
+const TABLE_BYTES: u32 = TABLE_DESCRIPTORS * DESCRIPTOR_BYTES;
 
 /** Gets the completions of a queue, in an interrupt handler. */
 export abstract class QueueUser {
@@ -36,191 +35,195 @@ export abstract class QueueUser {
   abstract failed(): void;
 }
 
-export class SplitQueue {
+/** What is kept of each id that a chain can have; plain memory, without an object's header. */
+@unmanaged
+class Chain {
+  /** Of the chain in flight, plus one; 0: there is none with this id. */
+  token: u32 = 0;
+  /** Bytes that the device may write. */
+  writable: u32 = 0;
+  /** Ring descriptors that it takes. */
+  slots: u16 = 0;
+  /** Its last descriptor's id, and the id that follows this one: in the list of those that are free, or in a chain. */
+  last: u16 = 0;
+  next: u16 = 0;
+  unused: u16 = 0;
+}
+const CHAIN_SHIFT: u32 = 4;
+
+export abstract class Virtqueue {
   /** Guards all of it, interrupts off: the interrupt may come on another CPU. */
   readonly lock: SpinLock = new SpinLock();
   /** How often the device was notified. */
   kicks: u64 = 0;
+  /** Chains that have come back. */
+  usedCount: u32 = 0;
+
+  protected readonly useEvents: bool;
+  private readonly useIndirect: bool;
+  /** §2.7.9, §2.8.8: the device uses chains in the order of their submission, and may report several as one. */
+  private readonly inOrder: bool;
+  /** A packed ring's index counts descriptors, a split one's counts chains. */
+  private readonly packed: bool;
+  /** Of descriptors in an indirect table: the flag WRITE in its place, and the bits that link them. */
+  private readonly tableWrite: u64;
+  private readonly tableLinks: u64;
+  /** §2.7.8.1: legacy devices are known to set the length wrongly. */
+  private readonly trustLength: bool;
+  private readonly doorbell: u32;
+  private readonly doorbellIsPort: bool;
+  private readonly doorbellIsWide: bool;
 
   /** The device has done wrong, and how; the queue is not used any more then. */
-  private broken: bool = false;
+  protected broken: bool = false;
   private fault: string = '';
   private faultId: u32 = 0;
   private faultLength: u32 = 0;
 
-  private readonly usable: u32;
+  /** Ids are below this. */
+  private readonly ids: u32;
+  private readonly chains: u32;
   private readonly tables: u32;
-  /** Free descriptors as a list, and the chains in use: the driver's own copy of `next`. */
-  private readonly next: StaticArray<u16>;
-  /** By a chain's first descriptor: token + 1, 0: not in flight; bytes the device may write; ring descriptors. */
-  private readonly tokens: StaticArray<u32>;
-  private readonly writable: StaticArray<u32>;
-  private readonly lengths: StaticArray<u16>;
-  private freeHead: u16 = 0;
-  private freeCount: u32;
+  private freeHead: u32 = 0;
+  /** Ring descriptors that are free. */
+  protected freeCount: u32 = 0;
+  /** With IN_ORDER: the chain that is used next. */
+  private oldest: u32 = 0;
+  /** How far the ring's index has moved since the device was last told. */
+  protected unannounced: u32 = 0;
 
-  /** The chain being made. */
-  private head: u32 = 0;
+  /** The chain being made: its first and its latest id, its next descriptor in an indirect table. */
+  protected head: u32 = 0;
+  protected last: u32 = 0;
   private at: u32 = 0;
   private segments: u32 = 0;
+  /** Segments that are still to be added. */
   private remaining: u32 = 0;
   private indirect: bool = false;
-  private writableBytes: u32 = 0;
-
-  /** idx of the available ring; idx when the device was last told; how far the used ring has been read. */
-  private availableIndex: u16 = 0;
-  private announced: u16 = 0;
-  private lastUsed: u16 = 0;
-  /** The used entry that shall interrupt, counted as the used ring's idx is: used_event. */
-  private interruptAt: u16 = 0;
+  private writable: u32 = 0;
 
   constructor(
     public readonly index: u32,
-    private readonly ring: RingLayout,
-    private readonly doorbell: Window,
+    public readonly ring: RingLayout,
+    doorbell: Window,
     private readonly user: QueueUser,
-    private readonly useIndirect: bool,
-    private readonly useEvents: bool,
-    /** §2.7.8.1: legacy devices are known to set the length of used entries wrongly. */
-    private readonly trustLength: bool,
+    features: u64,
   ) {
-    const usable = min(ring.size, CHAINS_MAX);
-    this.usable = usable;
-    this.freeCount = usable;
-    this.tables = useIndirect ? frames.allocate(usable * TABLE_DESCRIPTORS * DESCRIPTOR_BYTES) : 0;
-    this.next = new StaticArray<u16>(usable);
-    this.tokens = new StaticArray<u32>(usable);
-    this.writable = new StaticArray<u32>(usable);
-    this.lengths = new StaticArray<u16>(usable);
-    for (let i: u32 = 0; i < usable; i++) this.next[i] = (i + 1) as u16;
+    assert(doorbell.bytes >= DOORBELL_BYTES, 'a doorbell too narrow');
+    this.doorbell = doorbell.base;
+    this.doorbellIsPort = doorbell.ports;
+    this.doorbellIsWide = doorbell.bytes >= DOORBELL_BYTES_WIDE;
+    this.useIndirect = has(features, INDIRECT_DESC);
+    this.useEvents = has(features, EVENT_IDX);
+    this.inOrder = has(features, IN_ORDER);
+    this.trustLength = has(features, VERSION_1);
+    this.packed = has(features, RING_PACKED);
+    // §2.7.5: u32 length, u16 flags, u16 next, in a table chained from the first on; §2.8.13: u32 length, u16 id, u16 flags,
+    // not chained in a table (§2.8.7).
+    this.tableWrite = (FLAG_WRITE as u64) << (this.packed ? 48 : 32);
+    this.tableLinks = this.packed ? 0 : ((FLAG_NEXT as u64) << 32) | (0xffff << 48);
+    const ids = min(ring.size, CHAINS_MAX);
+    this.ids = ids;
+    this.chains = heap.alloc(ids << CHAIN_SHIFT) as u32;
+    this.tables = this.useIndirect ? frames.allocate(ids * TABLE_BYTES) : 0;
+    this.forget();
   }
 
-  /** §2.7.5.3.1: no chain is longer than the ring, indirect or not. */
+  /** §2.7.5.3.1, §2.8.17: no chain is longer than the ring, indirect or not. */
   get chainMax(): u32 {
-    return this.useIndirect ? min(this.ring.size, TABLE_DESCRIPTORS) : this.usable;
-  }
-
-  /** How far the used ring has been read, modulo 2^16. */
-  get usedCount(): u32 {
-    return this.lastUsed;
+    return this.useIndirect ? min(this.ring.size, TABLE_DESCRIPTORS) : this.ids;
   }
 
   /** Starts a chain of `segments` segments, to be added in order; false: no room now. */
   begin(segments: u32): bool {
     assert(segments > 0 && segments <= this.chainMax, 'virtqueue chain too long');
-    this.indirect = this.useIndirect && segments > 1;
-    const needed: u32 = this.indirect ? 1 : segments;
-    if (this.freeCount < needed) return false;
-    this.head = this.freeHead;
-    this.at = this.indirect
-      ? this.tables + this.head * TABLE_DESCRIPTORS * DESCRIPTOR_BYTES
-      : this.slot(this.head);
+    const indirect = this.useIndirect && segments > 1;
+    const slots: u32 = indirect ? 1 : segments;
+    if (this.freeCount < slots) return false;
+    this.freeCount -= slots;
+    const head = this.takeId();
+    const chain = this.chain(head);
+    chain.slots = slots as u16;
+    this.head = head;
+    this.last = head;
+    this.at = this.tables + head * TABLE_BYTES;
     this.segments = segments;
     this.remaining = segments;
-    this.writableBytes = 0;
-    this.lengths[this.head] = needed as u16;
-    if (this.indirect) {
-      // §2.7.5.3: one ring descriptor that stands for the table; §2.7.5.3.1: WRITE is for the table's own.
-      this.describe(this.slot(this.head), this.at, segments * DESCRIPTOR_BYTES, FLAG_INDIRECT, 0);
-      this.freeHead = this.next[this.head];
-      this.freeCount--;
-    }
+    this.indirect = indirect;
+    this.writable = 0;
     return true;
   }
 
-  /** Adds a segment; `write`: the device writes it. §2.7.4.2: what it reads comes first. */
+  /** Adds a segment; `write`: the device writes it. §2.7.4.2, §2.8.17: what it reads comes first. */
   add(address: u32, bytes: u32, write: bool): void {
     assert(this.remaining > 0, 'more virtqueue segments than announced');
     const remaining = this.remaining - 1;
     this.remaining = remaining;
-    // §2.7.5: the device looks at `next` only where NEXT is set.
-    const flags: u32 = (remaining > 0 ? FLAG_NEXT : 0) | (write ? FLAG_WRITE : 0);
-    if (write) this.writableBytes += bytes;
-    if (this.indirect) {
-      this.describe(this.at, address, bytes, flags, this.segments - remaining);
-      this.at += DESCRIPTOR_BYTES;
-    } else {
-      const free: u32 = this.freeHead;
-      const next: u32 = this.next[free];
-      this.describe(this.slot(free), address, bytes, flags, next);
-      this.freeHead = next as u16;
-      this.freeCount--;
+    if (write) this.writable += bytes;
+    if (!this.indirect) {
+      this.describe(address, bytes, (remaining > 0 ? FLAG_NEXT : 0) | (write ? FLAG_WRITE : 0));
+      return;
     }
+    let rest: u64 = bytes;
+    if (write) rest |= this.tableWrite;
+    if (remaining > 0) {
+      const next: u64 = this.segments - remaining;
+      rest |= (((FLAG_NEXT as u64) << 32) | (next << 48)) & this.tableLinks;
+    }
+    const at = this.at;
+    x86.store64(at, address);
+    x86.store64(at + 8, rest);
+    this.at = at + DESCRIPTOR_BYTES;
   }
 
-  /** Makes the chain available (§2.7.13.1 to §2.7.13.3). The device need not look before kick(). */
+  /** Makes the chain available. The device need not look before kick(). */
   submit(token: u32): void {
     assert(this.remaining === 0, 'fewer virtqueue segments than announced');
-    this.tokens[this.head] = token + 1;
-    this.writable[this.head] = this.writableBytes;
-    const ring = this.ring;
-    const available = ring.available;
-    const index: u32 = this.availableIndex;
-    x86.store16(available + (index & (ring.size - 1)) * 2 + RING_ENTRIES, this.head);
-    // §2.7.13.3: the entry before the index; x86 does not swap stores.
-    x86.store16(available + RING_INDEX, index + 1);
-    this.availableIndex = (index + 1) as u16;
+    const chain = this.chain(this.head);
+    chain.token = token + 1;
+    chain.writable = this.writable;
+    chain.last = this.last as u16;
+    if (this.indirect) {
+      const bytes = this.segments * DESCRIPTOR_BYTES;
+      this.describe(this.at - bytes, bytes, FLAG_INDIRECT);
+    }
+    this.unannounced += this.stepOf(chain);
+    this.publish();
   }
 
-  /** Notifies the device of what was submitted, unless it has said that it need not be (§2.7.13.4). */
+  /** Notifies the device of what was submitted, unless it has said that it need not be (§2.7.10, §2.8.10). */
   kick(): void {
-    const from = this.announced;
-    this.announced = this.availableIndex;
-    if (from === this.availableIndex) return;
-    // §2.7.13.4.1: the index must be visible before the device's wish is read, or each waits for the other.
+    const steps = this.unannounced;
+    if (steps === 0) return;
+    this.unannounced = 0;
+    // §2.7.13.4.1, §2.8.21.2: what was made available must be visible before the device's wish is read, or each waits for
+    // the other.
     x86.mfence();
-    if (!this.wanted(from)) return;
+    if (!this.wanted(steps)) return;
     this.kicks++;
-    this.doorbell.write(this.doorbell.bytes < 4 ? WORD : LONG, this.index);
+    if (this.doorbellIsPort) x86.out16(this.doorbell, this.index);
+    else if (this.doorbellIsWide) x86.store32(this.doorbell, this.index);
+    else x86.store16(this.doorbell, this.index);
   }
 
   /**
-   * One interrupt is enough, when all chains that were submitted have been used (§2.7.7); a device without EVENT_IDX
+   * One interrupt is enough, when all chains that were submitted have been used (§2.7.7, §2.8.10); a device without EVENT_IDX
    * can't be told. With interrupts off. What the device uses before it sees this interrupts at once, so nothing is missed.
    */
-  awaitAll(): void {
-    if (!this.useEvents || this.availableIndex === this.lastUsed) return;
-    this.interruptAt = this.availableIndex - 1;
-    x86.store16(this.usedEvent(), this.interruptAt);
-  }
+  abstract awaitAll(): void;
 
-  /** Takes what the device has used (§2.7.14), at an interrupt or with interrupts off. */
-  collect(): void {
-    if (this.broken) return;
-    const ring = this.ring;
-    const used = ring.used;
-    const mask = ring.size - 1;
-    let seen = this.lastUsed;
-    while (true) {
-      while (seen !== (x86.load16(used + RING_INDEX) as u16)) {
-        const entry = used + (seen & mask) * 8 + RING_ENTRIES;
-        this.lastUsed = ++seen;
-        if (!this.retire(x86.load32(entry), x86.load32(entry + 4))) return;
-      }
-      if (!this.useEvents) return;
-      // §2.7.7: the next entry shall interrupt, or a later one; what came before this was seen is taken now.
-      if (((this.interruptAt - seen) as u16) >= CHAINS_MAX) this.interruptAt = seen;
-      x86.store16(ring.available + ring.size * 2 + RING_ENTRIES, this.interruptAt);
-      x86.mfence();
-      if (seen === (x86.load16(used + RING_INDEX) as u16)) return;
-    }
-  }
+  /** Takes what the device has used, at an interrupt or with interrupts off. */
+  abstract collect(): void;
 
   /** Logs the rings' state: for waits that took too long. */
-  dump(name: string): void {
-    log(name)
-      .decimal('queue ', this.index)
-      .decimal(' of ', this.ring.size)
-      .decimal(': available ', this.availableIndex)
-      .decimal(', announced ', this.announced)
-      .decimal(', used ', x86.load16(this.ring.used + RING_INDEX))
-      .decimal(', seen ', this.lastUsed)
-      .decimal(', free ', this.freeCount)
-      .decimal(' of ', this.usable)
-      .hex(', used flags ', x86.load16(this.ring.used + RING_FLAGS), 4)
-      .decimal(', used_event ', x86.load16(this.usedEvent()))
-      .decimal(', avail_event ', x86.load16(this.availableEvent()))
-      .end();
+  abstract dump(name: string): void;
+
+  /** Forgets all chains in flight and begins anew, with an empty ring. The device must not have the queue any more. */
+  reset(): void {
+    this.ring.clear();
+    this.forget();
+    this.broken = false;
+    this.restart();
   }
 
   /** Logs what the device did wrong, if anything; true if so. */
@@ -236,56 +239,91 @@ export class SplitQueue {
     return true;
   }
 
-  private wanted(from: u16): bool {
-    if (!this.useEvents) return (x86.load16(this.ring.used + RING_FLAGS) & USED_NO_NOTIFY) === 0;
-    return passed(x86.load16(this.availableEvent()) as u16, from, this.availableIndex);
+  /** Describes a ring descriptor, the next of the chain. The device may not see the chain yet. */
+  protected abstract describe(address: u32, bytes: u32, flags: u32): void;
+  /** Lets the device see the chain. */
+  protected abstract publish(): void;
+  /** Whether the device wants to hear of the last `steps` that the ring's index has moved. */
+  protected abstract wanted(steps: u32): bool;
+  /** Sets the ring's indices to those of an empty ring. */
+  protected abstract restart(): void;
+
+  /** Takes a free id; those of a chain are linked. */
+  protected takeId(): u32 {
+    const id = this.freeHead;
+    this.freeHead = this.chain(id).next;
+    return id;
   }
 
-  private usedEvent(): u32 {
-    return this.ring.available + this.ring.size * 2 + RING_ENTRIES;
-  }
-
-  private availableEvent(): u32 {
-    return this.ring.used + this.ring.size * 8 + RING_ENTRIES;
-  }
-
-  private retire(id: u32, length: u32): bool {
-    if (id >= this.usable) return this.fail('no such descriptor', id, length);
-    const token = this.tokens[id];
-    if (token === 0) return this.fail('descriptor not in flight', id, length);
-    if (this.trustLength && length > this.writable[id])
+  /** Takes back what the device says it has used; how far the ring's index moves by that, 0 after a fault. */
+  protected retire(id: u32, length: u32): u32 {
+    if (id >= this.ids) return this.fail('no such descriptor', id, length);
+    const chain = this.chain(id);
+    if (chain.token === 0) return this.fail('descriptor not in flight', id, length);
+    if (this.trustLength && length > chain.writable)
       return this.fail('more bytes than the chain has', id, length);
-    this.tokens[id] = 0;
-    this.free(id);
-    this.user.completed(token - 1, length);
-    return true;
+    if (this.inOrder) return this.retireUpTo(id, length);
+    // The last one that was used is taken first.
+    this.chain(chain.last).next = this.freeHead as u16;
+    this.freeHead = id;
+    return this.complete(chain, length);
   }
 
-  private free(head: u32): void {
-    const count: u32 = this.lengths[head];
-    let last = head;
-    for (let i: u32 = 1; i < count; i++) last = this.next[last];
-    this.next[last] = this.freeHead;
-    this.freeHead = head as u16;
-    this.freeCount += count;
-  }
-
-  private fail(fault: string, id: u32, length: u32): bool {
+  protected fail(fault: string, id: u32, length: u32): u32 {
     this.broken = true;
     this.fault = fault;
     this.faultId = id;
     this.faultLength = length;
     this.user.failed();
-    return false;
+    return 0;
   }
 
-  private slot(index: u32): u32 {
-    return this.ring.descriptors + index * DESCRIPTOR_BYTES;
+  /**
+   * §2.7.9, §2.8.8: with IN_ORDER an entry stands for all chains up to the one that it names; those before it have been used
+   * completely. Ids stay in the order of the ring, in which the descriptors must be used then.
+   */
+  private retireUpTo(id: u32, length: u32): u32 {
+    let steps: u32 = 0;
+    while (this.oldest !== id) {
+      const chain = this.chain(this.oldest);
+      this.oldest = this.chain(chain.last).next;
+      steps += this.complete(chain, chain.writable);
+    }
+    const chain = this.chain(id);
+    this.oldest = this.chain(chain.last).next;
+    return steps + this.complete(chain, length);
   }
 
-  private describe(at: u32, address: u32, bytes: u32, flags: u32, next: u32): void {
-    x86.store64(at, address);
-    x86.store64(at + 8, (bytes as u64) | ((flags as u64) << 32) | ((next as u64) << 48));
+  private complete(chain: Chain, length: u32): u32 {
+    const token = chain.token - 1;
+    chain.token = 0;
+    this.freeCount += chain.slots;
+    this.usedCount++;
+    this.user.completed(token, length);
+    return this.stepOf(chain);
+  }
+
+  /** How far the ring's index moves past a chain. */
+  private stepOf(chain: Chain): u32 {
+    return this.packed ? chain.slots : 1;
+  }
+
+  private forget(): void {
+    const ids = this.ids;
+    for (let id: u32 = 0; id < ids; id++) {
+      const chain = this.chain(id);
+      chain.token = 0;
+      chain.next = (id + 1 === ids ? 0 : id + 1) as u16;
+    }
+    this.freeHead = 0;
+    this.freeCount = ids;
+    this.oldest = 0;
+    this.unannounced = 0;
+    this.remaining = 0;
+  }
+
+  private chain(id: u32): Chain {
+    return changetype<Chain>(this.chains + (id << CHAIN_SHIFT));
   }
 }
 

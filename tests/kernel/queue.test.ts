@@ -11,8 +11,9 @@ const ENTRY = `
 import { Window } from './bus/window.ts';
 import * as frames from './mm/frames.ts';
 import { Regions } from './mm/regions.ts';
-import { RingLayout } from './virtio/layout.ts';
-import { QueueUser, SplitQueue } from './virtio/queue.ts';
+import { RingLayout, splitLayout } from './virtio/layout.ts';
+import { QueueUser } from './virtio/queue.ts';
+import { SplitQueue } from './virtio/split.ts';
 
 declare function completed(token: u32, written: u32): void;
 class User extends QueueUser {
@@ -25,12 +26,13 @@ export function setUp(size: u32, indirect: bool, events: bool): void {
   const ram = new Regions();
   ram.add(0x100000, 0xf00000);
   frames.init(ram, 'the test');
-  ring = new RingLayout(size);
-  queue = new SplitQueue(7, ring!, new Window(0xe0000000, 2, false), new User(), indirect, events, true);
+  ring = splitLayout(size);
+  const features: u64 = ((indirect as u64) << 28) | ((events as u64) << 29) | (1 << 32);
+  queue = new SplitQueue(7, ring!, new Window(0xe0000000, 2, false), new User(), features);
 }
 export function descriptors(): u32 { return ring!.descriptors; }
-export function available(): u32 { return ring!.available; }
-export function used(): u32 { return ring!.used; }
+export function available(): u32 { return ring!.driver; }
+export function used(): u32 { return ring!.device; }
 export function chainMax(): u32 { return queue!.chainMax; }
 export function begin(segments: u32): bool { return queue!.begin(segments); }
 export function add(address: u32, bytes: u32, write: bool): void { queue!.add(address, bytes, write); }

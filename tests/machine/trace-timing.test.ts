@@ -48,7 +48,11 @@ class UnrulyBlk extends VirtioBlk {
 }
 
 const variants = [true, false].flatMap((eventIndex) =>
-  [true, false].flatMap((indirect) => [false, true].map((polls) => ({ eventIndex, indirect, polls }))),
+  [true, false].flatMap((indirect) =>
+    [false, true].flatMap((polls) =>
+      [false, true].map((packed) => ({ eventIndex, indirect, polls, packed })),
+    ),
+  ),
 );
 test.each(variants)('%o', async ({ polls, ...options }) => {
   for (let run = 0; run < 5; run++) {
@@ -57,6 +61,7 @@ test.each(variants)('%o', async ({ polls, ...options }) => {
       queueSize: 256,
       indirect: options.indirect,
       events: options.eventIndex,
+      packed: options.packed,
     });
     const disk = image.slice();
     const device = new UnrulyBlk(disk, options, words.seed, polls);

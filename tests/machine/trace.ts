@@ -7,6 +7,8 @@ import { generator } from '../kernel/random.ts';
 const SECTOR_BYTES = 512;
 /** Most requests that the driver has in flight. */
 const IN_FLIGHT_MAX = 32;
+/** The driver makes larger queues smaller, where it may. */
+const QUEUE_SIZE_MAX = 256;
 /** Header, data and status. */
 const DESCRIPTORS = 3;
 
@@ -24,6 +26,8 @@ export interface Device {
   queueSize: number;
   indirect: boolean;
   events: boolean;
+  packed?: boolean;
+  inOrder?: boolean;
 }
 
 /** What is the same whatever the device is like. */
@@ -91,25 +95,55 @@ export function expectedOf(replayed: Replay, words: Words, device: Device): Expe
     `trace: ${requests.length} requests, ${writes} of them writes, in ${batches.length} batches`,
     `trace: CRC-32 of all that was read: 0x${checksum.toString(16).padStart(8, '0')}`,
   ];
-  return { ...replayed, lines, kicks, ...interruptsOf(words, device, kicks) };
+  return { ...replayed, lines, kicks, ...interruptsOf(words, batches, device, kicks) };
 }
 
-/**
- * Virtio 1.2 §2.7.10: a device that has taken all there is wants to hear of the next chain, be it by avail_event or by its
- * flags; so what the driver makes available together is one notification. A ring that has no room for a whole batch gets it
- * in parts, each after all of the part before it.
- */
-function kicksOf(batches: number[], { queueSize, indirect }: Device): number {
+/** Requests of each notification. */
+function notifications(batches: number[], { queueSize, indirect }: Device): number[] {
   const room = Math.min(Math.floor(queueSize / (indirect ? 1 : DESCRIPTORS)), IN_FLIGHT_MAX);
-  return batches.reduce((sum, size) => sum + Math.ceil(size / room), 0);
+  return batches.flatMap((size) =>
+    Array.from({ length: Math.ceil(size / room) }, (_, i) => Math.min(room, size - i * room)),
+  );
 }
 
 /**
- * §2.7.7: with EVENT_IDX the driver asks for one interrupt, when all is used. Without it each used buffer is one, and the
- * driver may find several with one interrupt; but whoever finds the last of a notification's comes before the next
- * notification, so there are not fewer than those.
+ * Virtio 1.2 §2.7.10, §2.8.10: a device that has taken all there is wants to hear of the next chain, be it by an event or by
+ * its flags; so what the driver makes available together is one notification. A ring that has no room for a whole batch gets
+ * it in parts, each after all of the part before it.
  */
-function interruptsOf(words: Words, { events }: Device, kicks: number) {
-  const interrupts = events ? kicks : words.requests;
+function kicksOf(batches: number[], device: Device): number {
+  return notifications(batches, device).length;
+}
+
+/**
+ * §2.7.7, §2.8.10: with EVENT_IDX the driver asks for one interrupt, when all is used. Without it each used buffer is one, and
+ * the driver may find several with one interrupt; but whoever finds the last of a notification's comes before the next
+ * notification, so there are not fewer than those. With IN_ORDER what comes with one notification is used as one (§2.7.9).
+ */
+function interruptsOf(words: Words, batches: number[], device: Device, kicks: number) {
+  const { events, packed, inOrder } = device;
+  let interrupts = kicks;
+  if (!inOrder && !events) interrupts = words.requests;
+  if (!inOrder && events && packed) interrupts += roundsWithin(batches, device);
   return { interrupts, taken_min: words.depth === 1 ? interrupts : kicks };
+}
+
+/**
+ * How often the end of a packed ring is reached by another request than the last of a notification: QEMU's device reports
+ * that one whatever the driver asks for.
+ */
+function roundsWithin(batches: number[], device: Device): number {
+  const size = Math.min(device.queueSize, QUEUE_SIZE_MAX);
+  const slots = device.indirect ? 1 : DESCRIPTORS;
+  let at = 0;
+  let rounds = 0;
+  for (const requests of notifications(batches, device)) {
+    for (let i = 0; i < requests; i++) {
+      at += slots;
+      if (at < size) continue;
+      at -= size;
+      if (i < requests - 1) rounds++;
+    }
+  }
+  return rounds;
 }
