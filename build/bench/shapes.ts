@@ -8,8 +8,8 @@ interface Shape {
   instructions: number;
   /** Before all steps. */
   open?: number[];
-  /** As often as the step, where blocks stay open to the end. */
-  close?: number[];
+  /** As often as the step, where blocks stay open to the end or each step has a second part. */
+  close?: number[] | ((local: number) => number[]);
   /** Behind all steps. */
   end?: number[];
 }
@@ -27,6 +27,7 @@ const LOOP = [0x03, 0x40];
 const IF = [0x04, 0x40];
 const ELSE = 0x05;
 const END = 0x0b;
+const RETURN = 0x0f;
 
 export const SHAPES: Record<string, Shape> = {
   /** One long block of arithmetic on four variables. */
@@ -86,20 +87,24 @@ export const SHAPES: Record<string, Shape> = {
     instructions: 7,
     end: [...get(0), ...BR_IF, END],
   },
+  /** Each variable read in an early return, past those of the ones before. */
+  'early returns': {
+    step: (local) => [...get(0), 0x10, 0, ...set(local)],
+    instructions: 9,
+    close: (local) => [...get(0), 0x10, 0, ...IF, ...get(local), RETURN, END],
+  },
 };
 
 /** `count` functions of about `instructions` each. */
 export function moduleOf(name: string, instructions: number, count: number): Uint8Array {
   const shape = SHAPES[name];
   const steps = Math.ceil(instructions / shape.instructions);
-  const { step } = shape;
+  const { step, close = [] } = shape;
   const body = [
     ...[1, ...unsigned(3 + (typeof step === 'function' ? steps : 0)), 0x7f], // locals of i32
     ...(shape.open ?? []),
-    ...(typeof step === 'function'
-      ? Array.from({ length: steps }, (_, i) => step(4 + i)).flat()
-      : repeat(step, steps)),
-    ...repeat(shape.close ?? [], steps),
+    ...repeat(step, steps),
+    ...repeat(close, steps),
     ...(shape.end ?? []),
     ...get(1),
     END,
@@ -116,8 +121,8 @@ export function moduleOf(name: string, instructions: number, count: number): Uin
   return Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]), ...bytes]);
 }
 
-function repeat(bytes: number[], count: number): number[] {
-  return Array.from({ length: count }, () => bytes).flat();
+function repeat(bytes: number[] | ((local: number) => number[]), count: number): number[] {
+  return Array.from({ length: count }, (_, i) => (typeof bytes === 'function' ? bytes(4 + i) : bytes)).flat();
 }
 
 /** LEB128 */

@@ -11,8 +11,9 @@ import { generate, Random, regSet } from './generate.ts';
 import { parse } from './program.ts';
 
 const ENV: RegEnv = { allocatable: ~regSet([4, 31]) >>> 0, calleeSaved: CALLEE_SAVED };
-const WALK: Patience = { steps: Number.POSITIVE_INFINITY, few: 0 };
-const DOMINATORS: Patience = { steps: 0, few: 0 };
+const WALK: Patience = { steps: Number.POSITIVE_INFINITY, few: 0, stretches: 0 };
+const DOMINATORS: Patience = { steps: 0, few: 0, stretches: Number.POSITIVE_INFINITY };
+const HULLS: Patience = { steps: 0, few: 0, stretches: 0 };
 
 /** All blocks but the entry in another order. */
 function shuffle(func: MFunc, random: Random): void {
@@ -156,6 +157,23 @@ describe('live ranges', () => {
       const wanted = liveSets(p);
       expect(coveredSets(p, WALK), `seed ${seed}`).toEqual(wanted);
       expect(coveredSets(p, DOMINATORS), `seed ${seed}`).toEqual(wanted);
+    }
+  });
+
+  it('are more than those in single stretches, and all ways into a block agree there', () => {
+    for (let seed = 1; seed <= 150; seed++) {
+      const func = generate(seed, ENV, { size: 60, pressure: 10, floats: 20 });
+      if (seed % 3 === 0) shuffle(func, new Random(seed));
+      const p = new Program(func, ENV);
+      const wanted = liveSets(p);
+      const covered = coveredSets(p, HULLS);
+      expect(covered.into[0].size, `seed ${seed}`).toBe(0);
+      p.preds.forEach((preds, b) => {
+        expect([...wanted.into[b]].filter((v) => !covered.into[b].has(v))).toEqual([]);
+        expect([...wanted.out[b]].filter((v) => !covered.out[b].has(v))).toEqual([]);
+        for (const pred of preds)
+          expect([...covered.into[b]].filter((v) => !covered.out[pred].has(v))).toEqual([]);
+      });
     }
   });
 

@@ -5,6 +5,7 @@ import { describe, it } from 'vitest';
 import { CALLEE_SAVED, type MFunc, type RegEnv, SLOT0 } from '../../build/x64/mir.ts';
 import { checkAllocation, copyForCheck } from '../../build/x64/regalloc/check.ts';
 import { allocate } from '../../build/x64/regalloc/index.ts';
+import type { Patience } from '../../build/x64/regalloc/liveness.ts';
 import { generate, registersOf, regSet, type Shape } from './generate.ts';
 
 const FULL: RegEnv = { allocatable: ~(regSet([4, 31]) | 0) >>> 0, calleeSaved: CALLEE_SAVED };
@@ -12,11 +13,14 @@ const PINNED: RegEnv = { allocatable: (FULL.allocatable & ~regSet([15])) >>> 0, 
 const FOUR: RegEnv = { allocatable: regSet([0, 1, 2, 3, 16, 17, 18, 19]), calleeSaved: regSet([3]) };
 const CALLER_ONLY: RegEnv = { allocatable: regSet([0, 1, 2, 6, 16, 17, 18]), calleeSaved: 0 };
 
-function check(seed: number, env: RegEnv, shape: Shape): void {
+/** Every value that leaves its block is live in one stretch. */
+const HULLS: Patience = { steps: 0, few: 0, stretches: 0 };
+
+function check(seed: number, env: RegEnv, shape: Shape, patience?: Patience): void {
   const func = generate(seed, env, shape);
   const before = copyForCheck(func);
   try {
-    allocate(func, env);
+    allocate(func, env, patience);
     checkAllocation(before, func);
     inBounds(func, env);
   } catch (error) {
@@ -59,3 +63,14 @@ for (const [name, env] of Object.entries({
     }
   });
 }
+
+describe('values that are live in one stretch', () => {
+  for (const [shapeName, count, shape] of SHAPES) {
+    it(`${count >> 2} ${shapeName} functions`, () => {
+      for (let seed = 1; seed <= count >> 2; seed++) {
+        check(seed, FULL, shape, HULLS);
+        check(seed, FOUR, shape, HULLS);
+      }
+    });
+  }
+});

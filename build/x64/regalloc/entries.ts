@@ -47,6 +47,20 @@ export class Entries {
     visit(1, 0, this.leaves);
   }
 
+  /** The last predecessor of all blocks from `first` to `last`; -1 if they have none. */
+  lastPredecessor(first: number, last: number): number {
+    if (!this.lastPred) this.build();
+    const lastPred = this.lastPred!;
+    let found = -1;
+    // From the leaves up, at both ends what the node above would have too much of.
+    let from = first + this.leaves;
+    for (let to = last + this.leaves + 1; from < to; from >>= 1, to >>= 1) {
+      if (from & 1) found = Math.max(found, lastPred[from++]);
+      if (to & 1) found = Math.max(found, lastPred[--to]);
+    }
+    return found;
+  }
+
   private build(): Int32Array {
     const { preds } = this.p;
     let leaves = 1;

@@ -5,19 +5,20 @@
 import type { MFunc, RegEnv } from '../mir.ts';
 import { Allocator } from './allocate.ts';
 import { formBundles } from './bundles.ts';
-import { computeRanges } from './liveness.ts';
+import { computeRanges, type Patience } from './liveness.ts';
 import { Resolver } from './moves.ts';
 import { Program } from './program.ts';
 import { rewrite } from './rewrite.ts';
 import { assignSlots } from './slots.ts';
 
-export function allocate(func: MFunc, env: RegEnv): void {
+/** `patience` is for tests. */
+export function allocate(func: MFunc, env: RegEnv, patience?: Patience): void {
   const program = new Program(func, env);
   const allocator = new Allocator(program);
   allocator.run(
     formBundles(
       program,
-      computeRanges(program, () => allocator.cfg),
+      computeRanges(program, () => allocator.cfg, patience),
     ),
   );
   const { memory, registers } = allocator;

@@ -6,6 +6,8 @@
 import type { Loc, VReg } from '../mir.ts';
 import type { Bundle, Home } from './bundles.ts';
 import type { Cfg } from './cfg.ts';
+import { Entries } from './entries.ts';
+import { Hulls } from './hull.ts';
 import { LATE, type Program, UseKind } from './program.ts';
 import { Reach } from './reach.ts';
 
@@ -58,14 +60,16 @@ export function firstEndingAfter(ranges: Range[], point: number): number {
 
 const NONE: Range[] = [];
 /** How far values are followed block by block: through so many blocks altogether, and from then on through `few` each;
- * those that are live in more are left to Reach. */
+ * those that are live in more are left to Reach, until they have so many stretches altogether, and then to Hulls. */
 export interface Patience {
   steps: number;
   few: number;
+  stretches: number;
 }
 
 const STEPS_FOR_BLOCK = 64;
 const FEW = 64;
+const STRETCHES_FOR_BLOCK = 16;
 
 /** The ranges of every vreg. */
 export function computeRanges(p: Program, cfg: () => Cfg, patience: Patience = patienceWith(p)): Range[][] {
@@ -76,7 +80,8 @@ export function computeRanges(p: Program, cfg: () => Cfg, patience: Patience = p
 }
 
 function patienceWith(p: Program): Patience {
-  return { steps: p.preds.length * STEPS_FOR_BLOCK, few: FEW };
+  const blocks = p.preds.length;
+  return { steps: blocks * STEPS_FOR_BLOCK, few: FEW, stretches: blocks * STRETCHES_FOR_BLOCK };
 }
 
 function rangesOf(p: Program, v: VReg, walk: LiveBlocks): Range[] {
@@ -110,7 +115,7 @@ function globalRanges(p: Program, v: VReg, walk: LiveBlocks): Range[] {
   let use = p.useBegin[v];
   let useFrom = use;
   const blocks = walk.find(v);
-  if (!blocks) return farRanges(p, v, walk.reach!);
+  if (!blocks) return farRange(p, v, walk) ?? farRanges(p, v, walk);
   for (const b of blocks) {
     const blockFrom = b === defBlock ? p.defPoint[v] : p.blockStart(b);
     // A definition begins a range, even where another block that the value reaches stands before its own.
@@ -128,8 +133,17 @@ function globalRanges(p: Program, v: VReg, walk: LiveBlocks): Range[] {
   return ranges;
 }
 
-/** The same for a value that is live in very many blocks. */
-function farRanges(p: Program, v: VReg, reach: Reach): Range[] {
+/** A single range for a value that is live in very many blocks, once there are too many ranges. */
+function farRange(p: Program, v: VReg, walk: LiveBlocks): Range[] | undefined {
+  if (walk.stretchesLeft > 0) return undefined;
+  const end = p.useBegin[v + 1];
+  const last = walk.hulls.end(p.defBlock[v], p.blockOfInst[p.useInst[end - 1]]);
+  return last < 0 ? undefined : [new Range(v, p.defPoint[v], p.blockEnd(last), p.useBegin[v], end)];
+}
+
+/** The ranges of such a value, found by dominators. */
+function farRanges(p: Program, v: VReg, walk: LiveBlocks): Range[] {
+  const reach = walk.reach!;
   const end = p.useBegin[v + 1];
   const defBlock = p.defBlock[v];
   /** Blocks where it is live throughout, as pairs of first and last. */
@@ -155,6 +169,7 @@ function farRanges(p: Program, v: VReg, reach: Reach): Range[] {
   for (let i = 0; i < throughout.length; i += 2)
     stretches.push({ from: p.blockStart(throughout[i]), to: p.blockEnd(throughout[i + 1]) });
   stretches.push({ from: p.defPoint[v], to: defEnd });
+  walk.stretchesLeft -= stretches.length;
   return rangesFrom(p, v, stretches);
 }
 
@@ -204,12 +219,15 @@ class LiveBlocks {
   private steps: number;
   /** For values that are live far, once that takes too many steps. */
   reach: Reach | undefined;
+  stretchesLeft: number;
+  private allHulls: Hulls | undefined;
 
-  constructor(p: Program, cfg: () => Cfg, { steps, few }: Patience) {
+  constructor(p: Program, cfg: () => Cfg, { steps, few, stretches }: Patience) {
     this.p = p;
     this.cfg = cfg;
     this.steps = steps;
     this.few = few;
+    this.stretchesLeft = stretches;
     const blocks = p.func.blocks.length;
     this.liveIn = new Int32Array(blocks);
     this.liveOut = new Int32Array(blocks);
@@ -251,6 +269,11 @@ class LiveBlocks {
     }
     this.steps -= blocks.length;
     return blocks.length > 1 ? blocks.sort((a, b) => a - b) : blocks;
+  }
+
+  get hulls(): Hulls {
+    this.allHulls ??= new Hulls(this.p, this.cfg(), new Entries(this.p));
+    return this.allHulls;
   }
 
   private mayReach(): boolean {
