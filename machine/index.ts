@@ -36,6 +36,8 @@ export * as virtio from './virtio/device.ts';
 export { VirtioDevice, type VirtioOptions } from './virtio/device.ts';
 export { type Disk, FileDisk, MemoryDisk } from './virtio/disk.ts';
 export * as virtioFeatures from './virtio/features.ts';
+export { VirtioMmio } from './virtio/mmio.ts';
+export { MmioBus } from './virtio/mmio-bus.ts';
 export { PackedRing } from './virtio/packed.ts';
 export { type StructureCapability, VirtioPci, type VirtioPciOptions } from './virtio/pci.ts';
 export {

@@ -8,13 +8,15 @@ import { LocalApic } from './cpu/lapic.ts';
 import { PAGE_BYTES, PageMap } from './cpu/paging.ts';
 import { Cmos } from './devices/cmos.ts';
 import { FwCfg } from './devices/fwcfg.ts';
-import { IoApic } from './devices/ioapic.ts';
+import { IOAPIC_2_ADDRESS, IOAPIC_ADDRESS, IOAPIC_PINS, IoApic } from './devices/ioapic.ts';
 import { Pic } from './devices/pic.ts';
 import { Pit } from './devices/pit.ts';
 import { Power } from './devices/power.ts';
 import { Serial } from './devices/serial.ts';
+import { mapSleepControl } from './devices/sleep.ts';
 import { MachineEnd, MachineError, PageFault } from './error.ts';
 import { writeAcpi } from './firmware/acpi.ts';
+import { writeReducedAcpi } from './firmware/acpi-reduced.ts';
 import { MULTIBOOT_MAGIC, usableEnd, writeMultiboot } from './firmware/multiboot.ts';
 import { configurePci } from './firmware/pci.ts';
 import { modelImports, type Surroundings, x86Imports } from './kernel/imports.ts';
@@ -44,6 +46,7 @@ import { addChipset, PIRQ_ISA, PIRQ_ROUTES } from './pci/chipset.ts';
 import { PciHost } from './pci/host.ts';
 import { Random } from './random.ts';
 import { Clock } from './time/clock.ts';
+import { MmioBus } from './virtio/mmio-bus.ts';
 
 /** How a run ended. */
 export interface Result {
@@ -84,6 +87,8 @@ export class Machine implements MemoryOwner {
   readonly pic: Pic;
   readonly pit: Pit;
   readonly ioapic: IoApic;
+  /** All I/O APICs, in the order of their GSIs. */
+  private readonly ioapics: IoApic[];
   readonly serial: Serial;
   readonly fwcfg: FwCfg;
   readonly options: Omit<MachineOptions, 'reuse'>;
@@ -91,7 +96,9 @@ export class Machine implements MemoryOwner {
   private reuse: MemoryOwner | undefined;
   /** What the kernel's peek intrinsics read; a panic makes its own. */
   native: Native | undefined;
-  private readonly type: 'pc' | 'q35';
+  /** What is on virtio-mmio; on microvm. */
+  readonly mmio: MmioBus;
+  private readonly type: 'pc' | 'q35' | 'microvm';
   private readonly limit = { bytes: Number.POSITIVE_INFINITY };
   private readonly steps: Steps;
   private wasmMemory: WasmMemory | undefined;
@@ -115,7 +122,9 @@ export class Machine implements MemoryOwner {
     const cpus: Cpu[] = [];
     for (let id = 0; id < (options.cpus ?? 1); id++) {
       const lapic = new LocalApic(id, clock);
-      lapic.onEnd = (vector) => this.ioapic.end(vector);
+      lapic.onEnd = (vector) => {
+        for (const ioapic of this.ioapics) ioapic.end(vector);
+      };
       const { step_ns = STEP_NS, tsc_khz = TSC_KHZ } = options;
       cpus.push(new Cpu(lapic, this.pic, clock, trace, { step_ns, tsc_khz, steps: this.steps, random }));
     }
@@ -123,23 +132,40 @@ export class Machine implements MemoryOwner {
     this.cpu.started = true;
     this.cpus = new Cpus(cpus, clock);
     memory.map(LAPIC_ADDRESS, PAGE_BYTES, this.cpus);
-    this.ioapic = new IoApic(memory, (destination, vector, level) =>
-      this.cpus.request(destination, vector, level),
-    );
-    this.pit = new Pit(ports, clock, this.pic);
+    const addresses = type === 'microvm' ? [IOAPIC_ADDRESS, IOAPIC_2_ADDRESS] : [IOAPIC_ADDRESS];
+    this.ioapics = addresses.map((address) => new IoApic(memory, this.cpus.request.bind(this.cpus), address));
+    this.ioapic = this.ioapics[0];
+    // microvm lacks port 0x61, without which no clock can be measured by the PIT: there it has no ports at all.
+    this.pit = new Pit(type === 'microvm' ? new AddressSpace() : ports, clock, this.pic);
     new Cmos(ports, clock, options.date ?? new Date(0));
-    new Power(ports, clock, type);
     this.serial = new Serial(ports, 0x3f8, (high) => this.setIsaLine(4, high));
     const messages = (address: number, data: number) => this.message(address, data);
     this.fwcfg = new FwCfg(ports, new Dma(() => 'fw_cfg', ram, trace, messages));
     if (options.commandLine) this.fwcfg.addFile('opt/yaos/cmdline', options.commandLine);
+    const setGsi = (gsi: number, high: boolean) => this.setGsi(gsi, high);
+    this.mmio = new MmioBus({
+      memory,
+      ram,
+      clock,
+      trace,
+      messages,
+      random,
+      setGsi,
+      exists: type === 'microvm',
+    });
     this.pci = new PciHost({
       ...{ ports, memory, ram, clock, trace, messages, random },
+      exists: type !== 'microvm',
       ecam: type === 'q35',
-      pirqRoute: PIRQ_ROUTES[type],
+      pirqRoute: PIRQ_ROUTES[type === 'q35' ? 'q35' : 'pc'],
       pirqSink: (pirq, high) => this.setPirq(pirq, high),
     });
-    addChipset(this.pci, type);
+    if (type === 'microvm') {
+      mapSleepControl(memory, ports);
+    } else {
+      new Power(ports, clock, type);
+      addChipset(this.pci, type);
+    }
   }
 
   /** Boots a kernel, out/kernel.wasm by default, and runs it to its end. */
@@ -232,9 +258,13 @@ export class Machine implements MemoryOwner {
     if (this.firmwareRan) throw new MachineError('a machine runs once: make a new one');
     this.firmwareRan = true;
     const { type, ram } = this;
-    configurePci(this.pci, type, ram.size);
-    const end = usableEnd(type, ram.size);
-    writeAcpi(ram.view, { machine: type, apicIds: this.cpus.all.map((cpu) => cpu.lapic.id), address: end });
+    const apicIds = this.cpus.all.map((cpu) => cpu.lapic.id);
+    if (type === 'microvm') {
+      writeReducedAcpi(ram.view, apicIds, this.mmio.present());
+    } else {
+      configurePci(this.pci, type, ram.size);
+      writeAcpi(ram.view, { machine: type, apicIds, address: usableEnd(type, ram.size) });
+    }
     return writeMultiboot(ram.view, {
       machine: type,
       ramBytes: ram.size,
@@ -245,7 +275,11 @@ export class Machine implements MemoryOwner {
   /** A line of the ISA bus: to the 8259s, and to the IOAPIC, where line 0 is on pin 2. */
   setIsaLine(line: number, high: boolean): void {
     this.pic.set(line, high);
-    this.ioapic.set(line === 0 ? 2 : line, high);
+    this.setGsi(line === 0 ? 2 : line, high);
+  }
+
+  private setGsi(gsi: number, high: boolean): void {
+    this.ioapics[Math.floor(gsi / IOAPIC_PINS)].set(gsi % IOAPIC_PINS, high);
   }
 
   /** q35's lines have pins 16 to 23 of the IOAPIC; pc's come in as ISA interrupts. */
@@ -254,8 +288,8 @@ export class Machine implements MemoryOwner {
     const isa = PIRQ_ISA[pirq];
     const isaHigh = this.pirqs.some((driven, other) => driven && PIRQ_ISA[other] === isa);
     this.pic.set(isa, isaHigh);
-    if (this.type === 'q35') this.ioapic.set(16 + pirq, high);
-    else this.ioapic.set(isa, isaHigh);
+    if (this.type === 'q35') this.setGsi(16 + pirq, high);
+    else this.setGsi(isa, isaHigh);
   }
 
   /** Intel SDM 3A §10.11: to the CPU with this APIC ID, or to all. */

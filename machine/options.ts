@@ -11,7 +11,7 @@ export interface MemoryOwner {
 
 export interface MachineOptions {
   /** QEMU's machine type; `pc` by default. */
-  machine?: 'pc' | 'q35';
+  machine?: 'pc' | 'q35' | 'microvm';
   /** 1 to 16; 1 by default. */
   cpus?: number;
   /** 16 to 2048; 64 by default. */
@@ -60,8 +60,8 @@ const NAMES: Record<keyof MachineOptions, true> = {
 /** For who has no types: what would be misunderstood, or silently ignored. */
 export function checkOptions(options: MachineOptions): void {
   const { machine = 'pc', memory_mib: mib = MEMORY_MIB } = options;
-  if (machine !== 'pc' && machine !== 'q35')
-    throw new MachineError(`there is no machine '${machine}': give 'pc' or 'q35'`);
+  if (machine !== 'pc' && machine !== 'q35' && machine !== 'microvm')
+    throw new MachineError(`there is no machine '${machine}': give 'pc', 'q35' or 'microvm'`);
   if (!Number.isInteger(mib) || mib < 16 || mib > 2048)
     throw new MachineError(`memory_mib is ${mib}: give a whole number from 16 to 2048`);
   const { cpus = 1 } = options;

@@ -4,6 +4,8 @@
 import type { AddressSpace, Registers, Width } from '../bus/space.ts';
 
 export const IOAPIC_ADDRESS = 0xfec0_0000;
+/** The second one, of a machine that has two. */
+export const IOAPIC_2_ADDRESS = 0xfec1_0000;
 export const IOAPIC_PINS = 24;
 
 const SELECT = 0x00;
@@ -31,9 +33,9 @@ export class IoApic implements Registers {
   private selected = 0;
   private id = 0;
 
-  constructor(memory: AddressSpace, request: Request) {
+  constructor(memory: AddressSpace, request: Request, address = IOAPIC_ADDRESS) {
     this.request = request;
-    memory.map(IOAPIC_ADDRESS, 0x1000, this);
+    memory.map(address, 0x1000, this);
   }
 
   set(pin: number, high: boolean): void {

@@ -26,6 +26,16 @@ export const SLP_TYP_OFF = 0;
 export const ACPI_ENABLE = { pc: 0xf1, q35: 0x02 } as const;
 export const ACPI_DISABLE = { pc: 0xf0, q35: 0x03 } as const;
 
+/** QEMU's isa-debug-exit. */
+export function mapDebugExit(ports: AddressSpace): void {
+  ports.map(DEBUG_EXIT, 4, {
+    read: () => 0,
+    write: (_offset, _width, value) => {
+      throw new MachineEnd('exit', ((value << 1) | 1) & 0xff);
+    },
+  });
+}
+
 export class Power implements Registers {
   private readonly clock: Clock;
   private status = 0;
@@ -43,12 +53,7 @@ export class Power implements Registers {
         else if (value === ACPI_DISABLE[machine]) this.control &= ~SCI_EN;
       },
     });
-    ports.map(DEBUG_EXIT, 4, {
-      read: () => 0,
-      write: (_offset, _width, value) => {
-        throw new MachineEnd('exit', ((value << 1) | 1) & 0xff);
-      },
-    });
+    mapDebugExit(ports);
     ports.map(RESET_CONTROL, 1, {
       read: () => 0,
       write: (_offset, _width, value) => {

@@ -4,8 +4,8 @@
 import { IOAPIC_ADDRESS } from '../devices/ioapic.ts';
 import * as power from '../devices/power.ts';
 import { ECAM_ADDRESS } from '../pci/host.ts';
+import { ascii, checksum, Fields, TablePlaces, table, word } from './acpi-table.ts';
 
-const HEADER_BYTES = 36;
 const RSDP_ADDRESS = 0xf_5a40;
 const LAPIC_ADDRESS = 0xfee0_0000;
 const SCI_INTERRUPT = 9;
@@ -39,13 +39,8 @@ export interface AcpiOptions {
 
 /** Writes the tables into RAM. */
 export function writeAcpi(ram: DataView, options: AcpiOptions): void {
-  let at = options.address;
-  const place = (table: Uint8Array): number => {
-    const address = at;
-    new Uint8Array(ram.buffer).set(table, address);
-    at += (table.length + 15) & ~15;
-    return address;
-  };
+  const places = new TablePlaces(ram, options.address);
+  const place = (bytes: Uint8Array) => places.put(bytes);
   const dsdt = place(table('DSDT', 1, Uint8Array.from(S5)));
   const tables = [
     place(table('FACP', 1, fadt(options.machine, dsdt))),
@@ -57,40 +52,23 @@ export function writeAcpi(ram: DataView, options: AcpiOptions): void {
   writeRsdp(ram, place(table('RSDT', 1, new Uint8Array(rsdt.buffer))));
 }
 
-function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + body.length);
-  const view = new DataView(bytes.buffer);
-  bytes.set(ascii(signature), 0);
-  view.setUint32(4, bytes.length, true);
-  bytes[8] = revision;
-  bytes.set(ascii('BOCHS BXPC    '), 10);
-  view.setUint32(24, 1, true);
-  bytes.set(ascii('BXPC'), 28);
-  view.setUint32(32, 1, true);
-  bytes.set(body, HEADER_BYTES);
-  bytes[9] = checksum(bytes);
-  return bytes;
-}
-
-/** Fields by their offset in the table (§5.2.9), less the header. */
+/** §5.2.9. */
 function fadt(machine: 'pc' | 'q35', dsdt: number): Uint8Array {
-  const view = new DataView(new ArrayBuffer(FADT_BYTES - HEADER_BYTES));
-  const set8 = (at: number, value: number) => view.setUint8(at - HEADER_BYTES, value);
-  const set32 = (at: number, value: number) => view.setUint32(at - HEADER_BYTES, value, true);
-  set32(40, dsdt);
-  view.setUint16(46 - HEADER_BYTES, SCI_INTERRUPT, true);
-  set32(48, power.SMI_COMMAND);
-  set8(52, power.ACPI_ENABLE[machine]);
-  set8(53, power.ACPI_DISABLE[machine]);
-  set32(56, power.PM1_EVENT);
-  set32(64, power.PM1_CONTROL);
-  set32(76, power.PM_TIMER);
-  set8(88, 4); // PM1_EVT_LEN
-  set8(89, 2); // PM1_CNT_LEN
-  set8(91, 4); // PM_TMR_LEN
-  set8(108, 0x32); // century
-  set32(112, FADT_FLAGS);
-  return new Uint8Array(view.buffer);
+  const fields = new Fields(FADT_BYTES);
+  fields.set32(40, dsdt);
+  fields.set16(46, SCI_INTERRUPT);
+  fields.set32(48, power.SMI_COMMAND);
+  fields.set8(52, power.ACPI_ENABLE[machine]);
+  fields.set8(53, power.ACPI_DISABLE[machine]);
+  fields.set32(56, power.PM1_EVENT);
+  fields.set32(64, power.PM1_CONTROL);
+  fields.set32(76, power.PM_TIMER);
+  fields.set8(88, 4); // PM1_EVT_LEN
+  fields.set8(89, 2); // PM1_CNT_LEN
+  fields.set8(91, 4); // PM_TMR_LEN
+  fields.set8(108, 0x32); // century
+  fields.set32(112, FADT_FLAGS);
+  return fields.bytes;
 }
 
 /** §5.2.12: the local APICs, the IOAPIC, and the ISA interrupts that are not where their number says. */
@@ -126,16 +104,4 @@ function writeRsdp(ram: DataView, rsdt: number): void {
   new DataView(rsdp.buffer).setUint32(16, rsdt, true);
   rsdp[8] = checksum(rsdp);
   new Uint8Array(ram.buffer).set(rsdp, RSDP_ADDRESS);
-}
-
-function checksum(bytes: Uint8Array): number {
-  return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
-}
-
-function word(value: number): number[] {
-  return [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
-}
-
-function ascii(text: string): number[] {
-  return Array.from(text, (character) => character.charCodeAt(0));
 }

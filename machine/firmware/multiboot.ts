@@ -19,17 +19,17 @@ const LOW_RAM_END = 0x9_fc00;
 const MIB = 0x10_0000;
 
 /** What SeaBIOS keeps at the top of RAM: ACPI's tables and its own data. */
-const TOP_BYTES = { pc: 0x2_3000, q35: 0x2_4000 } as const;
+const TOP_BYTES = { pc: 0x2_3000, q35: 0x2_4000, microvm: 0 } as const;
 
 export interface BootOptions {
-  machine: 'pc' | 'q35';
+  machine: keyof typeof TOP_BYTES;
   ramBytes: number;
   /** Of the boot loader; QEMU's -append. The kernel's file for fw_cfg is another. */
   commandLine: string;
 }
 
 /** Where the RAM ends that is the kernel's. */
-export function usableEnd(machine: 'pc' | 'q35', ramBytes: number): number {
+export function usableEnd(machine: keyof typeof TOP_BYTES, ramBytes: number): number {
   return ramBytes - TOP_BYTES[machine];
 }
 

@@ -32,6 +32,8 @@ export type PirqSink = (pirq: number, high: boolean) => void;
 export type PirqRoute = (slot: number, pin: number) => number;
 
 export interface HostOptions extends PciPlatform {
+  /** Whether the machine has a PCI bus at all. */
+  exists: boolean;
   ecam: boolean;
   pirqRoute: PirqRoute;
   pirqSink: PirqSink;
@@ -62,6 +64,7 @@ export class PciHost implements PciSystem {
     this.messages = options.messages;
     this.random = options.random;
     this.root = new PciBus(32, false);
+    if (!options.exists) return;
     const addressPort: Registers = {
       read: () => this.address,
       write: (_offset, width, value) => {
@@ -78,6 +81,7 @@ export class PciHost implements PciSystem {
 
   /** Puts a device into the machine and returns its function. */
   add<D extends PciDevice>(device: D, place: Place = {}): PciFunction {
+    if (!this.options.exists) throw new MachineError("the machine 'microvm' has no PCI bus");
     if (place.bridge !== undefined && place.bridge.location === undefined)
       throw new MachineError('the bridge is in no machine: add it before what is behind it');
     const bus = place.bridge?.secondary ?? this.root;

@@ -4,6 +4,7 @@ import type { Registers, Width } from '../bus/space.ts';
 import type { VirtioDevice } from './device.ts';
 import { BAD_FEATURE, has } from './features.ts';
 import type { VirtioPci } from './pci.ts';
+import { legacyAddresses } from './queue.ts';
 
 const DEVICE_FEATURES = 0x00;
 const DRIVER_FEATURES = 0x04;
@@ -19,8 +20,7 @@ const QUEUE_VECTOR = 0x16;
 export const CONFIG_WITH_VECTORS = 0x18;
 export const CONFIG_WITHOUT = 0x14;
 
-const PAGE_SHIFT = 12;
-const DESCRIPTOR_BYTES = 16;
+const PAGE_BYTES = 4096;
 
 export class LegacyRegisters implements Registers {
   private readonly pci: VirtioPci;
@@ -101,7 +101,7 @@ export class LegacyRegisters implements Registers {
     return this.pci.msix?.enabled ? CONFIG_WITH_VECTORS : CONFIG_WITHOUT;
   }
 
-  /** §2.7.2: one block of memory; the used ring on the next page boundary. Address 0 resets the device. */
+  /** Address 0 resets the device. */
   private setAddress(page: number): void {
     const queue = this.pci.selectedQueue;
     if (page === 0) {
@@ -111,11 +111,7 @@ export class LegacyRegisters implements Registers {
     }
     if (queue.size === 0) return;
     this.pages[this.pci.queueSelect] = page;
-    const descriptors = page * 2 ** PAGE_SHIFT;
-    const driver = descriptors + queue.size * DESCRIPTOR_BYTES;
-    const end = driver + 4 + queue.size * 2 + 2;
-    const device = Math.ceil(end / 2 ** PAGE_SHIFT) * 2 ** PAGE_SHIFT;
-    queue.addresses = { descriptors, driver, device };
+    queue.addresses = legacyAddresses(page * PAGE_BYTES, queue.size, PAGE_BYTES);
     this.device.enableQueue(queue);
   }
 }

@@ -4,6 +4,8 @@
 import type { Dma } from '../bus/memory.ts';
 import type { Ring } from './ring.ts';
 
+const DESCRIPTOR_BYTES = 16;
+
 export interface Segment {
   address: number;
   bytes: number;
@@ -60,6 +62,13 @@ export class Virtqueue {
     this.vector = 0xffff;
     this.ring = undefined;
   }
+}
+
+/** §2.7.2: a legacy queue is one block of memory, its used ring on the next boundary of `align`. */
+export function legacyAddresses(start: number, size: number, align: number): RingAddresses {
+  const driver = start + size * DESCRIPTOR_BYTES;
+  const end = driver + 4 + size * 2 + 2;
+  return { descriptors: start, driver, device: Math.ceil(end / align) * align };
 }
 
 export function totalBytes(segments: readonly Segment[]): number {

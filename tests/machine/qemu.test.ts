@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
+import { FROM_KERNEL } from '../../build/qemu/command.ts';
 import {
   Machine,
   type MachineOptions,
@@ -20,26 +21,34 @@ const MEM = 128;
 
 interface Case {
   name: string;
-  machine?: 'pc' | 'q35';
+  machine?: 'pc' | 'q35' | 'microvm';
   /** QEMU's properties of the disk, and the model's. */
   blk?: string;
   options?: VirtioBlkOptions;
   command?: string;
   sectors?: number;
+  /** More of QEMU's arguments for microvm. */
+  extra?: string;
   bridge?: { extra: string; place: string; put: (machine: Machine) => { bridge: PciBridge; slot?: number } };
 }
 
-async function compare({ machine = 'pc', blk, options, command, sectors, bridge }: Case): Promise<void> {
+async function compare(settings: Case): Promise<void> {
+  const { machine = 'pc', blk, options, command, sectors, bridge, extra = LEGACY_MMIO } = settings;
   const disk = bench.disk(sectors);
-  const properties = [bridge?.place, blk, 'ioeventfd=off'].filter((text) => text !== undefined);
-  const qemu = await bench.boot({
+  const micro = machine === 'microvm';
+  const properties = [bridge?.place, blk, micro ? undefined : 'ioeventfd=off'].filter(
+    (text) => text !== undefined,
+  );
+  const variables = {
     ...{ MACHINE: machine, MEM: `${MEM}M`, SMP: '1', DISK: disk.path, APPEND: command },
-    ...{ BLK: properties.join(','), QEMUEXTRA: bridge?.extra },
-  });
-  const settings: MachineOptions = { machine, memory_mib: MEM, commandLine: command };
-  const pc = new Machine(settings);
+    ...{ BLK: properties.join(','), QEMUEXTRA: micro ? extra : bridge?.extra },
+  };
+  const qemu = await bench.boot(variables, micro);
+  const given: MachineOptions = { machine, memory_mib: MEM, commandLine: command };
+  const pc = new Machine(micro ? { ...given, loaderLine: `${FROM_KERNEL.kernel} ` } : given);
   const device = new VirtioBlk(readFileSync(disk.path), options);
-  pc.pci.add(device, bridge ? bridge.put(pc) : { slot: 4 });
+  if (micro) pc.mmio.add(device);
+  else pc.pci.add(device, bridge ? bridge.put(pc) : { slot: 4 });
   const model = await pc.boot();
   expect(normalised(model.lines)).toEqual(normalised(qemu.lines));
   expect(model.status).toBe(qemu.status);
@@ -48,6 +57,14 @@ async function compare({ machine = 'pc', blk, options, command, sectors, bridge 
     interrupts: qemu.interrupts,
   });
 }
+
+const LEGACY_MMIO = '-global virtio-mmio.ioeventfd=off';
+const MODERN_MMIO = `${LEGACY_MMIO} -global virtio-mmio.force-legacy=false`;
+const MMIO_WITHOUT_BOTH = {
+  extra: MODERN_MMIO,
+  blk: 'event_idx=off,indirect_desc=off',
+  options: { eventIndex: false, indirect: false },
+};
 
 const devices: Case[] = [
   { name: 'as it comes' },
@@ -112,6 +129,18 @@ describe('pc', () => {
 
 describe('q35', () => {
   test.each(devices.slice(0, 4))('$name', (settings) => compare({ ...settings, machine: 'q35' }));
+});
+
+const micro: Case[] = [
+  { name: 'legacy', options: { modern: false } },
+  { name: 'legacy without EVENT_IDX', blk: 'event_idx=off', options: { modern: false, eventIndex: false } },
+  { name: 'modern', extra: MODERN_MMIO },
+  { name: 'modern without both', ...MMIO_WITHOUT_BOTH },
+  { name: 'many requests', extra: MODERN_MMIO, command: 'sector=1 count=3 repeat=300', sectors: 2000 },
+  { name: 'a disk of one sector', options: { modern: false }, sectors: 1 },
+];
+describe('microvm', () => {
+  test.each(micro)('$name', (settings) => compare({ ...settings, machine: 'microvm' }));
 });
 
 const bridges: Case[] = [

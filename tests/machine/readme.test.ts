@@ -36,7 +36,7 @@ const pc = new Machine({ machine: 'q35', trace: { kick: ({ queue }) => void queu
 pc.pci.add(new VirtioBlk(new Uint8Array(512), { queues: 2 }));
 export const result: Promise<Result> = pc.boot();
 // @ts-expect-error: no such machine
-new Machine({ machine: 'microvm' });
+new Machine({ machine: 'isapc' });
 `;
   writeFileSync(join(folder, 'types.mts'), source);
   const options = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023', '--strict', '--noEmit'];
