@@ -82,7 +82,7 @@ export class RegionPlanner {
     let best: Plan | undefined;
     let limit = Math.min(memory * 0.999, most);
     let left = parts.count > MANY_PARTS ? 2 : REGISTERS_MAX;
-    for (const { reg, bound } of this.rank(bundle, candidates, extra)) {
+    for (const { reg, bound } of this.rank(bundle, candidates, limit, extra)) {
       if (bound >= limit || left-- === 0) break;
       const cost = this.evaluate(bundle, reg) + extra(reg);
       if (cost >= limit) continue;
@@ -116,19 +116,25 @@ export class RegionPlanner {
   }
 
   /** Orders the registers by a lower bound of their cost: that of the blocks with uses alone, at their best. Of those
-   * with the same bound, the emptiest come first. */
-  private rank(bundle: Bundle, candidates: number[], extra: (reg: number) => number): Ranked[] {
+   * with the same bound, the emptiest come first. Those whose bound reaches `limit` are left out. */
+  private rank(
+    bundle: Bundle,
+    candidates: number[],
+    limit: number,
+    extra: (reg: number) => number,
+  ): Ranked[] {
     const { parts, cost } = this;
     const { inMemory } = bundle.home;
     const ranked: Ranked[] = [];
     for (const reg of candidates) {
       let bound = extra(reg);
       for (const k of parts.used) {
+        if (bound >= limit) break;
         this.interfere(bundle, k, reg);
         this.price(k, inMemory);
         bound += Math.min(cost[4 * k], cost[4 * k + 1], cost[4 * k + 2], cost[4 * k + 3]);
       }
-      ranked.push({ reg, bound, crowd: this.registers.crowd(bundle, reg) });
+      if (bound < limit) ranked.push({ reg, bound, crowd: this.registers.crowd(bundle, reg) });
     }
     this.work -= parts.used.length * candidates.length;
     return ranked.sort((a, b) => a.bound - b.bound || a.crowd - b.crowd);
