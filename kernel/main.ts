@@ -21,6 +21,7 @@ import * as lines from './irq/line.ts';
 import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
 import * as fault from './jobs/fault.ts';
+import { lspciJob } from './jobs/lspci.ts';
 import { memoryJob } from './jobs/memory.ts';
 import { readJob } from './jobs/read.ts';
 import { rngJob } from './jobs/rng.ts';
@@ -151,6 +152,7 @@ function awaitSwitchOff(): void {
 function runJob(): void {
   const job = cmdline.value('job', 'read');
   if (job === 'read') readJob();
+  else if (job === 'lspci') lspciJob();
   else if (job === 'trace') traceJob();
   else if (job === 'threads') threadsJob();
   else if (job === 'rng') rngJob();

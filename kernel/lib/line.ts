@@ -32,6 +32,30 @@ export class Line {
     return this;
   }
 
+  // What has been made of it so far, for whoever draws with it.
+
+  get length(): u32 {
+    return this.used;
+  }
+
+  at(index: u32): u32 {
+    return load<u8>(this.start + index);
+  }
+
+  put(index: u32, code: u32): void {
+    store<u8>(this.start + index, code);
+  }
+
+  cutTo(length: u32): Line {
+    this.used = min(this.used, length);
+    return this;
+  }
+
+  append(other: Line): Line {
+    for (let i: u32 = 0; i < other.used; i++) this.char(other.at(i));
+    return this;
+  }
+
   text(text: string): Line {
     for (let i = 0; i < text.length; i++) this.char(text.charCodeAt(i));
     return this;

@@ -39,8 +39,8 @@ export class Bar {
     return base === 0 ? null : new Window(base, bytes, false);
   }
 
-  describe(name: string, index: u32): void {
-    const line = log('pci').text(name).decimal(' BAR ', index).text(': ');
+  describe(subsystem: string, name: string, index: u32): void {
+    const line = log(subsystem).text(name).decimal(' BAR ', index).text(': ');
     if (this.ports) line.hex('ports at ', this.address, 4);
     else line.text(this.kind()).hex(' at ', this.address, this.is64 ? 12 : 8);
     line.size(', ', this.bytes);

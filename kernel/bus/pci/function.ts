@@ -20,6 +20,9 @@ export class PciFunction {
   readonly classCode: u32;
   /** Of the header: 0, or LAYOUT_BRIDGE; others (CardBus) have nothing that is used here. */
   readonly layout: u32;
+  /** Of a bridge: the buses that it leads to, 0: none. */
+  firstBus: u32 = 0;
+  lastBus: u32 = 0;
   readonly bars: StaticArray<Bar | null> = new StaticArray<Bar | null>(BARS_MAX);
 
   constructor(public readonly address: u32) {
@@ -44,6 +47,11 @@ export class PciFunction {
     return (this.address >> 11) & 31;
   }
 
+  /** Within its slot. */
+  get number(): u32 {
+    return (this.address >> 8) & 7;
+  }
+
   get isBridge(): bool {
     return this.layout === config.LAYOUT_BRIDGE;
   }
@@ -65,7 +73,7 @@ export class PciFunction {
       const bar = readBar(this.address, i, count);
       if (bar === null) continue;
       this.bars[i] = bar;
-      bar.describe(this.name, i);
+      bar.describe('pci', this.name, i);
       if (bar.is64) i++; // it takes two registers
     }
     describeRom(this.address, this.isBridge ? config.ROM_TYPE_1 : config.ROM_TYPE_0, this.name);

@@ -1,0 +1,76 @@
+// The buses as a tree, drawn as `lspci -tv` does: each line is the one before, with what has been told already turned into
+// blanks, and what goes on below into bars.
+//
+//   lspci: -[0000:00]-+-00.0  8086:29c0 host bridge
+//   lspci:            +-06.0-[01-02]----00.0-[02]----00.0  1af4:1042 SCSI controller
+//   lspci:            \-1f.2  8086:2922 SATA controller
+
+import { Line } from '../../lib/line.ts';
+import { log } from '../../lib/log.ts';
+import { PciFunction } from './function.ts';
+import { nameOfClass } from './names.ts';
+import { BUSES } from './numbers.ts';
+import { bridgeTo, functionCount, functions } from './scan.ts';
+
+const SPACE: u32 = 0x20;
+const PLUS: u32 = 0x2b;
+const BAR: u32 = 0x7c;
+
+/** What stands before the next function. */
+const drawn = new Line();
+
+export function printTree(): void {
+  for (let bus: u32 = 0; bus < BUSES; bus++) {
+    if (bridgeTo(bus) !== null || after(null, bus) === null) continue;
+    drawn.clear().digits('-[0000:', bus, 2).text(']-');
+    drawBus(bus);
+  }
+}
+
+function drawBus(bus: u32): void {
+  const mark = drawn.length;
+  let fn = after(null, bus);
+  if (fn === null) {
+    flush();
+    return;
+  }
+  const only = after(fn, bus) === null;
+  while (fn !== null) {
+    const next = after(fn, bus);
+    drawn.cutTo(mark).text(only ? '--' : next === null ? '\\-' : '+-');
+    drawFunction(fn);
+    fn = next;
+  }
+}
+
+function drawFunction(fn: PciFunction): void {
+  drawn.digits('', fn.slot, 2).digits('.', fn.number, 1);
+  if (fn.firstBus !== 0) {
+    drawn.digits('-[', fn.firstBus, 2);
+    if (fn.lastBus !== fn.firstBus) drawn.digits('-', fn.lastBus, 2);
+    drawn.text(']--');
+    drawBus(fn.firstBus);
+    return;
+  }
+  drawn.digits('  ', fn.vendor, 4).digits(':', fn.device, 4).text(' ').text(nameOfClass(fn.classCode));
+  flush();
+}
+
+/** The function behind `fn` on a bus, or the first one. */
+function after(fn: PciFunction | null, bus: u32): PciFunction | null {
+  let past = fn === null;
+  for (let i: u32 = 0; i < functionCount; i++) {
+    const at = functions[i]!;
+    if (past && at.bus === bus) return at;
+    if (at === fn) past = true;
+  }
+  return null;
+}
+
+function flush(): void {
+  log('lspci').append(drawn).end();
+  for (let i: u32 = 0; i < drawn.length; i++) {
+    const char = drawn.at(i);
+    drawn.put(i, char === PLUS || char === BAR ? BAR : SPACE);
+  }
+}
