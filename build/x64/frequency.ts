@@ -13,9 +13,10 @@ const CALLS = 0.4;
 const COLD = 0.0005;
 /** A loop is not thought to go round more often than this. */
 const ROUNDS_MAX = 40;
-/** Loops around so many others, one in the other, are not looked at closely: each of them goes round this often. */
+/** Loops around so many others, one in the other, are not looked at: they count as going round once. */
 const HEIGHT_MAX = 24;
-const ROUNDS_AROUND = 4;
+/** What nests of loops may multiply to: the allocator has greater weights for what must be in a register. */
+const FREQUENCY_MAX = 1e12;
 
 interface Node {
   block: MBlock;
@@ -38,10 +39,7 @@ export function estimateFrequencies(func: MFunc): void {
   for (let i = nodes.length - 1; i >= 0; i--) nodes[i].cold = isCold(nodes[i]);
   for (const n of nodes) n.probability = probabilities(n);
   for (const { header, body, height } of loops) {
-    if (height > HEIGHT_MAX) {
-      header.rounds = ROUNDS_AROUND;
-      continue;
-    }
+    if (height > HEIGHT_MAX) continue;
     propagate(header, body);
     header.rounds = Math.min(1 / Math.max(1 - returning(header), 1e-9), ROUNDS_MAX);
   }
@@ -50,9 +48,9 @@ export function estimateFrequencies(func: MFunc): void {
 }
 
 function annotate({ block, frequency, probability }: Node): void {
-  block.frequency = frequency;
+  block.frequency = Math.min(frequency, FREQUENCY_MAX);
   block.insts[block.insts.length - 1].targets.forEach((t, k) => {
-    t.frequency = frequency * probability[k];
+    t.frequency = block.frequency * probability[k];
   });
 }
 

@@ -41,6 +41,15 @@ describe('block frequencies', () => {
     expect(f[6]).toBeCloseTo(1);
   });
 
+  it('many nested loops stay below what the allocator weighs by', () => {
+    const n = 400;
+    const header = (i: number): number[] => [i + 1];
+    const latch = (i: number): number[] => [n + i + 2, n - i];
+    const steps = Array.from({ length: n }, (_, i) => i);
+    const f = frequencies([[1], ...steps.map((i) => header(i + 1)), ...steps.map(latch), []]);
+    expect(f.every((x) => x <= 1e12)).toBe(true);
+  });
+
   it('what can only trap is cold, and so is what leads there', () => {
     const f = frequencies([[1, 2], [3], [], []], { 3: 'trap' });
     expect(f[1]).toBeLessThan(0.01);
