@@ -23,6 +23,7 @@ import { interrupt } from './irq/vectors.ts';
 import * as fault from './jobs/fault.ts';
 import { lspciJob } from './jobs/lspci.ts';
 import { memoryJob } from './jobs/memory.ts';
+import { netJob } from './jobs/net.ts';
 import { readJob } from './jobs/read.ts';
 import { rngJob } from './jobs/rng.ts';
 import { threadsJob } from './jobs/threads.ts';
@@ -157,6 +158,7 @@ function runJob(): void {
   else if (job === 'threads') threadsJob();
   else if (job === 'rng') rngJob();
   else if (job === 'memory') memoryJob();
+  else if (job === 'net') netJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

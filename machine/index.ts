@@ -38,6 +38,7 @@ export { type Disk, FileDisk, MemoryDisk } from './virtio/disk.ts';
 export * as virtioFeatures from './virtio/features.ts';
 export { VirtioMmio } from './virtio/mmio.ts';
 export { MmioBus } from './virtio/mmio-bus.ts';
+export { VirtioNet, type VirtioNetOptions } from './virtio/net.ts';
 export { PackedRing } from './virtio/packed.ts';
 export { type StructureCapability, VirtioPci, type VirtioPciOptions } from './virtio/pci.ts';
 export {

@@ -4,6 +4,7 @@
 import { Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
+import { Event } from '../sched/event.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { has, RING_PACKED, SUPPORTED, VERSION_1 } from './features.ts';
@@ -89,6 +90,11 @@ export class VirtioDevice {
     this.interrupts.add(queue);
     this.transport.setQueue(index, queue.ring);
     return queue;
+  }
+
+  /** Has `event` signalled whenever the device says that its configuration has changed (§2.5). */
+  onConfigChange(event: Event): void {
+    this.interrupts.configEvent = event;
   }
 
   /** Step 8. */

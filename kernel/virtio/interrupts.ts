@@ -7,6 +7,7 @@
 import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import { Line } from '../lib/line.ts';
+import { Event } from '../sched/event.ts';
 import * as x86 from '../x86.ts';
 import { Virtqueue } from './queue.ts';
 import { Transport } from './transport.ts';
@@ -33,6 +34,8 @@ export class InterruptTrace {
 export class DeviceInterrupts extends LineUser {
   readonly trace: InterruptTrace = new InterruptTrace();
   configChanges: u32 = 0;
+  /** Is signalled by each. */
+  configEvent: Event | null = null;
   private readonly queues: Array<Virtqueue> = [];
   /** How many queues there will be. */
   private queueCount: u32 = 0;
@@ -88,7 +91,7 @@ export class DeviceInterrupts extends LineUser {
     const status = this.transport.interruptStatus();
     this.trace.count++;
     this.remember(vector, status);
-    if (status & ISR_CONFIG) this.configChanges++;
+    if (status & ISR_CONFIG) this.configChanged();
     this.collect();
   }
 
@@ -98,13 +101,20 @@ export class DeviceInterrupts extends LineUser {
     if (status === 0 || status === ISR_GONE) return false;
     this.trace.count++;
     this.remember(vector, status);
-    if (status & ISR_CONFIG) this.configChanges++;
+    if (status & ISR_CONFIG) this.configChanged();
     this.collect();
     let used: u32 = 0; // all together, as far as it has been seen
     for (let i = 0; i < this.queues.length; i++) used += this.queues[i].usedCount;
     const news = used !== this.usedBefore;
     this.usedBefore = used;
     return news;
+  }
+
+  /** In an interrupt handler. */
+  configChanged(): void {
+    this.configChanges++;
+    const event = this.configEvent;
+    if (event !== null) event.signal();
   }
 
   describe(to: Line): void {
@@ -159,7 +169,7 @@ class ConfigInterrupt extends InterruptHandler {
   }
 
   interrupt(_vector: u32): void {
-    this.device.configChanges++;
+    this.device.configChanged();
   }
 }
 

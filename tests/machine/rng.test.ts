@@ -49,6 +49,7 @@ describe('in QEMU and on the model', () => {
     { name: 'as it comes', properties: '', options: {}, bytes: 32 },
     { name: 'modern only', properties: ',disable-legacy=on', options: { legacy: false }, bytes: 1000 },
     { name: 'legacy only', properties: ',disable-modern=on', options: { modern: false }, bytes: 300 },
+    { name: 'a packed ring', properties: ',packed=on', options: { packed: true }, bytes: 600 },
     { name: 'without EVENT_IDX', properties: ',event_idx=off', options: { eventIndex: false }, bytes: 513 },
   ])('$name', async ({ properties, options, bytes }) => {
     const APPEND = `job=rng bytes=${bytes}`;

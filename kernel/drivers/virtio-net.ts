@@ -1,0 +1,157 @@
+// The virtio network device (virtio 1.2 §5.1): one pair of queues, no offloads. Interrupt handlers keep what came back; a
+// thread puts frames together, has them handled, and sends the answers.
+
+import { log } from '../lib/log.ts';
+import * as frames from '../mm/frames.ts';
+import { PAGE } from '../mm/layout.ts';
+import { FrameUser } from '../net/frames.ts';
+import { Statistics } from '../net/statistics.ts';
+import { Event } from '../sched/event.ts';
+import * as scheduler from '../sched/scheduler.ts';
+import { NEVER, Program } from '../sched/thread.ts';
+import { Completions } from '../virtio/completions.ts';
+import { VirtioDevice } from '../virtio/device.ts';
+import { VirtioDriver } from '../virtio/driver.ts';
+import { addNic, Nic } from './nic.ts';
+import { NetConfig, UNDERSTOOD } from './virtio-net-config.ts';
+import { BUFFERS_MAX, Receiver } from './virtio-net-receive.ts';
+import { FreeBuffers, Transmitter } from './virtio-net-transmit.ts';
+
+const DEVICE_ID: u32 = 1; // §5.1.1
+const RECEIVE_QUEUE: u32 = 0; // §5.1.2
+const TRANSMIT_QUEUE: u32 = 1;
+const QUEUES: u32 = 2;
+
+// The header before each frame (§5.1.6): old devices have one field less, but with MRG_RXBUF.
+const HEADER_BYTES: u32 = 12;
+const SHORT_HEADER_BYTES: u32 = 10;
+
+/** Frames that are handled before the device is told, and others may have the CPU. */
+const BATCH: u32 = 32;
+
+class VirtioNic extends Nic {
+  private readonly frame: u32 = frames.allocate(PAGE);
+  private readonly ended: Event = new Event();
+  private user: FrameUser | null = null;
+  private linkUp: bool = false;
+  private stopping: bool = false;
+
+  constructor(
+    private readonly device: VirtioDevice,
+    private readonly config: NetConfig,
+    private readonly receiver: Receiver,
+    private readonly transmitter: Transmitter,
+    /** Something is to be done. */
+    private readonly attention: Event,
+    statistics: Statistics,
+  ) {
+    super(device.name, config.mac, statistics);
+  }
+
+  start(user: FrameUser, cpu: u32): bool {
+    this.user = user;
+    this.linkUp = this.config.isLinkUp();
+    this.receiver.fill();
+    if (this.linkUp) this.greet();
+    return scheduler.create('net', new NetProgram(this), cpu) !== null;
+  }
+
+  stop(): void {
+    this.stopping = true;
+    this.attention.signal();
+    while (!this.ended.wait(NEVER)) {}
+  }
+
+  /** The thread's. */
+  run(): void {
+    while (!this.stopping && !this.hasFailed()) {
+      this.attention.wait(NEVER);
+      this.attention.reset(); // before a look at what has happened
+      this.lookAtLink();
+      while (this.handleBatch() && !this.stopping) scheduler.yieldCpu();
+    }
+    this.transmitter.drain();
+    this.ended.signal();
+  }
+
+  /** Whether there may be more. */
+  private handleBatch(): bool {
+    let handled: u32 = 0;
+    for (; handled < BATCH; handled++) {
+      const bytes = this.receiver.next(this.frame);
+      if (bytes === 0) break;
+      const answer = this.user!.received(this.frame, bytes);
+      if (answer > 0) this.transmitter.send(this.frame, answer);
+    }
+    this.receiver.kick();
+    this.transmitter.kick();
+    return handled === BATCH;
+  }
+
+  private lookAtLink(): void {
+    const up = this.config.isLinkUp();
+    if (up === this.linkUp) return;
+    this.linkUp = up;
+    log(this.name)
+      .text(up ? 'link up' : 'link down')
+      .end();
+    if (up) this.greet();
+  }
+
+  private greet(): void {
+    const bytes = this.user!.greeting(this.frame);
+    if (bytes > 0) this.transmitter.send(this.frame, bytes);
+    this.transmitter.kick();
+  }
+
+  private hasFailed(): bool {
+    const receiving = this.receiver.reportFault(this.name);
+    const transmitting = this.transmitter.reportFault(this.name);
+    if (!receiving && !transmitting) return false;
+    this.device.dump();
+    this.user!.failed();
+    return true;
+  }
+}
+
+class NetProgram extends Program {
+  constructor(private readonly nic: VirtioNic) {
+    super();
+  }
+
+  run(): void {
+    this.nic.run();
+  }
+}
+
+export class VirtioNetDriver extends VirtioDriver {
+  constructor() {
+    super('virtio-net', DEVICE_ID);
+  }
+
+  attach(device: VirtioDevice): bool {
+    if (!device.negotiate(UNDERSTOOD) || !device.connectInterrupts(QUEUES)) return false;
+    const config = new NetConfig(device);
+    const problem = config.read();
+    if (problem.length > 0) return device.fail(problem);
+    const attention = new Event();
+    const completions = new Completions(BUFFERS_MAX, attention);
+    const free = new FreeBuffers(attention);
+    const receive = device.createQueue(RECEIVE_QUEUE, completions);
+    if (receive === null) return false;
+    const transmit = device.createQueue(TRANSMIT_QUEUE, free);
+    if (transmit === null) return false;
+    if (receive.chainMax < 2 || transmit.chainMax < 2) return device.fail('has too small a queue');
+    device.onConfigChange(attention);
+    device.start();
+    const line = log(device.name);
+    config.describe(line);
+    line.end();
+    const headerBytes = device.legacy && !config.mergeable ? SHORT_HEADER_BYTES : HEADER_BYTES;
+    const statistics = new Statistics();
+    const receiver = new Receiver(receive, completions, config.mergeable, headerBytes, statistics);
+    const transmitter = new Transmitter(transmit, free, headerBytes, statistics);
+    addNic(new VirtioNic(device, config, receiver, transmitter, attention, statistics));
+    return true;
+  }
+}

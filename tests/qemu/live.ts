@@ -1,0 +1,137 @@
+// A machine in QEMU that a test talks to while it runs: by QMP, and by sockets for its devices. All are file descriptors
+// that QEMU inherits, so there are no ports or files to choose or to wait for.
+
+import { spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { FROM_KERNEL, QEMU, qemuArguments } from '../../build/qemu/command.ts';
+import { openDisk } from '../../build/qemu/disk.ts';
+import { parseOptions, type Variables } from '../../build/qemu/options.ts';
+
+const RUN_MS_MAX = 30_000;
+const QMP_FD = 3;
+/** The first of the sockets that are for devices: `fd=4` in QEMUEXTRA, then 5 and so on. */
+export const FIRST_FD = 4;
+
+export interface Ended {
+  status: number | null;
+  lines: string[];
+  stderr: string;
+}
+
+interface Message {
+  return?: unknown;
+  error?: { desc: string };
+  event?: string;
+  data?: Record<string, unknown>;
+}
+
+export class LiveMachine {
+  /** Of the log, so far. */
+  readonly lines: string[] = [];
+  /** By order: descriptor FIRST_FD and so on. */
+  readonly sockets: Socket[];
+  readonly ended: Promise<Ended>;
+  private readonly qmp: Socket;
+  private readonly answers: ((message: Message) => void)[] = [];
+  private readonly watchers = new Set<() => void>();
+  private readonly events: Message[] = [];
+  private partial = '';
+  private over = false;
+  private stderr = '';
+
+  /** `variables` as for make. */
+  constructor(variables: Variables, socketCount = 0) {
+    const options = parseOptions({ ...variables, ACCEL: 'tcg' });
+    const args = qemuArguments({ options, disk: openDisk(options.disk), accel: 'tcg', from: FROM_KERNEL });
+    const control = ['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'];
+    const stdio = [
+      'ignore',
+      'pipe',
+      'pipe',
+      ...Array.from({ length: 1 + socketCount }, () => 'pipe' as const),
+    ];
+    const qemu = spawn(QEMU, [...args, ...control], { stdio: stdio as 'pipe'[] });
+    const timer = setTimeout(() => qemu.kill('SIGKILL'), RUN_MS_MAX);
+    const sockets = (qemu.stdio as unknown as Socket[]).slice(QMP_FD);
+    for (const socket of sockets) socket.on('error', () => {}); // QEMU has ended
+    [this.qmp, ...this.sockets] = sockets as [Socket, ...Socket[]];
+    qemu.stdout!.on('data', (bytes: Buffer) => this.addLog(bytes.toString('latin1')));
+    qemu.stderr!.on('data', (bytes: Buffer) => {
+      this.stderr += bytes.toString();
+    });
+    this.listen();
+    this.ended = new Promise((resolve, reject) => {
+      qemu.on('error', reject);
+      qemu.on('close', (status) => {
+        clearTimeout(timer);
+        this.over = true;
+        this.notify();
+        resolve({ status, lines: this.lines, stderr: this.stderr });
+      });
+    });
+    void this.command('qmp_capabilities');
+  }
+
+  /** The first line that matches, now or later. */
+  line(pattern: RegExp): Promise<string> {
+    return this.when(() => this.lines.find((line) => pattern.test(line)), `no line ${pattern}`);
+  }
+
+  /** The data of the first event of that name, from the `skip`th on, now or later. */
+  event(name: string, skip = 0): Promise<Record<string, unknown>> {
+    const find = () => this.events.filter((message) => message.event === name)[skip]?.data;
+    return this.when(find, `no event ${name}`);
+  }
+
+  /** When `find` finds something: it is asked whenever a line or an event has come, or notify() was called. */
+  when<T>(find: () => T | undefined, failure: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = find();
+        if (found === undefined && !this.over) return;
+        this.watchers.delete(look);
+        if (found !== undefined) resolve(found);
+        else reject(new Error(`${failure}\n${this.lines.join('\n')}\n${this.stderr}`));
+      };
+      this.watchers.add(look);
+      look();
+    });
+  }
+
+  notify(): void {
+    for (const look of [...this.watchers]) look();
+  }
+
+  /** A command of QMP; its answer. */
+  command(execute: string, args: Record<string, unknown> = {}): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.answers.push(({ return: result, error }) => {
+        if (error) reject(new Error(`${execute}: ${error.desc}`));
+        else resolve(result);
+      });
+      this.qmp.write(`${JSON.stringify({ execute, arguments: args })}\n`);
+    });
+  }
+
+  private listen(): void {
+    let text = '';
+    this.qmp.on('data', (bytes: Buffer) => {
+      text += bytes.toString();
+      const lines = text.split('\n');
+      text = lines.pop()!;
+      for (const line of lines) {
+        const message: Message = JSON.parse(line);
+        if (message.event) this.events.push(message);
+        else if ('return' in message || message.error) this.answers.shift()?.(message);
+      }
+      this.notify();
+    });
+  }
+
+  private addLog(text: string): void {
+    const lines = (this.partial + text).split('\r\n');
+    this.partial = lines.pop()!;
+    this.lines.push(...lines);
+    this.notify();
+  }
+}
