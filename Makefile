@@ -18,7 +18,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel gdb test fuzz fuzz-drivers check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb test fuzz fuzz-drivers check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -54,6 +54,7 @@ help:
 	@echo 'make qemu         boot out/yaos.img from disk; qemu-kernel: out/kernel.elf with -kernel'
 	@echo '                  DISK=FILE ACCEL=auto|kvm|tcg MACHINE=pc|q35|microvm SMP=N MEM=512M TIMEOUT=SECONDS'
 	@echo '                  BLK=prop=value,... APPEND="word=value ..." QEMUEXTRA="..."'
+	@echo 'make shell        the kernel'\''s monitor: type help'
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make test         run every test; check: only type-check and lint'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
@@ -113,6 +114,9 @@ qemu: $(ARTEFACTS) $(HOSTED)
 
 qemu-kernel: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --kernel
+
+shell: $(ARTEFACTS) $(HOSTED)
+	@out/yaos run --shell
 
 gdb: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --gdb

@@ -13,7 +13,7 @@
 	.set NO_TABLE_LEFT, 3
 
 	.text
-	.globl x86.map, x86.unmap, set_physical_limit
+	.globl x86.map, x86.unmap, x86.mapping, set_physical_limit
 
 # x86.map(virt: u32, phys: u64, bytes: u32, flags: u32): u32. Not atomic: what was mapped before page-table
 # memory ran out stays.
@@ -141,6 +141,25 @@ not_allowed:
 no_table_left:
 	mov $NO_TABLE_LEFT, %eax
 	ret
+
+# x86.mapping(address: u32): u64: the entry for its page or large page, 0 if there is none.
+x86.mapping:
+	mov %edi, %eax
+	shr $21, %eax
+	mov low_directories(, %rax, 8), %rax
+	mov %eax, %ecx
+	and $PRESENT | LARGE, %ecx
+	cmp $PRESENT, %ecx
+	jne 1f
+	mov $ENTRY_ADDRESS, %rcx
+	and %rcx, %rax
+	shr $12, %edi
+	and $511, %edi
+	mov KERNEL_BASE(%rax, %rdi, 8), %rax
+1:	test $PRESENT, %al
+	jnz 2f
+	xor %eax, %eax
+2:	ret
 
 # How far physical addresses go: CPUID 0x80000008, EAX bits 0 ... 7.
 set_physical_limit:

@@ -115,6 +115,7 @@ const COMMANDS: Record<string, Command> = {
     options: {
       kernel: { help: 'boot out/kernel.elf directly, without firmware and boot block' },
       gdb: { help: 'start paused and attach gdb' },
+      shell: { help: "the kernel's monitor on this terminal, for as long as it takes" },
       disk: { value: 'FILE', help: 'raw or qcow2, or none (out/usr.img)' },
       accel: { value: 'NAME', help: 'auto, kvm or tcg (auto)' },
       machine: { value: 'TYPE', help: 'pc or q35 (pc)' },
@@ -125,15 +126,21 @@ const COMMANDS: Record<string, Command> = {
       qemuextra: { value: 'ARGUMENTS', help: 'more arguments for QEMU' },
       timeout: { value: 'SECONDS', help: 'how long the machine may run (60)' },
     },
-    run: async (_, { kernel, gdb, ...values }) => {
+    run: async (_, { kernel, gdb, shell, ...values }) => {
       const { parseOptions } = await import('./qemu/options.ts');
       const { run } = await import('./qemu/run.ts');
       const variables = { ...process.env };
       for (const [name, value] of Object.entries(values)) variables[name.toUpperCase()] = String(value);
-      return run(parseOptions(variables), { direct: kernel === true, gdb: gdb === true });
+      const mode = { direct: kernel === true, gdb: gdb === true, shell: shell === true };
+      return run(parseOptions(mode.shell ? forShell(variables) : variables), mode);
     },
   },
 };
+
+/** A session lasts a day, unless TIMEOUT says otherwise; the job is the first word, which counts. */
+function forShell(variables: Record<string, string | undefined>): Record<string, string | undefined> {
+  return { TIMEOUT: '86400', ...variables, APPEND: `job=shell ${variables.APPEND ?? ''}` };
+}
 
 /** Returns the exit status; every error has been told. */
 export async function main(args: string[], importPackage: ImportPackage): Promise<number | undefined> {

@@ -35,6 +35,7 @@ import { panic } from './lib/panic.ts';
 import * as serial from './lib/serial.ts';
 import * as frames from './mm/frames.ts';
 import { HEAP_END } from './mm/layout.ts';
+import { shellJob } from './monitor/shell.ts';
 import { exception } from './panic/report.ts';
 import { Event } from './sched/event.ts';
 import * as scheduler from './sched/scheduler.ts';
@@ -159,6 +160,7 @@ function runJob(): void {
   else if (job === 'rng') rngJob();
   else if (job === 'memory') memoryJob();
   else if (job === 'net') netJob();
+  else if (job === 'shell') shellJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

@@ -57,6 +57,8 @@ export declare function irq_restore(flags: u32): void;
 /** Maps pages of the low zone; `flags` and results are in mm/map.ts. */
 export declare function map(virt: u32, phys: u64, bytes: u32, flags: u32): u32;
 export declare function unmap(virt: u32, bytes: u32): u32;
+/** The page tables' entry for an address, of a page or of a large one; 0: it is not mapped. */
+export declare function mapping(address: u32): u64;
 export declare function image_start(): u32;
 export declare function image_end(): u32;
 export declare function memory_limit(bytes: u64): void;

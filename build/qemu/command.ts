@@ -22,6 +22,8 @@ export interface Boot {
   accel: 'kvm' | 'tcg';
   /** What is booted: a kernel by QEMU's own loader, or a disk image through the firmware and its boot block. */
   from: { kernel: string } | { image: string };
+  /** Somebody types at the serial line, Ctrl-C too. */
+  typed?: boolean;
 }
 
 export const FROM_KERNEL = { kernel: join(out, 'kernel.elf') };
@@ -43,12 +45,17 @@ export function qemuArguments(boot: Boot): string[] {
     ...DEBUG_EXIT,
     ...['-machine', options.machine, '-m', options.mem, '-smp', String(options.smp)],
     ...accelArguments(accel),
-    ...['-serial', 'stdio'],
+    ...serial(boot.typed === true),
     ...('kernel' in from ? ['-kernel', from.kernel] : bootDrive(from.image)),
     ...(disk === null ? [] : ['-drive', drive(disk.path, disk.format, 'if=none,id=disk')]),
     ...(options.append === '' ? [] : ['-fw_cfg', `name=opt/yaos/cmdline,string=${escaped(options.append)}`]),
     ...devices,
   ];
+}
+
+function serial(typed: boolean): string[] {
+  if (!typed) return ['-serial', 'stdio'];
+  return ['-chardev', 'stdio,id=terminal,signal=off', '-serial', 'chardev:terminal'];
 }
 
 function isMicrovm(machine: string): boolean {

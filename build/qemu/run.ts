@@ -18,6 +18,8 @@ export interface RunMode {
   direct: boolean;
   /** Start paused and attach gdb. */
   gdb: boolean;
+  /** What is typed goes to the machine, Ctrl-C too. */
+  shell: boolean;
 }
 
 const STATUS_INTERRUPTED = 130;
@@ -30,8 +32,8 @@ export async function run(options: MachineOptions, mode: RunMode): Promise<numbe
   const disk = openDisk(options.disk);
   const { accel, line } = await chooseAccel(options.accel);
   if (line !== undefined) console.error(line);
-  const args = qemuArguments({ options, disk, accel, from });
-  return mode.gdb ? runGdb(args, options.gdbFlags) : runToEnd(args, options.timeout_s);
+  const args = qemuArguments({ options, disk, accel, from, typed: mode.shell });
+  return mode.gdb ? runGdb(args, options.gdbFlags) : runToEnd(args, options.timeout_s, mode.shell);
 }
 
 /** How QEMU ended: what is needed to say why. */
@@ -44,15 +46,15 @@ export interface End {
   message: string;
 }
 
-function runToEnd(args: string[], timeout_s: number): Promise<number> {
+function runToEnd(args: string[], timeout_s: number, typed: boolean): Promise<number> {
   return new Promise((resolve, reject) => {
-    const qemu = spawn(QEMU, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const qemu = spawn(QEMU, args, { stdio: [typed ? 'inherit' : 'ignore', 'pipe', 'pipe'] });
     const log = new SerialLog();
     let stopped: End['stopped'] = null;
     let message = '';
     const stop = (why: End['stopped']) => {
       stopped ??= why;
-      qemu.kill('SIGKILL');
+      qemu.kill(typed ? 'SIGTERM' : 'SIGKILL'); // by itself it puts the terminal right
     };
     const timer = setTimeout(stop, timeout_s * 1000, 'timeout');
     const interrupt = () => stop('interrupt');

@@ -23,6 +23,9 @@ export abstract class Disk {
   /** Reads `count` sectors from `sector` on into `buffer`; false after a line that says what went wrong. */
   abstract read(sector: u64, count: u32, buffer: u32): bool;
 
+  /** Writes `count` sectors from `sector` on; false after a line. Of blocks that it covers in part it keeps the rest. */
+  abstract write(sector: u64, count: u32, buffer: u32): bool;
+
   /**
    * Carries out the first `count` transfers of `list`, as many at once as there is room for, in an order that is the
    * device's affair; false after lines that say what went wrong. One notification and one interrupt are enough for all
@@ -51,4 +54,9 @@ export function addDisk(disk: Disk): bool {
 /** The disk that was found first, null: there is none. */
 export function firstDisk(): Disk | null {
   return disks[0];
+}
+
+/** A disk by its number, in the order in which they were found; null: there is none. */
+export function diskAt(index: u32): Disk | null {
+  return index < diskCount ? disks[index] : null;
 }

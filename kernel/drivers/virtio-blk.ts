@@ -78,12 +78,20 @@ class VirtioDisk extends Disk {
   // One thread at a time. What fails stays in charge: the panic that follows tells about it.
 
   read(sector: u64, count: u32, buffer: u32): bool {
-    if (!this.admits(false, sector, count)) return false;
+    return this.move(false, sector, count, buffer);
+  }
+
+  write(sector: u64, count: u32, buffer: u32): bool {
+    return this.move(true, sector, count, buffer);
+  }
+
+  private move(write: bool, sector: u64, count: u32, buffer: u32): bool {
+    if (!this.admits(write, sector, count)) return false;
     this.activity.disk = this;
     begin(this.activity);
     const good = this.wholeBlocks(sector, count)
-      ? this.readBlocks(sector, count, buffer)
-      : this.readParts(sector, count, buffer);
+      ? this.moveBlocks(write, sector, count, buffer)
+      : this.moveParts(write, sector, count, buffer);
     if (good) finish();
     return good;
   }
@@ -151,16 +159,18 @@ class VirtioDisk extends Disk {
     );
   }
 
-  /** Reads the blocks that hold the sectors, and copies them from there: a request is of whole blocks. */
-  private readParts(sector: u64, count: u32, buffer: u32): bool {
+  /** Reads the blocks that hold the sectors, and copies them from there, or to there: a request is of whole blocks. */
+  private moveParts(write: bool, sector: u64, count: u32, buffer: u32): bool {
     const blockSectors = this.blockSectors;
     while (count > 0) {
       const skipped = (sector as u32) & (blockSectors - 1);
       const wanted = min(skipped + count, REQUEST_BYTES_MAX / SECTOR_BYTES);
       const whole = (wanted + blockSectors - 1) & ~(blockSectors - 1);
-      if (!this.readBlocks(sector - skipped, whole, this.bounce)) return false;
+      if (!this.moveBlocks(false, sector - skipped, whole, this.bounce)) return false;
       const got = wanted - skipped;
-      memory.copy(buffer, this.bounce + skipped * SECTOR_BYTES, got * SECTOR_BYTES);
+      const part = this.bounce + skipped * SECTOR_BYTES;
+      memory.copy(write ? part : buffer, write ? buffer : part, got * SECTOR_BYTES);
+      if (write && !this.moveBlocks(true, sector - skipped, whole, this.bounce)) return false;
       sector += got;
       buffer += got * SECTOR_BYTES;
       count -= got;
@@ -169,8 +179,9 @@ class VirtioDisk extends Disk {
   }
 
   /** Keeps as many requests in flight as there is room for, and takes them back in order. */
-  private readBlocks(sector: u64, count: u32, buffer: u32): bool {
+  private moveBlocks(write: bool, sector: u64, count: u32, buffer: u32): bool {
     const piece = this.piece;
+    piece.write = write;
     piece.sector = sector;
     piece.buffer = buffer;
     let left = count;

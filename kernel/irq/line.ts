@@ -84,6 +84,11 @@ export function connect(name: string, gsi: u32, activeLow: bool, user: LineUser)
   return line;
 }
 
+/** Logs all lines. */
+export function describeAll(): void {
+  for (let i = 0; i < lines.length; i++) lines[i].describe(log('irq')).end();
+}
+
 /** Logs which lines had to be masked. */
 export function report(): void {
   for (let i = 0; i < lines.length; i++) if (lines[i].masked) lines[i].describe(log('irq')).end();

@@ -36,6 +36,10 @@ export function interruptCount(): u64 {
   return sum(interruptCounts);
 }
 
+export function interruptCountOf(cpu: u32): u64 {
+  return interruptCounts[cpu];
+}
+
 export function strayCount(): u64 {
   return sum(strayCounts);
 }

@@ -15,10 +15,18 @@ export class Line {
   private start: usize = heap.alloc(CAPACITY);
   private used: u32 = 0;
   private cut: bool = false;
+  private muted: bool = false;
 
   clear(): Line {
     this.used = 0;
     this.cut = false;
+    this.muted = false;
+    return this;
+  }
+
+  /** It goes nowhere. */
+  mute(muted: bool): Line {
+    this.muted = muted;
     return this;
   }
 
@@ -113,6 +121,7 @@ export class Line {
   }
 
   end(): void {
+    if (this.muted) return;
     let at = this.start + this.used;
     for (let i: u32 = 0; this.cut && i < 3; i++, at++) store<u8>(at, DOT);
     store<u16>(at, 0x0a0d); // CR LF

@@ -12,9 +12,20 @@ export function prepareCpu(number: u32): void {
   lines[number] = new Line();
 }
 
+class Verbosity {
+  quiet: bool = false;
+}
+
+const verbosity = new Verbosity();
+
+/** Whether facts are logged at all; lines without a subsystem are. */
+export function setQuiet(quiet: bool): void {
+  verbosity.quiet = quiet;
+}
+
 /** Starts a line; `.end()` sends it. */
 export function log(subsystem: string): Line {
-  return bare().text(subsystem).text(': ');
+  return bare().mute(verbosity.quiet).text(subsystem).text(': ');
 }
 
 /** Starts a line that has no subsystem. */

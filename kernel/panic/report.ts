@@ -5,7 +5,7 @@ import * as lapic from '../irq/lapic.ts';
 import { take } from '../lib/activity.ts';
 import { EXIT_PANIC, exit } from '../lib/exit.ts';
 import { Line } from '../lib/line.ts';
-import { bare, log } from '../lib/log.ts';
+import { bare, log, setQuiet } from '../lib/log.ts';
 import { cause } from '../lib/panic.ts';
 import * as serial from '../lib/serial.ts';
 import { current } from '../sched/scheduler.ts';
@@ -90,6 +90,7 @@ export function exception(vector: u32, error: u32, address: u64): void {
   }
   if (reporter !== 0) stop(); // the NMI that the reporter sends, or a panic that comes second
   lapic.sendNmiToOthers();
+  setQuiet(false);
   if (serial.seize()) bare().end(); // an interrupt handler's panic may come within a line
   const frame = new Frame(address);
   const line = log('panic');

@@ -30,6 +30,12 @@ const PRESENT = 1;
 const FRAME_SHIFT = 3;
 export const PHYSICAL_BITS = 40;
 
+// As the processor has them (Intel SDM 3A 4.5.4).
+const PTE_PRESENT = 1n << 0n;
+const PTE_WRITABLE = 1n << 1n;
+const PTE_CACHE_DISABLE = 1n << 4n;
+const PTE_NO_EXECUTE = 1n << 63n;
+
 export class PageMap {
   /** Of TABLE_PAGES entries each, made when there is something to enter. */
   private readonly tables: (Uint32Array | undefined)[] = [];
@@ -64,9 +70,21 @@ export class PageMap {
     return physical;
   }
 
+  /** x86.mapping: the page-table entry that stands for an address. */
+  mapping(address: number): bigint {
+    const entry = this.entry(address);
+    if ((entry & PRESENT) === 0) return 0n;
+    const writable = entry & (MAP_WRITABLE << 1) ? PTE_WRITABLE : 0n;
+    const uncached = entry & (MAP_UNCACHED << 1) ? PTE_CACHE_DISABLE : 0n;
+    return BigInt((entry >>> FRAME_SHIFT) * PAGE_BYTES) | PTE_PRESENT | PTE_NO_EXECUTE | writable | uncached;
+  }
+
+  private entry(address: number): number {
+    return address < 2 ** 32 ? (this.tables[address >>> 22]?.[(address >>> 12) % TABLE_PAGES] ?? 0) : 0;
+  }
+
   private translatePage(address: number, write: boolean, plain: boolean): number {
-    const entry =
-      address < 2 ** 32 ? (this.tables[address >>> 22]?.[(address >>> 12) % TABLE_PAGES] ?? 0) : 0;
+    const entry = this.entry(address);
     if ((entry & PRESENT) === 0) throw new PageFault(address, write, false, plain);
     if (write && (entry & (MAP_WRITABLE << 1)) === 0) throw new PageFault(address, write, true, plain);
     return (entry >>> FRAME_SHIFT) * PAGE_BYTES + (address % PAGE_BYTES);

@@ -214,6 +214,7 @@ function asmImports(machine: Surroundings): Intrinsics {
       return pages.map(virtual >>> 0, start, bytes >>> 0, flags >>> 0);
     },
     unmap: (virtual: number, bytes: number) => pages.unmap(virtual >>> 0, bytes >>> 0),
+    mapping: (address: number) => pages.mapping(address >>> 0),
     image_start: () => IMAGE_START,
     image_end: () => IMAGE_END,
     thread_new: (slot: number, arg: number) => machine.threads().create(slot, arg),

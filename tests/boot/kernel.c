@@ -27,6 +27,7 @@ uint32_t x86_unmap(uint32_t virt, uint32_t bytes) __asm__("x86.unmap");
 uint32_t x86_image_start(void) __asm__("x86.image_start");
 uint32_t x86_image_end(void) __asm__("x86.image_end");
 void x86_memory_limit(uint64_t bytes) __asm__("x86.memory_limit");
+uint64_t x86_mapping(uint32_t address) __asm__("x86.mapping");
 void x86_thread_new(uint32_t slot, uint32_t arg) __asm__("x86.thread_new");
 void x86_thread_switch(uint32_t from, uint32_t to) __asm__("x86.thread_switch");
 uint64_t x86_table(uint32_t which) __asm__("x86.table");
@@ -170,7 +171,9 @@ static void check_maps(void)
 {
 	volatile uint32_t *ram = (void *)0xa00000, *window = (void *)0xc0000000;
 	ram[0] = 0x12345678;
+	fact("nothing mapped", x86_mapping(0xc0000000));
 	fact("map a window", x86_map(0xc0000000, 0xa00000, 4096, 1));
+	fact("  entry", x86_mapping(0xc0000fff));
 	fact("  reads", window[0]);
 	window[1] = 0x9abcdef0;
 	fact("  writes", ram[1]);
@@ -178,6 +181,7 @@ static void check_maps(void)
 	PROVOKE(window[1] = 0);
 	fault("  write");
 	fact("map 2 MiB", x86_map(0xc0200000, 0xa00000, 0x200000, 1));
+	fact("  entry", x86_mapping(0xc03fffff));
 	fact("  reads", LINEAR[0xc0200004]);
 	((volatile uint32_t *)0xb23000)[0] = 0x51;
 	fact("  split it: unmap a page", x86_unmap(0xc0322000, 4096));

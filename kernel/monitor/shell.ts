@@ -1,0 +1,230 @@
+// job=shell: a monitor on the serial line. Each command is a line of words; one that is not understood gets its usage.
+
+import { functionCount, functions } from '../bus/pci/scan.ts';
+import { Disk, diskAt, SECTOR_BYTES } from '../drivers/disk.ts';
+import { listen } from '../drivers/serial-input.ts';
+import * as lines from '../irq/line.ts';
+import * as vectors from '../irq/vectors.ts';
+import { hexdump } from '../lib/hexdump.ts';
+import { bare, setQuiet } from '../lib/log.ts';
+import { panic } from '../lib/panic.ts';
+import * as frames from '../mm/frames.ts';
+import { Mapping } from '../mm/walk.ts';
+import { cpus } from '../sched/cpu.ts';
+import * as scheduler from '../sched/scheduler.ts';
+import { ENDED, READY, Thread } from '../sched/thread.ts';
+import * as x86 from '../x86.ts';
+import { Editor } from './editor.ts';
+import { Words } from './words.ts';
+
+const PROMPT: string = 'yaos> ';
+const SECTORS_MAX: u32 = 128;
+const LOG_LEVEL_MAX: u32 = 2;
+const DISKS: u32 = 16;
+const THREADS: u32 = 64;
+
+class Monitor {
+  private readonly editor: Editor = new Editor(PROMPT);
+  private readonly words: Words = new Words();
+  private readonly buffer: u32 = frames.allocate(SECTORS_MAX * SECTOR_BYTES);
+  private readonly mapping: Mapping = new Mapping();
+
+  run(): void {
+    bare().text('help lists what there is, poweroff ends it.').end();
+    let goOn: bool = true;
+    while (goOn) {
+      if (!this.editor.read()) continue;
+      this.words.split(this.editor.line);
+      if (this.words.count > 0) goOn = this.execute();
+    }
+  }
+
+  /** False: it was the last command. */
+  private execute(): bool {
+    const words = this.words;
+    if (words.is(0, 'poweroff')) return false;
+    if (words.is(0, 'help')) help();
+    else if (words.is(0, 'lspci')) listFunctions();
+    else if (words.is(0, 'blk')) listDisks();
+    else if (words.is(0, 'read')) this.read();
+    else if (words.is(0, 'write')) this.write();
+    else if (words.is(0, 'threads')) listThreads();
+    else if (words.is(0, 'irq')) listInterrupts();
+    else if (words.is(0, 'mem')) frames.logStatistics();
+    else if (words.is(0, 'map')) this.map();
+    else if (words.is(0, 'log')) this.setLevel();
+    else if (words.is(0, 'panic')) panic('asked for by the monitor');
+    else usage('unknown command: help lists what there is');
+    return true;
+  }
+
+  private read(): void {
+    const disk = diskAt(0);
+    const count = this.range('read LBA [COUNT]', 2);
+    if (disk === null || count === 0) return;
+    if (disk.read(this.sector, count, this.buffer)) hexdump(this.buffer, count * SECTOR_BYTES);
+  }
+
+  private write(): void {
+    const text = 'write LBA BYTE [COUNT]: fills sectors';
+    const words = this.words;
+    const disk = diskAt(0);
+    if (!words.isNumber(2, 255)) {
+      usage(text);
+      return;
+    }
+    const byte = words.value as u8;
+    const count = this.range(text, 3);
+    if (disk === null || count === 0) return;
+    memory.fill(this.buffer, byte, count * SECTOR_BYTES);
+    if (disk.write(this.sector, count, this.buffer)) bare().decimal('', count).text(' sectors written').end();
+  }
+
+  private sector: u64 = 0;
+
+  /** Reads LBA, and COUNT if there is such a word; 0 after a line if they are no good. */
+  private range(text: string, countAt: u32): u32 {
+    const words = this.words;
+    if (!words.isNumber(1, u64.MAX_VALUE)) return usage(text);
+    this.sector = words.value;
+    if (diskAt(0) === null) return usage('there is no disk');
+    if (words.count <= countAt) return 1;
+    if (words.count > countAt + 1 || !words.isNumber(countAt, SECTORS_MAX) || words.value === 0) {
+      bare().text(text).decimal('; COUNT is from 1 to ', SECTORS_MAX).end();
+      return 0;
+    }
+    return words.value as u32;
+  }
+
+  private map(): void {
+    const words = this.words;
+    if (words.count !== 2 || !words.isNumber(1, u32.MAX_VALUE)) {
+      usage('map ADDR: what is mapped at an address of linear memory');
+      return;
+    }
+    const address = words.value as u32;
+    const mapping = this.mapping;
+    mapping.find(address);
+    const line = bare().digits('', address, 8).text(': ');
+    if (!mapping.present) line.text('not mapped');
+    else {
+      line.digits('physical ', mapping.physical, 12).size(', page of ', mapping.pageBytes);
+      line
+        .text(mapping.writable ? ', writable' : ', read-only')
+        .text(mapping.executable ? ', executable' : '');
+      line.text(mapping.cached ? '' : ', uncached');
+    }
+    line.end();
+  }
+
+  private setLevel(): void {
+    const words = this.words;
+    if (words.count !== 2 || !words.isNumber(1, LOG_LEVEL_MAX)) {
+      usage('log LEVEL: 0 nothing, 1 facts, 2 each interrupt and completion of a disk too');
+      return;
+    }
+    setQuiet(words.value === 0);
+    for (let i: u32 = 0; i < DISKS; i++) {
+      const disk = diskAt(i);
+      if (disk !== null) disk.setTrace(words.value === 2);
+    }
+  }
+}
+
+function usage(text: string): u32 {
+  bare().text(text).end();
+  return 0;
+}
+
+function help(): void {
+  bare().text('help              this list').end();
+  bare().text('lspci             PCI functions').end();
+  bare().text('blk               disks').end();
+  bare().text('read LBA [COUNT]  dumps sectors of the first disk').end();
+  bare().text('write LBA BYTE [COUNT]  fills sectors of the first disk').end();
+  bare().text('threads           threads, by CPU').end();
+  bare().text('irq               interrupts, by CPU and by line').end();
+  bare().text('mem               page frames').end();
+  bare().text('map ADDR          what is mapped at an address').end();
+  bare().text('log LEVEL         0 nothing, 1 facts, 2 interrupts too').end();
+  bare().text('panic             the end, with a report').end();
+  bare().text('poweroff          the end').end();
+}
+
+function listFunctions(): void {
+  for (let i: u32 = 0; i < functionCount; i++) {
+    const fn = functions[i]!;
+    bare()
+      .text(fn.name)
+      .digits(' ', fn.vendor, 4)
+      .digits(':', fn.device, 4)
+      .digits(' class ', fn.classCode, 6)
+      .end();
+  }
+}
+
+function listDisks(): void {
+  for (let i: u32 = 0; i < DISKS; i++) {
+    const disk = diskAt(i);
+    if (disk !== null) describe(disk);
+  }
+}
+
+function describe(disk: Disk): void {
+  bare()
+    .text(disk.name)
+    .decimal(': ', disk.sectors)
+    .decimal(' sectors of 512 bytes, in blocks of ', disk.blockSectors * SECTOR_BYTES)
+    .decimal(', notified ', disk.kicks())
+    .decimal(' times, interrupted ', disk.interrupts())
+    .text(' times')
+    .end();
+}
+
+function listThreads(): void {
+  for (let slot: u32 = 0; slot < THREADS; slot++) {
+    const thread = scheduler.threadAt(slot);
+    if (thread !== null) describeThread(thread);
+  }
+}
+
+function describeThread(thread: Thread): void {
+  const cpu = cpus[thread.home]!;
+  const state =
+    cpu.current === thread
+      ? ' runs'
+      : thread === cpu.idle
+        ? ' idle'
+        : thread.state === READY
+          ? ' ready'
+          : thread.state === ENDED
+            ? ' ended'
+            : ' waits';
+  bare()
+    .decimal('', thread.slot)
+    .text(' ')
+    .text(thread.name)
+    .decimal(' on CPU ', thread.home)
+    .text(state)
+    .end();
+}
+
+function listInterrupts(): void {
+  for (let i: u32 = 0; i < x86.CPUS; i++) {
+    const cpu = cpus[i];
+    if (cpu === null || !cpu.online) continue;
+    bare()
+      .decimal('CPU ', i)
+      .decimal(': ', vectors.interruptCountOf(i))
+      .decimal(' interrupts, ', cpu.switches)
+      .text(' switches')
+      .end();
+  }
+  lines.describeAll();
+  bare().decimal('', vectors.strayCount()).text(' stray').end();
+}
+
+export function shellJob(): void {
+  if (!listen()) panic('there is nothing to type on');
+  new Monitor().run();
+}

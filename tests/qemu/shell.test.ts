@@ -1,0 +1,54 @@
+// `make shell` as its users have it: QEMU's serial line on standard input and output, with somebody who types.
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { root } from '../../build/paths.ts';
+import { hexDump, Workbench } from './machine.ts';
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+const PROMPT = 'yaos> ';
+
+/** Types each command when there is a prompt; all that was shown, and the exit status. */
+function session(
+  disk: string,
+  commands: readonly string[],
+): Promise<{ status: number | null; shown: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, DISK: disk, ACCEL: 'tcg', TIMEOUT: '30' };
+    const shell = spawn(join(root, 'out/yaos'), ['run', '--shell'], {
+      env,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    const left = [...commands];
+    let shown = '';
+    let answered = 0;
+    shell.stdout.on('data', (bytes: Buffer) => {
+      shown += bytes.toString('latin1');
+      const prompts = shown.split(`${PROMPT}\x1b[K`).length - 1;
+      if (prompts <= answered || left.length === 0) return;
+      answered++;
+      shell.stdin.write(`${left.shift()}\r`);
+    });
+    shell.on('close', (status) => resolve({ status, shown }));
+  });
+}
+
+test('make shell: commands and their answers', async () => {
+  const disk = bench.disk();
+  const commands = ['help', 'read 1', 'irq', 'map 0x1000', 'map 0', 'nonsense', 'poweroff'];
+  const { status, shown } = await session(disk.path, commands);
+  expect(status, shown).toBe(0);
+  const lines = shown.split('\r\n');
+  const [address] = lines.filter((line) => line.startsWith('addr:')).map((line) => line.slice(5, 13));
+  expect(lines.filter((line) => /^(addr:|~)/.test(line))).toEqual(
+    hexDump(disk.sectorOne, Number.parseInt(address!, 16)),
+  );
+  expect(shown).toMatch(/GSI 4 \(\d+ interrupts\)/);
+  expect(lines).toContain('00001000: physical 000000001000, page of 4 KiB, writable');
+  expect(lines).toContain('00000000: not mapped');
+  expect(lines).toContain('unknown command: help lists what there is');
+  expect(lines).toContain('yaos: done');
+});
