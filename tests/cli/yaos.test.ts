@@ -172,7 +172,11 @@ describe('refuses in one line', () => {
       /^yaos: good\.wasm\/x\.o: what stands before a \/ is no directory/,
     ],
     ['a program of a bad module', ['exe', 'type.wasm', '-o', 'x.o'], /^yaos: type\.wasm: at byte offset/],
-    ['a machine that is none', ['run', '--machine', 'isapc'], /^yaos: MACHINE=isapc: choose pc, q35 or microvm/],
+    [
+      'a machine that is none',
+      ['run', '--machine', 'isapc'],
+      /^yaos: MACHINE=isapc: choose pc, q35 or microvm/,
+    ],
   ])('%s', (_, args, message) => {
     const { status, stdout, stderr } = yaos(...args);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
