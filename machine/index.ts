@@ -11,6 +11,7 @@ export {
   type MaliceName,
   makeHostile,
   maliceNames,
+  mmioMaliceNames,
   Random,
 } from './hostile/index.ts';
 export { type Kernel, loadKernel } from './kernel/module.ts';

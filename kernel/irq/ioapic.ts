@@ -62,6 +62,20 @@ export class IoApic {
     this.lock.releaseIrq(flags);
   }
 
+  /**
+   * Has a line that is being served interrupt again if it is still high, though no local APIC will tell the end: to become
+   * edge-triggered makes a pin forget that it waits for that (§3.2.4, bit 14).
+   */
+  restart(gsi: u32): void {
+    const entry = TABLE + (gsi - this.gsiBase) * 2;
+    const flags = this.lock.acquireIrq();
+    x86.store32(this.registers + SELECT, entry);
+    const low = x86.load32(this.registers + WINDOW);
+    this.write(entry, (low & ~LEVEL) | MASKED);
+    this.write(entry, low);
+    this.lock.releaseIrq(flags);
+  }
+
   private write(register: u32, value: u32): void {
     x86.store32(this.registers + SELECT, register);
     x86.store32(this.registers + WINDOW, value);

@@ -12,6 +12,7 @@ const TASK_PRIORITY: u32 = 0x80;
 const END_OF_INTERRUPT: u32 = 0xb0;
 const SPURIOUS_VECTOR: u32 = 0xf0;
 const IN_SERVICE: u32 = 0x100; // 8 registers of 32 bits, 16 bytes apart
+const TRIGGER_MODE: u32 = 0x180; // as many
 const COMMAND_LOW: u32 = 0x300; // x2APIC: all 64 bits
 const COMMAND_HIGH: u32 = 0x310;
 const LVT_TIMER: u32 = 0x320;
@@ -97,7 +98,16 @@ export function id(): u32 {
 
 /** §10.8.4: whether the vector was delivered by this APIC and waits for its end. */
 export function inService(vector: u32): bool {
-  return ((read(IN_SERVICE + (vector >> 5) * 16) >> (vector & 31)) & 1) !== 0;
+  return isSet(IN_SERVICE, vector);
+}
+
+/** §10.8.4: whether the vector was last asked for as a level, so that its end is told to the I/O APICs. */
+export function isLevel(vector: u32): bool {
+  return isSet(TRIGGER_MODE, vector);
+}
+
+function isSet(registers: u32, vector: u32): bool {
+  return ((read(registers + (vector >> 5) * 16) >> (vector & 31)) & 1) !== 0;
 }
 
 /** §10.8.5. */

@@ -49,6 +49,8 @@ export class Line extends InterruptHandler {
     }
     if (useful) this.useless = 0;
     else if (++this.useless === USELESS_MAX) this.ioApic.mask(this.gsi);
+    // A device can send a message of the line's vector: the local APIC then takes the line's request for an edge too.
+    if (!lapic.isLevel(vector) && !this.masked) this.ioApic.restart(this.gsi);
   }
 
   get masked(): bool {

@@ -10,7 +10,7 @@ import { Line } from '../lib/line.ts';
 import { Event } from '../sched/event.ts';
 import * as x86 from '../x86.ts';
 import { Virtqueue } from './queue.ts';
-import { Transport } from './transport.ts';
+import { ISR_GONE, Transport } from './transport.ts';
 
 /** The vector of configuration changes, and of everything when it is the only one. */
 const CONFIG_ENTRY: u32 = 0;
@@ -19,8 +19,6 @@ const QUEUES_ENTRY: u32 = 1;
 
 // ISR status (§4.1.4.5).
 const ISR_CONFIG: u32 = 1 << 1;
-/** What reads so is not there any more. */
-const ISR_GONE: u32 = 0xff;
 
 /** What an interrupt found, kept for the log when a driver asks for it. */
 export class InterruptTrace {

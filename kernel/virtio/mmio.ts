@@ -9,7 +9,7 @@ import { log } from '../lib/log.ts';
 import { PAGE } from '../mm/layout.ts';
 import { mapBar } from '../mm/map.ts';
 import { RingLayout } from './layout.ts';
-import { Transport } from './transport.ts';
+import { ISR_GONE, Transport } from './transport.ts';
 
 // §4.2.2; those of §4.2.4 are marked.
 const MAGIC: Register = LONG | 0x000;
@@ -83,7 +83,7 @@ class MmioTransport extends Transport {
 
   interruptStatus(): u32 {
     const status = this.registers.read(INTERRUPT_STATUS);
-    if (status === ALL_ONES) return status;
+    if (status === ALL_ONES) return ISR_GONE;
     this.registers.write(INTERRUPT_ACKNOWLEDGE, status & INTERRUPT_BITS);
     return status & INTERRUPT_BITS;
   }

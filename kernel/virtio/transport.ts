@@ -13,6 +13,9 @@ export const STATUS_FEATURES_OK: u32 = 8;
 export const STATUS_NEEDS_RESET: u32 = 64;
 export const STATUS_FAILED: u32 = 128;
 
+/** An ISR status of ones: the device is not there any more. */
+export const ISR_GONE: u32 = 0xff;
+
 export abstract class Transport {
   constructor(
     /** The function's name on its bus. */
@@ -28,7 +31,7 @@ export abstract class Transport {
   abstract deviceFeatures(): u64;
   abstract setDriverFeatures(features: u64): void;
 
-  /** Reading it acknowledges it (§4.1.4.5). */
+  /** The ISR status (§4.1.4.5), which is acknowledged thereby; or ISR_GONE. */
   abstract interruptStatus(): u32;
   /** How many interrupt vectors the device can tell apart, 0: it has only a line. */
   abstract vectorCount(): u32;

@@ -2,12 +2,14 @@
 // part of the machine that is replaced by one which may do something else; several attacks on one place lie one on the
 // other.
 
-import type { Width } from '../bus/space.ts';
+import type { Registers, Width } from '../bus/space.ts';
+import { MachineError } from '../error.ts';
 import type { Machine } from '../machine.ts';
 import * as config from '../pci/config.ts';
 import type { Random } from '../random.ts';
 import type { VirtioDevice } from '../virtio/device.ts';
 import { CONFIG_WITHOUT } from '../virtio/legacy.ts';
+import type { VirtioMmio } from '../virtio/mmio.ts';
 import { BAR_LEGACY, BAR_MODERN, type VirtioPci } from '../virtio/pci.ts';
 import type { Chain, Virtqueue } from '../virtio/queue.ts';
 import type { Ring } from '../virtio/ring.ts';
@@ -15,17 +17,17 @@ import type { Ring } from '../virtio/ring.ts';
 /** Lays its traps; what it draws from `attack.random` decides how and when. */
 export type Malice = (attack: Attack) => void;
 
-/** Where a register is, in the modern and in the legacy interface (virtio 1.2 §4.1.4.3, §4.1.4.8). */
+/** Where a register is, in the modern and in the legacy interface (virtio 1.2 §4.1.4.3, §4.1.4.8), and by MMIO (§4.2.2). */
 const REGISTERS = {
-  features: { modern: 0x04, legacy: 0x00 },
-  configVector: { modern: 0x10, legacy: 0x14 },
-  queueCount: { modern: 0x12, legacy: -1 },
-  status: { modern: 0x14, legacy: 0x12 },
-  generation: { modern: 0x15, legacy: -1 },
-  queueSize: { modern: 0x18, legacy: 0x0c },
-  queueVector: { modern: 0x1a, legacy: 0x16 },
-  notifyOffset: { modern: 0x1e, legacy: -1 },
-  isr: { modern: 0x1000, legacy: 0x13 },
+  features: { modern: 0x04, legacy: 0x00, mmio: 0x10 },
+  configVector: { modern: 0x10, legacy: 0x14, mmio: -1 },
+  queueCount: { modern: 0x12, legacy: -1, mmio: -1 },
+  status: { modern: 0x14, legacy: 0x12, mmio: 0x70 },
+  generation: { modern: 0x15, legacy: -1, mmio: 0xfc },
+  queueSize: { modern: 0x18, legacy: 0x0c, mmio: 0x34 },
+  queueVector: { modern: 0x1a, legacy: 0x16, mmio: -1 },
+  notifyOffset: { modern: 0x1e, legacy: -1, mmio: -1 },
+  isr: { modern: 0x1000, legacy: 0x13, mmio: 0x60 },
 } as const;
 export type RegisterName = keyof typeof REGISTERS;
 
@@ -39,7 +41,8 @@ export interface Capability {
 export class Attack {
   readonly machine: Machine;
   readonly device: VirtioDevice;
-  readonly pci: VirtioPci;
+  /** Of a device on virtio-mmio; one on PCI has `pci`. */
+  readonly mmio: VirtioMmio | undefined;
   readonly random: Random;
   /** How often it has struck. */
   acts = 0;
@@ -48,8 +51,15 @@ export class Attack {
   constructor(machine: Machine, device: VirtioDevice, random: Random) {
     this.machine = machine;
     this.device = device;
-    this.pci = device.toPci(false);
+    this.mmio = machine.mmio.present().find((there) => there.device === device);
     this.random = random;
+  }
+
+  /** Its function; there is none on virtio-mmio. */
+  get pci(): VirtioPci {
+    if (this.mmio !== undefined)
+      throw new MachineError('this malice is of PCI: the device is on virtio-mmio');
+    return this.device.toPci(false);
   }
 
   /** To be called whenever something is done that is not as it should be. */
@@ -73,17 +83,32 @@ export class Attack {
 
   /** Changes what the driver reads from a register, of either interface or of one. */
   register(name: RegisterName, alter: (value: number) => number, only?: 'modern' | 'legacy'): void {
+    if (this.mmio !== undefined) {
+      const kind = this.device.modern ? 'modern' : 'legacy';
+      const at = REGISTERS[name].mmio;
+      if (at >= 0 && (only ?? kind) === kind) this.alterReads(this.mmio, at, alter);
+      return;
+    }
     for (const kind of ['modern', 'legacy'] as const) {
       const at = REGISTERS[name][kind];
       const registers = this.pci.bars[kind === 'modern' ? BAR_MODERN : BAR_LEGACY]?.registers;
       if (registers === undefined || at < 0 || (only ?? kind) !== kind) continue;
-      intercept(registers, 'read', (read) => (offset: number, width: Width) => {
-        const value = read(offset, width);
-        // §4.1.4.8: without MSI-X the device's configuration is where the legacy vectors would be.
-        const there = kind === 'modern' || at < CONFIG_WITHOUT || this.pci.msix?.enabled;
-        return offset === at && there ? this.altered(value, alter(value)) : value;
-      });
+      // §4.1.4.8: without MSI-X the device's configuration is where the legacy vectors would be.
+      const there = () => kind === 'modern' || at < CONFIG_WITHOUT || this.pci.msix?.enabled === true;
+      this.alterReads(registers, at, alter, there);
     }
+  }
+
+  private alterReads(
+    registers: Registers,
+    at: number,
+    alter: (value: number) => number,
+    there = () => true,
+  ): void {
+    intercept(registers, 'read', (read) => (offset: number, width: Width) => {
+      const value = read(offset, width);
+      return offset === at && there() ? this.altered(value, alter(value)) : value;
+    });
   }
 
   /** Changes the bytes of the device's configuration as they are read. */
@@ -126,6 +151,7 @@ export class Attack {
 
   /** In its configuration space, in the order of the list. */
   get capabilities(): Capability[] {
+    if (this.mmio !== undefined) return [];
     const { bytes } = this.pci.config;
     const list: Capability[] = [];
     for (let at = bytes[config.CAPABILITIES]; at >= 0x40 && list.length < 48; at = bytes[at + 1]) {

@@ -36,6 +36,16 @@ export type MaliceName = UnionToNames<(typeof MALICES)[keyof typeof MALICES]>;
 const ALL = Object.assign({}, ...Object.values(MALICES)) as Record<MaliceName, Malice>;
 export const maliceNames = Object.keys(ALL) as MaliceName[];
 
+const DOORBELLS: string[] = [
+  'doorbells shuffled',
+  'doorbell of another queue',
+  'doorbell outside its structure',
+] satisfies MaliceName[];
+/** Those that a device on virtio-mmio can be put under: all but what only a PCI function can do. */
+export const mmioMaliceNames = maliceNames.filter(
+  (name) => !(name in FUNCTIONS) && !DOORBELLS.includes(name),
+);
+
 /**
  * Puts `device`, which is in `machine` already, under a malice; `seed` decides what it leaves open. To be called before the
  * machine runs. The result's `acts` says afterwards how often it has struck.

@@ -3,6 +3,7 @@
 
 import { INTERRUPT_LINE, INTERRUPT_PIN } from '../pci/config.ts';
 import type { PciFunction } from '../pci/function.ts';
+import { INTERRUPT_ACKNOWLEDGE } from '../virtio/mmio.ts';
 import { type Attack, intercept, type Malice } from './attack.ts';
 
 const MESSAGE_ADDRESS = 0xfee0_0000;
@@ -12,8 +13,9 @@ const FIRST_VECTOR = 32;
 const ID_MSIX = 0x11;
 const ID_EXPRESS = 0x10;
 
-/** Takes MSI-X away, so that there is only the pin; and what a neighbour on its line can do to that. */
+/** Takes MSI-X away, if it has it, so that there is only the line; and what a neighbour there can do to that. */
 function byPin(attack: Attack): (high: boolean) => void {
+  if (attack.mmio !== undefined) return () => {}; // it has no neighbours
   const { machine, pci } = attack;
   const msix = attack.capabilities.find(({ id }) => id === ID_MSIX);
   if (msix) {
@@ -31,14 +33,14 @@ export const INTERRUPTS = {
   'interrupts lost'(attack) {
     const { random } = attack;
     const due = attack.moment(3, random.once(2));
-    intercept(attack.pci, 'interrupt', (interrupt) => (vector) => {
+    intercept(attack.device.transport, 'interrupt', (interrupt) => (vector) => {
       if (due()) attack.act();
       else interrupt(vector);
     });
   },
 
   'interrupts doubled'(attack) {
-    intercept(attack.pci, 'interrupt', (interrupt) => (vector) => {
+    intercept(attack.device.transport, 'interrupt', (interrupt) => (vector) => {
       for (let i = attack.random.between(2, 4); i > 0; i--) interrupt(vector);
       attack.act();
       attack.machine.clock.schedule(attack.random.below(20_000), () => interrupt(vector));
@@ -47,7 +49,7 @@ export const INTERRUPTS = {
 
   'interrupts late'(attack) {
     const { machine, random } = attack;
-    intercept(attack.pci, 'interrupt', (interrupt) => (vector) => {
+    intercept(attack.device.transport, 'interrupt', (interrupt) => (vector) => {
       attack.act();
       machine.clock.schedule(random.below(2_000_000_000), () => interrupt(vector));
     });
@@ -55,7 +57,7 @@ export const INTERRUPTS = {
 
   'interrupts of another entry'(attack) {
     const due = attack.moment(3, attack.random.once(2));
-    intercept(attack.pci, 'interrupt', (interrupt) => (vector) => {
+    intercept(attack.device.transport, 'interrupt', (interrupt) => (vector) => {
       if (!due()) return interrupt(vector);
       attack.act();
       interrupt(attack.random.pick([0, 1, 2, 0xfffe].filter((other) => other !== vector)));
@@ -127,9 +129,17 @@ export const INTERRUPTS = {
 
   'interrupt never acknowledged'(attack) {
     byPin(attack);
+    const { mmio, device } = attack;
+    if (mmio !== undefined) {
+      intercept(mmio, 'write', (write) => (offset, width, value) => {
+        if (offset === INTERRUPT_ACKNOWLEDGE) attack.act();
+        else write(offset, width, value);
+      });
+      return;
+    }
     intercept(attack.pci, 'readIsr', () => () => {
       attack.act();
-      return attack.device.isr;
+      return device.isr;
     });
   },
 
@@ -140,7 +150,8 @@ export const INTERRUPTS = {
 
   'interrupt status reads as ones'(attack) {
     byPin(attack);
-    attack.register('isr', () => 0xff);
+    const ones = attack.mmio === undefined ? 0xff : 0xffff_ffff;
+    attack.register('isr', () => ones);
   },
 
   'interrupt status reads as anything'(attack) {
@@ -150,6 +161,7 @@ export const INTERRUPTS = {
 
   'interrupt pin and line of any number'(attack) {
     byPin(attack);
+    if (attack.mmio !== undefined) return;
     const { random } = attack;
     const values = new Map([
       [INTERRUPT_PIN, random.pick([0, 1, 2, 3, 4, 5, 255])],

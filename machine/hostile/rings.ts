@@ -132,10 +132,10 @@ export const RINGS = {
 
   /** Or the flags before the rest. */
   'used entry written after the index'(attack) {
-    const { machine, pci, random } = attack;
+    const { machine, device, random } = attack;
     const later = (write: () => void): void => {
       machine.clock.schedule(random.below(2000), () => {
-        if (pci.dma.enabled()) write(); // it may be gone by then
+        if (device.transport.dma.enabled()) write(); // it may be gone by then
       });
     };
     corrupt(attack, (ring, chain, written) => {
@@ -231,7 +231,7 @@ function overwrite(
   attack: Attack,
   part: (ring: Ring, packed: boolean) => { at: number; bytes: number } | undefined,
 ): void {
-  const { random, pci } = attack;
+  const { random, device } = attack;
   attack.ring((ring) => {
     intercept(ring, 'setNotification', (set) => (on) => {
       set(on);
@@ -240,7 +240,7 @@ function overwrite(
       attack.act();
       const length = random.between(1, Math.min(found.bytes, 128));
       const data = Uint8Array.from({ length }, () => random.below(256));
-      pci.dma.write(found.at + random.below(found.bytes - length + 1), data);
+      device.transport.dma.write(found.at + random.below(found.bytes - length + 1), data);
     });
   });
 }

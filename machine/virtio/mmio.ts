@@ -29,7 +29,7 @@ const QUEUE_PAGE = 0x040;
 const QUEUE_READY = 0x044;
 const QUEUE_NOTIFY = 0x050;
 const INTERRUPT_STATUS = 0x060;
-const INTERRUPT_ACKNOWLEDGE = 0x064;
+export const INTERRUPT_ACKNOWLEDGE = 0x064;
 const STATUS = 0x070;
 /** By register, the half of an address that it holds, in the order of `addressHalves`. */
 const QUEUE_ADDRESSES = [0x080, 0x084, 0x090, 0x094, 0x0a0, 0x0a4];

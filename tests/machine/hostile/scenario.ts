@@ -5,6 +5,7 @@ import {
   type MachineOptions,
   type MaliceName,
   maliceNames,
+  mmioMaliceNames,
   PciBridge,
   Random,
   VirtioBlk,
@@ -29,6 +30,10 @@ export const SECTORS = 64;
 export const CONTENT = new Uint8Array(SECTORS * 512).map((_, i) => (i * 7 + (i >> 9) * 3 + (i >> 4)) & 0xff);
 
 const MALICES = [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5] as const;
+/** Without its tables microvm has no devices at all. */
+const MMIO_NAMES = mmioMaliceNames.filter((name) => name !== 'ACPI tables damaged');
+/** What the kernel takes a clock to run at that it has no means to measure. */
+const ASSUMED_KHZ = 4_000_000;
 /** Together they are a timer that counts but never ends, by which nobody could wait. */
 const DEAD_TIMER = 'APIC timer stands still';
 const LYING_TIMER = 'APIC timer counts anyhow';
@@ -38,7 +43,8 @@ const POLLING_STEP_NS = 100_000;
 
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
-  const machine = random.pick(['pc', 'pc', 'q35'] as const);
+  const machine = random.pick(['pc', 'pc', 'pc', 'q35', 'q35', 'microvm'] as const);
+  const names = machine === 'microvm' ? MMIO_NAMES : maliceNames;
   const bridges = random.once(4)
     ? random.pick([['pci-bridge'], ['pci-bridge', 'pci-bridge'], ['pcie-root-port']] as const)
     : [];
@@ -46,7 +52,7 @@ export function scenarioOf(seed: number): Scenario {
   const small = many || random.once(8);
   const { job, commandLine } = random.once(3) ? traceOf(random, small ? 1 : 2) : readOf(random, many);
   const malices = Array.from({ length: random.once(50) ? 0 : random.pick(MALICES) }, () => ({
-    name: random.pick(maliceNames),
+    name: random.pick(names),
     seed: random.next(),
   })).filter(({ name }, _, all) => name !== DEAD_TIMER || !all.some((other) => other.name === LYING_TIMER));
   const step_ns = random.pick([5_000, 20_000, 50_000]);
@@ -57,8 +63,9 @@ export function scenarioOf(seed: number): Scenario {
       step_ns: malices.some(({ name }) => name === DEAD_TIMER) ? POLLING_STEP_NS : step_ns,
       seed: random.once(2) ? random.next() : undefined,
       x2apic: random.once(4),
+      tsc_khz: machine === 'microvm' ? ASSUMED_KHZ : undefined,
     },
-    bridges: bridges.filter((model) => machine === 'q35' || model === 'pci-bridge'),
+    bridges: bridges.filter((model) => machine === 'q35' || (machine === 'pc' && model === 'pci-bridge')),
     disk: {
       ...random.pick([{}, {}, { legacy: false }, { modern: false }]),
       eventIndex: !random.once(3),
@@ -110,6 +117,10 @@ export function plain(seed: number, malices: Scenario['malices'], disk?: VirtioB
 export function build(scenario: Scenario, reuse: Machine | undefined): { pc: Machine; disk: VirtioBlk } {
   const pc = new Machine({ ...scenario.machine, reuse });
   const disk = new VirtioBlk(CONTENT.slice(), scenario.disk);
+  if (scenario.machine.machine === 'microvm') {
+    pc.mmio.add(disk);
+    return { pc, disk };
+  }
   let bridge: PciBridge | undefined;
   for (const model of scenario.bridges) {
     const next = new PciBridge(model);
