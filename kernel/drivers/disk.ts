@@ -20,7 +20,10 @@ export abstract class Disk {
     public readonly blockSectors: u32,
   ) {}
 
-  /** Reads `count` sectors from `sector` on into `buffer`; false after a line that says what went wrong. */
+  /**
+   * Reads `count` sectors from `sector` on into `buffer`; false after a line that says what went wrong. A disk that keeps
+   * what it owes may still write to `buffer`: it refuses everything from then on.
+   */
   abstract read(sector: u64, count: u32, buffer: u32): bool;
 
   /** Writes `count` sectors from `sector` on; false after a line. Of blocks that it covers in part it keeps the rest. */

@@ -229,12 +229,12 @@ class VirtioDisk extends Disk {
     assert(this.submitted !== this.finished, 'the ring has no room for a single request');
     const request = this.requests[this.finished % REQUESTS];
     if (!request.done.wait(clock.after(this.waitMs))) {
-      this.lost = true;
       this.logSilence();
+      this.recover();
       return false;
     }
     if (this.queue.reportFault(this.name)) {
-      this.lost = true;
+      this.recover();
       return false;
     }
     this.finished++;
@@ -256,6 +256,20 @@ class VirtioDisk extends Disk {
     const line = appendSectors(log(this.name), request.sector, request.count);
     const what = answered ? ': an answer, but no interrupt in ' : ': no answer in ';
     line.decimal(what, this.waitMs).text(' ms').end();
+  }
+
+  /** Takes all requests back from a queue that is silent or broken. When the device lets go of them, the disk works on. */
+  private recover(): void {
+    this.lost = true;
+    if (!this.device.restartsQueues) return;
+    this.describe();
+    if (!this.device.restartQueue(this.queue)) return;
+    log(this.name)
+      .decimal('queue ', this.queue.index)
+      .decimal(' was reset, requests given up: ', this.submitted - this.finished)
+      .end();
+    this.finished = this.submitted;
+    this.lost = false;
   }
 
   private logCompletion(request: Request): void {

@@ -1,8 +1,8 @@
 // The main job: sector 1 of the first disk, read and dumped twice. The second read proves that the interrupt path was
 // re-armed after the first. The command line may ask for other sectors, sector=N count=N, and for more reads of them
-// before those two, repeat=N, which say nothing.
+// before those two, repeat=N, which say nothing. A read that fails is tried again where there are attempts=N left.
 
-import { SECTOR_BYTES } from '../drivers/disk.ts';
+import { Disk, SECTOR_BYTES } from '../drivers/disk.ts';
 import { number } from '../lib/cmdline.ts';
 import { hexdump } from '../lib/hexdump.ts';
 import { panic } from '../lib/panic.ts';
@@ -12,8 +12,16 @@ import { theDisk } from './disk.ts';
 const READS: u32 = 2;
 const COUNT_MAX: u32 = 2048;
 const REPEAT_MAX: u32 = 1_000_000;
+const ATTEMPTS: u32 = 1;
+const ATTEMPTS_MAX: u32 = 1000;
 /** What the buffer holds before the first read, so that a read which does nothing shows. */
 const FILLING: u8 = 0x12;
+
+function read(disk: Disk, sector: u32, count: u32, buffer: u32): void {
+  const attempts = max(number('attempts', ATTEMPTS, ATTEMPTS_MAX), 1);
+  for (let i: u32 = 0; i < attempts; i++) if (disk.read(sector, count, buffer)) return;
+  panic('the disk cannot be read');
+}
 
 export function readJob(): void {
   const disk = theDisk();
@@ -23,12 +31,12 @@ export function readJob(): void {
   const buffer = frames.allocate(bytes);
   const silent = number('repeat', 0, REPEAT_MAX);
   for (let i: u32 = 0; i < silent; i++) {
-    if (!disk.read(sector, count, buffer)) panic('the disk cannot be read');
+    read(disk, sector, count, buffer);
   }
   memory.fill(buffer, FILLING, bytes);
   disk.setTrace(true);
   for (let i: u32 = 0; i < READS; i++) {
-    if (!disk.read(sector, count, buffer)) panic('the disk cannot be read');
+    read(disk, sector, count, buffer);
     hexdump(buffer, bytes);
   }
 }

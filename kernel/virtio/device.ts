@@ -7,7 +7,7 @@ import * as frames from '../mm/frames.ts';
 import { Event } from '../sched/event.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
-import { has, RING_PACKED, SUPPORTED, VERSION_1 } from './features.ts';
+import { has, QUEUE_RESETS, RING_PACKED, RING_RESET, SUPPORTED, VERSION_1 } from './features.ts';
 import { DeviceInterrupts, InterruptTrace } from './interrupts.ts';
 import { packedLayout, ringBytes, splitLayout } from './layout.ts';
 import { PackedQueue } from './packed.ts';
@@ -53,7 +53,8 @@ export class VirtioDevice {
     this.addStatus(transports.STATUS_ACKNOWLEDGE);
     this.addStatus(transports.STATUS_DRIVER);
     this.offered = this.transport.deviceFeatures();
-    this.features = this.offered & (understood | SUPPORTED);
+    const resets: u64 = this.transport.resetsQueues ? QUEUE_RESETS : 0;
+    this.features = this.offered & (understood | SUPPORTED | resets);
     if (this.legacy) {
       // §3.1.2: a legacy device is not asked whether it agrees.
       this.transport.setDriverFeatures(this.features);
@@ -95,6 +96,41 @@ export class VirtioDevice {
   /** Has `event` signalled whenever the device says that its configuration has changed (§2.5). */
   onConfigChange(event: Event): void {
     this.interrupts.configEvent = event;
+  }
+
+  /** Whether restartQueue() may help. */
+  get restartsQueues(): bool {
+    return this.has(RING_RESET) && !(this.transport.status() & transports.STATUS_NEEDS_RESET);
+  }
+
+  /**
+   * §2.6.1: takes a queue back from the device, with all that is in flight, and sets it up anew. False (after a line): the
+   * device may still use the queue's memory, and all buffers that were given to it.
+   */
+  restartQueue(queue: Virtqueue): bool {
+    const index = queue.index;
+    this.transport.resetQueue(index);
+    const deadline = clock.after(RESET_MS_MAX);
+    while (!this.transport.isReset(index)) {
+      if (clock.now() > deadline) {
+        log(this.name)
+          .decimal('does not reset queue ', index)
+          .decimal(' in ', RESET_MS_MAX)
+          .text(' ms')
+          .end();
+        return false;
+      }
+      x86.pause();
+    }
+    const flags = queue.lock.acquireIrq();
+    queue.reset();
+    queue.lock.releaseIrq(flags);
+    if (!this.interrupts.renew(queue)) {
+      log(this.name).decimal('refuses the interrupt vector of queue ', index).text(' after its reset').end();
+      return false;
+    }
+    this.transport.setQueue(index, queue.ring);
+    return true;
   }
 
   /** Step 8. */

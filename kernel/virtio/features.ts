@@ -29,6 +29,9 @@ export const SUPPORTED: u64 =
   ((1 as u64) << IN_ORDER) |
   ((1 as u64) << ORDER_PLATFORM);
 
+/** Where the transport can do it too. */
+export const QUEUE_RESETS: u64 = (1 as u64) << RING_RESET;
+
 export function has(features: u64, bit: u32): bool {
   return ((features >> bit) & 1) !== 0;
 }

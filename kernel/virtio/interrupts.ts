@@ -71,6 +71,11 @@ export class DeviceInterrupts extends LineUser {
     if (this.separate) this.route(this.queueEntry(queue.index), new QueueInterrupt(this, queue));
   }
 
+  /** A queue that was reset has lost its vector; false if the device refuses it now. */
+  renew(queue: Virtqueue): bool {
+    return this.vectors === 0 || this.transport.setQueueVector(queue.index, this.queueEntry(queue.index));
+  }
+
   /** In an interrupt handler. */
   note(vector: u32): void {
     const trace = this.trace;

@@ -49,6 +49,7 @@ const QUEUE_DRIVER_LOW: Register = LONG | 0x28;
 const QUEUE_DRIVER_HIGH: Register = LONG | 0x2c;
 const QUEUE_DEVICE_LOW: Register = LONG | 0x30;
 const QUEUE_DEVICE_HIGH: Register = LONG | 0x34;
+const QUEUE_RESET: Register = WORD | 0x3a;
 
 const ISR_STATUS: Register = BYTE | 0; // §4.1.4.5
 
@@ -132,6 +133,21 @@ export class ModernTransport extends Transport {
     this.common.write(QUEUE_DEVICE_LOW, layout.device);
     this.common.write(QUEUE_DEVICE_HIGH, 0);
     this.common.write(QUEUE_ENABLE, 1);
+  }
+
+  get resetsQueues(): bool {
+    return this.common.has(QUEUE_RESET);
+  }
+
+  resetQueue(queue: u32): void {
+    this.common.write(QUEUE_SELECT, queue);
+    this.common.write(QUEUE_RESET, 1);
+  }
+
+  /** §4.1.4.3.1: both read 0 then. */
+  isReset(queue: u32): bool {
+    this.common.write(QUEUE_SELECT, queue);
+    return this.common.read(QUEUE_RESET) === 0 && this.common.read(QUEUE_ENABLE) === 0;
   }
 
   doorbell(queue: u32): Window | null {

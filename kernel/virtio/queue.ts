@@ -308,6 +308,10 @@ export abstract class Virtqueue {
     return this.packed ? chain.slots : 1;
   }
 
+  /**
+   * Ids go on where they were, but with IN_ORDER, where the ring begins at 0: an answer that comes after the queue's reset, as
+   * QEMU 7.2's disks give, mostly names a chain that is not in flight.
+   */
   private forget(): void {
     const ids = this.ids;
     for (let id: u32 = 0; id < ids; id++) {
@@ -315,7 +319,7 @@ export abstract class Virtqueue {
       chain.token = 0;
       chain.next = (id + 1 === ids ? 0 : id + 1) as u16;
     }
-    this.freeHead = 0;
+    if (this.inOrder) this.freeHead = 0;
     this.freeCount = ids;
     this.oldest = 0;
     this.unannounced = 0;

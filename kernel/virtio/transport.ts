@@ -47,6 +47,19 @@ export abstract class Transport {
   abstract queueSizeMax(queue: u32): u32;
   /** Tells the device where the queue is, and starts it. */
   abstract setQueue(queue: u32, layout: RingLayout): void;
+  /** Whether a queue can be reset alone (§2.6.1), where the device offers it. */
+  get resetsQueues(): bool {
+    return false;
+  }
+
+  /** Has the device begin to give the queue up. */
+  resetQueue(_queue: u32): void {}
+
+  /** Whether the device has done so: until then it may still use the queue's memory. */
+  isReset(_queue: u32): bool {
+    return false;
+  }
+
   /** Where notifications for the queue are written, 16 bits wide; null (after a line) if there is no such place. */
   abstract doorbell(queue: u32): Window | null;
 

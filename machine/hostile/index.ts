@@ -11,6 +11,7 @@ import { HOST } from './host.ts';
 import { INTERRUPTS } from './interrupts.ts';
 import { NEGOTIATION } from './negotiation.ts';
 import { REQUESTS } from './requests.ts';
+import { RESETS } from './resets.ts';
 import { RINGS } from './rings.ts';
 
 export { Random } from '../random.ts';
@@ -22,6 +23,7 @@ export const MALICES = {
   negotiation: NEGOTIATION,
   configuration: CONFIGURATION,
   ring: RINGS,
+  queueReset: RESETS,
   interrupt: INTERRUPTS,
   clock: CLOCKS,
   host: HOST,

@@ -230,7 +230,7 @@ export class VirtioBlk extends VirtioDevice {
     this.epoch++; // what is still to come belongs to the time before
   }
 
-  protected override forgetQueue(queue: Virtqueue): void {
+  override forgetQueue(queue: Virtqueue): void {
     for (const group of this.inFlight) group.requests = group.requests.filter((one) => one.queue !== queue);
   }
 
@@ -260,10 +260,9 @@ export class VirtioBlk extends VirtioDevice {
    */
   private merge(request: BlkRequest): void {
     const group = this.inFlight.at(-1);
-    const joins =
-      this.has(IN_ORDER) ||
-      (group && group.requests.length < MERGED_MAX && follows(request, group.requests.at(-1)!));
-    if (group?.open && joins) {
+    const before = group?.requests.at(-1); // a queue's reset may have left none
+    const adjacent = before && group!.requests.length < MERGED_MAX && follows(request, before);
+    if (group?.open && (adjacent || this.has(IN_ORDER))) {
       group.requests.push(request);
       return;
     }

@@ -129,7 +129,7 @@ export abstract class VirtioDevice implements PciDevice {
 
   /** Forgets requests in flight; of one queue. */
   protected abstract resetDevice(): void;
-  protected forgetQueue(_queue: Virtqueue): void {}
+  forgetQueue(_queue: Virtqueue): void {}
 
   get modern(): boolean {
     return this.options.modern ?? true;

@@ -40,6 +40,8 @@ const GENERIC = new RegExp(
     'cannot (read|write)',
     'too few for',
     'no (answer|interrupt) in 5000 ms',
+    'does not reset queue 0',
+    'refuses the interrupt vector of queue 0',
     'needs reset',
     'no such descriptor: used entry',
     'descriptor not in flight: used entry',
@@ -55,7 +57,8 @@ const GENERIC = new RegExp(
   ].join('|'),
 );
 
-const NO_ANSWER = /(no answer|no interrupt) in 5000 ms/;
+/** With IN_ORDER, what is missing may also be taken for answered. */
+const NO_ANSWER = /no (answer|interrupt) in 5000 ms|more chains than the index says|failed: status 255/;
 const GOOD: Expectation = { outcome: 'good' };
 /** Good alone; but a multiplier and an offset together may lead outside. */
 const DOORBELL: Expectation = { outcome: 'good', says: /the doorbell of queue 0/ };
@@ -138,6 +141,14 @@ export const EXPECTATIONS: Record<MaliceName, Expectation> = {
   'used entry written after the index': ANY,
   'used flags of another round': bad(NO_ANSWER),
   'used flags with reserved bits': GOOD,
+  'queue reset never done': bad(/does not reset queue 0|no answer in/),
+  'queue reset takes its time': bad(NO_ANSWER),
+  'queue reset reads as anything': any(/does not reset queue 0|no answer in/),
+  'queue reset forgets nothing': { ...bad(NO_ANSWER), breaks: true },
+  'queue is never enabled again': bad(NO_ANSWER),
+  'vector refused after the reset of its queue': bad(
+    /refuses the interrupt vector of queue 0 after|no answer in/,
+  ),
   'avail_event of any number': any(NO_ANSWER),
   'descriptors rewritten': { ...GOOD, breaks: true },
   'available ring rewritten': { ...GOOD, breaks: true },

@@ -86,7 +86,9 @@ function readOf(random: Random, many: boolean) {
   const count = many ? random.between(2, 5) : 1;
   const sector = random.below(SECTORS - count);
   const repeat = random.pick([0, 0, 0, 1, 2, many ? 20 : 3]);
-  return { job: { sector, count }, commandLine: `sector=${sector} count=${count} repeat=${repeat}` };
+  const attempts = random.pick([1, 1, 2, 4]);
+  const commandLine = `sector=${sector} count=${count} repeat=${repeat} attempts=${attempts}`;
+  return { job: { sector, count }, commandLine };
 }
 
 function traceOf(random: Random, blocks: number) {
