@@ -15,11 +15,13 @@ import { BootInfo, COMMAND_LINE_BYTES } from './boot/info.ts';
 import { MULTIBOOT_MAGIC, readMultiboot } from './boot/multiboot.ts';
 import { PVH_MAGIC, readPvh } from './boot/pvh.ts';
 import { scan } from './bus/pci/scan.ts';
+import { chooseConsole } from './drivers/console.ts';
 import { attachAll } from './drivers/table.ts';
 import * as ioapic from './irq/ioapic.ts';
 import * as lines from './irq/line.ts';
 import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
+import { consoleJob } from './jobs/console.ts';
 import * as fault from './jobs/fault.ts';
 import { lspciJob } from './jobs/lspci.ts';
 import { memoryJob } from './jobs/memory.ts';
@@ -108,6 +110,7 @@ class MainProgram extends Program {
   run(): void {
     scan(extraRoots());
     attachAll();
+    chooseConsole();
     smp.awaitStart();
     runOnCpu(cmdline.number('cpu', 0, x86.CPUS - 1));
     lines.report();
@@ -161,6 +164,7 @@ function runJob(): void {
   else if (job === 'memory') memoryJob();
   else if (job === 'net') netJob();
   else if (job === 'shell') shellJob();
+  else if (job === 'console') consoleJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

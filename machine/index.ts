@@ -33,6 +33,7 @@ export { Msix } from './pci/msix.ts';
 export { Clock, type TimedEvent } from './time/clock.ts';
 export type { Access, DmaAccess, Kick, Message, Trace } from './trace.ts';
 export { type BlkRequest, VirtioBlk, type VirtioBlkOptions } from './virtio/blk.ts';
+export { VirtioConsole, type VirtioConsoleOptions } from './virtio/console.ts';
 export * as virtio from './virtio/device.ts';
 export { VirtioDevice, type VirtioOptions } from './virtio/device.ts';
 export { type Disk, FileDisk, MemoryDisk } from './virtio/disk.ts';

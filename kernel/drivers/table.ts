@@ -10,12 +10,14 @@ import { openMmio } from '../virtio/mmio.ts';
 import { deviceIdOf, openTransport } from '../virtio/pci.ts';
 import { Transport } from '../virtio/transport.ts';
 import { VirtioBlkDriver } from './virtio-blk.ts';
+import { VirtioConsoleDriver } from './virtio-console.ts';
 import { VirtioNetDriver } from './virtio-net.ts';
 import { VirtioRngDriver } from './virtio-rng.ts';
 
 const drivers: StaticArray<VirtioDriver> = [
   new VirtioNetDriver(),
   new VirtioBlkDriver(),
+  new VirtioConsoleDriver(),
   new VirtioRngDriver(),
 ];
 

@@ -3,50 +3,17 @@
 
 import * as frames from '../mm/frames.ts';
 import { NO_ROOM, Statistics } from '../net/statistics.ts';
-import { Event } from '../sched/event.ts';
 import { sleep } from '../sched/scheduler.ts';
 import * as clock from '../time/clock.ts';
-import { QueueUser, Virtqueue } from '../virtio/queue.ts';
+import { FreeBuffers } from '../virtio/free-buffers.ts';
+import { Virtqueue } from '../virtio/queue.ts';
 
-const BUFFERS: u32 = 64;
+export const BUFFERS: u32 = 64;
 const BUFFER_BYTES: u32 = 2048;
 const SEGMENTS: u32 = 2;
 
 const DRAIN_MS_MAX: u32 = 500;
 const DRAIN_POLL_NS: u64 = 100_000;
-
-/** The buffers that are free; guarded by the queue's lock. */
-export class FreeBuffers extends QueueUser {
-  broken: bool = false;
-  private readonly list: StaticArray<u32> = new StaticArray<u32>(BUFFERS);
-  private count: u32 = 0;
-
-  constructor(private readonly attention: Event) {
-    super();
-    for (let i: u32 = 0; i < BUFFERS; i++) this.completed(i, 0);
-  }
-
-  completed(token: u32, _written: u32): void {
-    this.list[this.count++] = token;
-  }
-
-  failed(): void {
-    this.broken = true;
-    this.attention.signal();
-  }
-
-  get any(): bool {
-    return this.count > 0;
-  }
-
-  get all(): bool {
-    return this.count === BUFFERS;
-  }
-
-  take(): u32 {
-    return this.list[--this.count];
-  }
-}
 
 export class Transmitter {
   private readonly memory: u32 = frames.allocate(BUFFERS * BUFFER_BYTES);
@@ -72,7 +39,7 @@ export class Transmitter {
   send(frame: u32, bytes: u32): void {
     const queue = this.queue;
     const flags = queue.lock.acquireIrq();
-    const room = this.free.any && queue.begin(SEGMENTS);
+    const room = this.free.count > 0 && queue.begin(SEGMENTS);
     if (room) {
       const index = this.free.take();
       const buffer = this.memory + index * BUFFER_BYTES;
@@ -102,7 +69,7 @@ export class Transmitter {
 
   private isIdle(): bool {
     const flags = this.queue.lock.acquireIrq();
-    const idle = this.free.all || this.free.broken;
+    const idle = this.free.idle;
     this.queue.lock.releaseIrq(flags);
     return idle;
   }

@@ -12,10 +12,11 @@ import { NEVER, Program } from '../sched/thread.ts';
 import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
+import { FreeBuffers } from '../virtio/free-buffers.ts';
 import { addNic, Nic } from './nic.ts';
 import { NetConfig, UNDERSTOOD } from './virtio-net-config.ts';
 import { BUFFERS_MAX, Receiver } from './virtio-net-receive.ts';
-import { FreeBuffers, Transmitter } from './virtio-net-transmit.ts';
+import { BUFFERS, Transmitter } from './virtio-net-transmit.ts';
 
 const DEVICE_ID: u32 = 1; // §5.1.1
 const RECEIVE_QUEUE: u32 = 0; // §5.1.2
@@ -136,7 +137,7 @@ export class VirtioNetDriver extends VirtioDriver {
     if (problem.length > 0) return device.fail(problem);
     const attention = new Event();
     const completions = new Completions(BUFFERS_MAX, attention);
-    const free = new FreeBuffers(attention);
+    const free = new FreeBuffers(BUFFERS, attention);
     const receive = device.createQueue(RECEIVE_QUEUE, completions);
     if (receive === null) return false;
     const transmit = device.createQueue(TRANSMIT_QUEUE, free);

@@ -31,6 +31,16 @@ const LF: u32 = 0x0a;
  */
 const POLLS_MAX: u32 = 10_000_000;
 
+/** A second place for what goes over COM1. */
+export abstract class Mirror {
+  /** By threads of any CPU. */
+  abstract write(address: usize, bytes: u32): void;
+  /** In a panic, when nobody else runs, whatever the others were doing. */
+  abstract writeInPanic(address: usize, bytes: u32): void;
+  /** Waits until all is out, but not for ever. */
+  abstract drain(): void;
+}
+
 class Port {
   /** Taken by threads only, with interrupts on: what is sent at once stays together. */
   readonly lock: SpinLock = new SpinLock();
@@ -41,6 +51,7 @@ class Port {
   atLineStart: bool = true;
   /** A panic has it for itself, whoever holds the lock. */
   seized: bool = false;
+  mirror: Mirror | null = null;
 }
 
 const port = new Port();
@@ -56,13 +67,21 @@ export function init(): void {
 }
 
 export function write(address: usize, bytes: u32): void {
+  const mirror = port.mirror;
   if (port.seized) {
     send(address, bytes);
+    if (mirror !== null) mirror.writeInPanic(address, bytes);
     return;
   }
   port.lock.acquire();
   send(address, bytes);
   port.lock.release();
+  if (mirror !== null) mirror.write(address, bytes);
+}
+
+/** From now on `mirror` gets everything too. */
+export function addMirror(mirror: Mirror): void {
+  port.mirror = mirror;
 }
 
 /** For the panic's report, when no other CPU runs; true if what was sent last did not end its line. */
@@ -74,6 +93,8 @@ export function seize(): bool {
 /** Waits until all is out: a machine that goes off takes what is left in the FIFO with it. */
 export function drain(): void {
   if (!port.broken) awaitStatus(LSR_IDLE);
+  const mirror = port.mirror;
+  if (mirror !== null && !port.seized) mirror.drain();
 }
 
 function send(address: usize, bytes: u32): void {

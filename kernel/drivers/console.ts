@@ -1,0 +1,38 @@
+// The second console: with console=virtio the log goes to the first terminal too, from when all devices have been found.
+
+import { value } from '../lib/cmdline.ts';
+import { log } from '../lib/log.ts';
+import { addMirror, Mirror } from '../lib/serial.ts';
+import { firstTerminal, Terminal } from './terminal.ts';
+
+class TerminalMirror extends Mirror {
+  constructor(private readonly terminal: Terminal) {
+    super();
+  }
+
+  write(address: usize, bytes: u32): void {
+    this.terminal.write(address, bytes);
+  }
+
+  writeInPanic(address: usize, bytes: u32): void {
+    this.terminal.writeInPanic(address, bytes);
+  }
+
+  drain(): void {
+    this.terminal.drain();
+  }
+}
+
+export function chooseConsole(): void {
+  const choice = value('console', 'serial');
+  if (choice === 'serial') return;
+  const terminal = firstTerminal();
+  if (choice !== 'virtio') {
+    log('cmdline').text('console=').text(choice).text(': choose serial or virtio, ignored').end();
+  } else if (terminal === null) {
+    log('console').text('there is no virtio console: the log goes over the serial line only').end();
+  } else {
+    addMirror(new TerminalMirror(terminal));
+    log('console').text('the log goes to ').text(terminal.name).text(' too').end();
+  }
+}

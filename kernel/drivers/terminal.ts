@@ -1,0 +1,29 @@
+// Terminals, whatever drives them: somebody types, and reads what is written.
+
+export abstract class Terminal {
+  constructor(
+    /** Driver and function, for the log. */
+    public readonly name: string,
+  ) {}
+
+  /** By threads of any CPU: all of it in one piece, or, when nobody takes it for too long, nothing. */
+  abstract write(address: usize, bytes: u32): void;
+  /** As write(), in a panic, when nobody else runs. */
+  abstract writeInPanic(address: usize, bytes: u32): void;
+  /** Waits until all that was written is out, but not for ever. */
+  abstract drain(): void;
+
+  /** The next byte that was typed; -1: none until the deadline (clock.after). One thread at a time. */
+  abstract read(deadline: u64): i32;
+}
+
+let first: Terminal | null = null;
+
+export function addTerminal(terminal: Terminal): void {
+  if (first === null) first = terminal;
+}
+
+/** The terminal that was found first, null: there is none. */
+export function firstTerminal(): Terminal | null {
+  return first;
+}

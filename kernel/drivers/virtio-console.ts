@@ -1,0 +1,193 @@
+// The virtio console (virtio 1.2 §5.3): its first port, without MULTIPORT. Output is copied into buffers that come back by
+// themselves; input waits in buffers until a thread reads it. In a panic characters go one by one through the
+// configuration (EMERG_WRITE), past all queues and locks.
+
+import { LONG, Register, Window } from '../bus/window.ts';
+import { log } from '../lib/log.ts';
+import * as frames from '../mm/frames.ts';
+import { Event } from '../sched/event.ts';
+import * as clock from '../time/clock.ts';
+import { Completions } from '../virtio/completions.ts';
+import { VirtioDevice } from '../virtio/device.ts';
+import { VirtioDriver } from '../virtio/driver.ts';
+import { FreeBuffers } from '../virtio/free-buffers.ts';
+import { Virtqueue } from '../virtio/queue.ts';
+import * as x86 from '../x86.ts';
+import { addTerminal, Terminal } from './terminal.ts';
+
+const DEVICE_ID: u32 = 3; // §5.3.1
+const RECEIVE_QUEUE: u32 = 0; // §5.3.2: port 0's
+const TRANSMIT_QUEUE: u32 = 1;
+const QUEUES: u32 = 2;
+
+const EMERG_WRITE: u32 = 2; // feature bit, §5.3.3
+const EMERGENCY: Register = LONG | 8; // emerg_wr, §5.3.4
+
+/** As many chains as there are buffers: a power of two. */
+const INPUT_BUFFERS: u32 = 16;
+const INPUT_BYTES: u32 = 64;
+const OUTPUT_BUFFERS: u32 = 128;
+/** Most lines of the log fit into one. */
+const OUTPUT_BYTES: u32 = 256;
+
+const WAIT_MS_MAX: u32 = 100;
+const DRAIN_MS_MAX: u32 = 500;
+
+/** What was typed, for one thread. */
+class Input {
+  readonly typed: Event;
+  private readonly memory: u32 = frames.allocate(INPUT_BUFFERS * INPUT_BYTES);
+  /** The buffer that is being read: from `at` to `end`. */
+  private buffer: u32 = 0;
+  private at: u32 = 0;
+  private end: u32 = 0;
+
+  constructor(
+    private readonly queue: Virtqueue,
+    private readonly completions: Completions,
+    typed: Event,
+  ) {
+    this.typed = typed;
+    for (let index: u32 = 0; index < INPUT_BUFFERS; index++) this.give(index);
+  }
+
+  /** -1: nothing until the deadline, or never more. */
+  read(deadline: u64): i32 {
+    while (this.at === this.end) {
+      this.typed.reset(); // before a look at what has come
+      if (this.completions.next(this.queue)) {
+        this.buffer = this.completions.token;
+        this.at = 0;
+        this.end = min(this.completions.written, INPUT_BYTES);
+        if (this.end === 0) this.give(this.buffer);
+      } else if (this.completions.broken || !this.typed.wait(deadline)) return -1;
+    }
+    const byte = x86.load8(this.memory + this.buffer * INPUT_BYTES + this.at++);
+    if (this.at === this.end) this.give(this.buffer);
+    return byte;
+  }
+
+  /** A small ring takes fewer buffers than there are. */
+  private give(index: u32): void {
+    const flags = this.queue.lock.acquireIrq();
+    if (this.queue.begin(1)) {
+      this.queue.add(this.memory + index * INPUT_BYTES, INPUT_BYTES, true);
+      this.queue.submit(index);
+      this.queue.kick();
+    }
+    this.queue.lock.releaseIrq(flags);
+  }
+}
+
+class VirtioTerminal extends Terminal {
+  private readonly memory: u32 = frames.allocate(OUTPUT_BUFFERS * OUTPUT_BYTES);
+  /** Nobody reads it: no more waiting until somebody does. */
+  private stuck: bool = false;
+  private panicking: bool = false;
+
+  constructor(
+    device: VirtioDevice,
+    private readonly input: Input,
+    private readonly queue: Virtqueue,
+    private readonly free: FreeBuffers,
+    /** How many the ring has room for. */
+    private readonly buffers: u32,
+    /** Where EMERG_WRITE's register is; null: the device has none. */
+    private readonly emergency: Window | null,
+  ) {
+    super(device.name);
+  }
+
+  read(deadline: u64): i32 {
+    return this.input.read(deadline);
+  }
+
+  write(address: usize, bytes: u32): void {
+    bytes = min(bytes, this.buffers * OUTPUT_BYTES);
+    const needed = (bytes + OUTPUT_BYTES - 1) / OUTPUT_BYTES;
+    const deadline = clock.after(this.stuck ? 0 : WAIT_MS_MAX);
+    while (!this.tryWrite(address, bytes, needed)) {
+      this.stuck = clock.now() >= deadline;
+      if (this.stuck) return;
+      x86.pause();
+    }
+    this.stuck = false;
+  }
+
+  writeInPanic(address: usize, bytes: u32): void {
+    const window = this.emergency;
+    if (window === null) return;
+    // What is on its way comes first, unless it is the panic's own CPU or one that stands still that has the queue.
+    if (!this.panicking && this.queue.lock.holder === 0) this.drain();
+    this.panicking = true;
+    for (let i: u32 = 0; i < bytes; i++) window.write(EMERGENCY, load<u8>(address + i));
+  }
+
+  drain(): void {
+    const deadline = clock.after(DRAIN_MS_MAX);
+    while (!this.isIdle() && clock.now() < deadline) x86.pause();
+  }
+
+  /** False: there is no room for all of it. */
+  private tryWrite(address: usize, bytes: u32, needed: u32): bool {
+    const flags = this.queue.lock.acquireIrq();
+    this.queue.collect(); // the caller may have interrupts off
+    const used = OUTPUT_BUFFERS - this.free.count;
+    const room = !this.free.broken && used + needed <= this.buffers;
+    if (room) {
+      for (let at: u32 = 0; at < bytes; at += OUTPUT_BYTES) {
+        this.send(address + at, min(bytes - at, OUTPUT_BYTES));
+      }
+      this.queue.kick();
+    }
+    this.queue.lock.releaseIrq(flags);
+    return room;
+  }
+
+  private send(address: usize, bytes: u32): void {
+    const room = this.queue.begin(1);
+    assert(room, 'more buffers than the ring has room for');
+    const index = this.free.take();
+    const buffer = this.memory + index * OUTPUT_BYTES;
+    memory.copy(buffer, address, bytes);
+    this.queue.add(buffer, bytes, false);
+    this.queue.submit(index);
+  }
+
+  private isIdle(): bool {
+    const flags = this.queue.lock.acquireIrq();
+    this.queue.collect();
+    const idle = this.free.idle;
+    this.queue.lock.releaseIrq(flags);
+    return idle;
+  }
+}
+
+export class VirtioConsoleDriver extends VirtioDriver {
+  constructor() {
+    super('virtio-console', DEVICE_ID);
+  }
+
+  attach(device: VirtioDevice): bool {
+    if (!device.negotiate(1 << EMERG_WRITE) || !device.connectInterrupts(QUEUES)) return false;
+    const typed = new Event();
+    const completions = new Completions(INPUT_BUFFERS, typed);
+    const free = new FreeBuffers(OUTPUT_BUFFERS, typed);
+    const receive = device.createQueue(RECEIVE_QUEUE, completions);
+    if (receive === null) return false;
+    const transmit = device.createQueue(TRANSMIT_QUEUE, free);
+    if (transmit === null) return false;
+    device.start();
+    const window = device.has(EMERG_WRITE) ? device.config() : null;
+    const emergency = window !== null && window.has(EMERGENCY) ? window : null;
+    const input = new Input(receive, completions, typed);
+    const buffers = min(transmit.ring.size, OUTPUT_BUFFERS);
+    addTerminal(new VirtioTerminal(device, input, transmit, free, buffers, emergency));
+    log(device.name)
+      .text(device.legacy ? 'legacy' : 'modern')
+      .text(', port 0')
+      .text(emergency !== null ? ', emergency writes' : '')
+      .end();
+    return true;
+  }
+}

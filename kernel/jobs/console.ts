@@ -1,0 +1,45 @@
+// job=console: what is typed on the virtio console comes back, and each line goes to the log; Ctrl-D ends it, or the time,
+// seconds=N (0: never).
+
+import { firstTerminal } from '../drivers/terminal.ts';
+import { number } from '../lib/cmdline.ts';
+import { log } from '../lib/log.ts';
+import { panic } from '../lib/panic.ts';
+import { NEVER } from '../sched/thread.ts';
+import * as clock from '../time/clock.ts';
+
+const SECONDS: u32 = 10;
+const SECONDS_MAX: u32 = 1_000_000;
+const LINE_BYTES_MAX: u32 = 256;
+
+const END: i32 = 0x04; // Ctrl-D
+const LF: i32 = 0x0a;
+const CR: i32 = 0x0d;
+
+export function consoleJob(): void {
+  const terminal = firstTerminal();
+  if (terminal === null) {
+    panic('no terminal: attach one with -device virtio-serial-pci -device virtconsole,chardev=ID');
+  }
+  const seconds = number('seconds', SECONDS, SECONDS_MAX);
+  const deadline = seconds === 0 ? NEVER : clock.after_ns((seconds as u64) * 1_000_000_000);
+  log('console').text(terminal!.name).text(' waits for input').end();
+  const line = heap.alloc(LINE_BYTES_MAX + 1);
+  let length: u32 = 0;
+  let total: u64 = 0;
+  let byte = terminal!.read(deadline);
+  for (; byte >= 0 && byte !== END; byte = terminal!.read(deadline)) {
+    total++;
+    store<u8>(line + length, byte as u8);
+    terminal!.write(line + length, 1);
+    length++;
+    if (byte !== LF && byte !== CR && length < LINE_BYTES_MAX) continue;
+    store<u8>(line + (byte === LF || byte === CR ? length - 1 : length), 0);
+    log('console').text('"').bytes(line, LINE_BYTES_MAX).text('"').end();
+    length = 0;
+  }
+  log('console')
+    .decimal('', total)
+    .text(byte === END ? ' bytes typed' : ' bytes typed in its time')
+    .end();
+}
