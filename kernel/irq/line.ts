@@ -34,6 +34,11 @@ export class Line extends InterruptHandler {
   }
 
   add(user: LineUser): void {
+    let other: LineUser | null = this.first;
+    while (other !== null) {
+      if (other === user) return; // a device that is brought up once more
+      other = other.next;
+    }
     user.next = this.first;
     this.first = user;
   }
