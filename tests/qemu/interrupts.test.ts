@@ -86,6 +86,13 @@ test.each([
   expect(await job(MACHINE, `vectors=0,${BLK}`, QEMUEXTRA)).toBe(line);
 });
 
+test('on pc on another root bus, by the firmware’s word', async () => {
+  const gsis: (number | undefined)[] = [];
+  for (const slot of [1, 3])
+    gsis.push(await job('pc', `vectors=0,bus=p,addr=${slot}`, '-device pxb,id=p,bus_nr=32'));
+  expect(gsis).toEqual([10, 11]);
+});
+
 test('two disks on one line', async () => {
   const other = `-drive if=none,id=o,format=raw,file=${bench.disk().path} -device virtio-blk-pci,drive=o,vectors=0,addr=8`;
   expect(await job('pc', 'vectors=0', other)).toBe(11);

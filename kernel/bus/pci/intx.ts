@@ -23,44 +23,43 @@ const FIRST_PIRQ_GSI: u32 = 16;
 export function connectPin(fn: PciFunction, user: LineUser): Line | null {
   const pin = config.read8(fn.address, config.INTERRUPT_PIN);
   if (pin === 0 || pin > PINS) return refuse(fn, 'it has no interrupt pin');
-  let at = fn;
-  let turned = pin - 1;
-  while (at.bus !== 0) {
-    // PCI-to-PCI Bridge 1.2 §9.1: behind a bridge the pins turn by the slot.
-    const bridge = bridgeTo(at.bus);
-    if (bridge === null) return refuse(fn, 'its pin leads to a root bus whose interrupts are not known');
-    turned = (turned + at.slot) % PINS;
-    at = bridge;
-  }
-  let gsi: u32 = 0;
-  let activeLow: bool = false;
   const chipset = config.read32(config.addressOf(0, 0, 0), config.VENDOR_ID);
-  if (chipset === I440FX) {
-    // PIIX3 leads the pins to interrupts of the ISA bus; the firmware has chosen which, and put it down here.
-    gsi = config.read8(fn.address, config.INTERRUPT_LINE);
-    if (gsi === 0 || gsi >= ISA_IRQS) return refuse(fn, 'the firmware has given its pin no interrupt');
-    const told = madt.isaOverride(gsi);
-    if (told !== null) gsi = told.gsi;
-    // PCI 3.0 §2.2.6: active low, which is what "as the bus has it" means.
-    activeLow = told === null || (told.flags & POLARITY) !== POLARITY_HIGH;
-  } else if (chipset === Q35_MCH) {
-    gsi = FIRST_PIRQ_GSI + pirqOfIch9(at.slot, turned);
-  } else if (chipset === GENERIC_EXPRESS) {
-    gsi = FIRST_PIRQ_GSI + ((at.slot + turned) % PINS);
-  } else {
-    return refuse(fn, 'this chipset has interrupt lines that are not known');
-  }
-  const line = connect(fn.name, gsi, activeLow, user);
+  const line = chipset === I440FX ? connectIsa(fn, user) : leadToRoot(fn, pin - 1, chipset, user);
   if (line === null) return null;
   log('pci')
     .text(fn.name)
     .text(' pin ')
     .char(0x40 + pin)
-    .decimal(': GSI ', gsi)
+    .decimal(': GSI ', line.gsi)
     .hex(', vector ', line.vector, 2)
     .end();
   fn.enableIntx();
   return line;
+}
+
+/** PCI-to-PCI Bridge 1.2 §9.1: behind a bridge the pins turn by the slot. */
+function leadToRoot(fn: PciFunction, pin: u32, chipset: u32, user: LineUser): Line | null {
+  let at = fn;
+  while (at.bus !== 0) {
+    const bridge = bridgeTo(at.bus);
+    if (bridge === null) return refuse(fn, 'its pin leads to a root bus whose interrupts are not known');
+    pin = (pin + at.slot) % PINS;
+    at = bridge;
+  }
+  if (chipset === Q35_MCH) return connect(fn.name, FIRST_PIRQ_GSI + pirqOfIch9(at.slot, pin), false, user);
+  if (chipset === GENERIC_EXPRESS)
+    return connect(fn.name, FIRST_PIRQ_GSI + ((at.slot + pin) % PINS), false, user);
+  return refuse(fn, 'this chipset has interrupt lines that are not known');
+}
+
+/** PIIX3 leads the pins to interrupts of the ISA bus; the firmware has chosen which, and put it down in the function. */
+function connectIsa(fn: PciFunction, user: LineUser): Line | null {
+  const irq = config.read8(fn.address, config.INTERRUPT_LINE);
+  if (irq === 0 || irq >= ISA_IRQS) return refuse(fn, 'the firmware has given its pin no interrupt');
+  const told = madt.isaOverride(irq);
+  if (told === null) return connect(fn.name, irq, true, user);
+  // PCI 3.0 §2.2.6: active low, which is what "as the bus has it" means.
+  return connect(fn.name, told.gsi, (told.flags & POLARITY) !== POLARITY_HIGH, user);
 }
 
 /**
