@@ -17,8 +17,7 @@ const ATTEMPTS_MAX: u32 = 1000;
 /** What the buffer holds before the first read, so that a read which does nothing shows. */
 const FILLING: u8 = 0x12;
 
-function read(disk: Disk, sector: u32, count: u32, buffer: u32): void {
-  const attempts = max(number('attempts', ATTEMPTS, ATTEMPTS_MAX), 1);
+function read(disk: Disk, sector: u32, count: u32, buffer: u32, attempts: u32): void {
   for (let i: u32 = 0; i < attempts; i++) if (disk.read(sector, count, buffer)) return;
   panic('the disk cannot be read');
 }
@@ -29,14 +28,15 @@ export function readJob(): void {
   const count = number('count', 1, COUNT_MAX);
   const bytes = count * SECTOR_BYTES;
   const buffer = frames.allocate(bytes);
+  const attempts = max(number('attempts', ATTEMPTS, ATTEMPTS_MAX), 1);
   const silent = number('repeat', 0, REPEAT_MAX);
   for (let i: u32 = 0; i < silent; i++) {
-    read(disk, sector, count, buffer);
+    read(disk, sector, count, buffer, attempts);
   }
   memory.fill(buffer, FILLING, bytes);
   disk.setTrace(true);
   for (let i: u32 = 0; i < READS; i++) {
-    read(disk, sector, count, buffer);
+    read(disk, sector, count, buffer, attempts);
     hexdump(buffer, bytes);
   }
 }

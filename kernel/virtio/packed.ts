@@ -60,7 +60,7 @@ export class PackedQueue extends Virtqueue {
       let rest = this.read();
       while (this.isUsed(rest)) {
         // §2.8.4: a length without the flag WRITE means nothing; but QEMU never sets that flag.
-        const steps = this.retire((rest >> ID_SHIFT) as u16, rest as u32);
+        const steps = this.retire((rest >> ID_SHIFT) as u16, rest as u32, this.size);
         if (steps === 0) return;
         this.move(steps);
         rest = this.read();

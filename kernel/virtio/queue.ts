@@ -56,6 +56,8 @@ export abstract class Virtqueue {
   readonly lock: SpinLock = new SpinLock();
   /** How often the device was notified. */
   kicks: u64 = 0;
+  /** Most segments in a chain. */
+  readonly chainMax: u32;
   /** Chains that have come back. */
   usedCount: u32 = 0;
 
@@ -124,14 +126,11 @@ export abstract class Virtqueue {
     this.tableLinks = this.packed ? 0 : ((FLAG_NEXT as u64) << 32) | (0xffff << 48);
     const ids = min(ring.size, CHAINS_MAX);
     this.ids = ids;
+    // §2.7.5.3.1, §2.8.17: no chain is longer than the ring, indirect or not.
+    this.chainMax = this.useIndirect ? min(ring.size, TABLE_DESCRIPTORS) : ids;
     this.chains = heap.alloc(ids << CHAIN_SHIFT) as u32;
     this.tables = this.useIndirect ? frames.allocate(ids * TABLE_BYTES) : 0;
     this.forget();
-  }
-
-  /** §2.7.5.3.1, §2.8.17: no chain is longer than the ring, indirect or not. */
-  get chainMax(): u32 {
-    return this.useIndirect ? min(this.ring.size, TABLE_DESCRIPTORS) : this.ids;
   }
 
   /** Starts a chain of `segments` segments, to be added in order; false: no room now. */
@@ -255,21 +254,24 @@ export abstract class Virtqueue {
     return id;
   }
 
-  /** Takes back what the device says it has used; how far the ring's index moves by that, 0 after a fault. */
-  protected retire(id: u32, length: u32): u32 {
+  /**
+   * Takes back what the device says it has used; how far the ring's index moves by that, 0 after a fault. It may move by
+   * `stepsMax` at most.
+   */
+  protected retire(id: u32, length: u32, stepsMax: u32): u32 {
     if (id >= this.ids) return this.fail('no such descriptor', id, length);
     const chain = this.chain(id);
     if (chain.token === 0) return this.fail('descriptor not in flight', id, length);
     if (this.trustLength && length > chain.writable)
       return this.fail('more bytes than the chain has', id, length);
-    if (this.inOrder) return this.retireUpTo(id, length);
+    if (this.inOrder) return this.retireUpTo(id, length, stepsMax);
     // The last one that was used is taken first.
     this.chain(chain.last).next = this.freeHead as u16;
     this.freeHead = id;
     return this.complete(chain, length);
   }
 
-  protected fail(fault: string, id: u32, length: u32): u32 {
+  private fail(fault: string, id: u32, length: u32): u32 {
     this.broken = true;
     this.fault = fault;
     this.faultId = id;
@@ -282,7 +284,7 @@ export abstract class Virtqueue {
    * §2.7.9, §2.8.8: with IN_ORDER an entry stands for all chains up to the one that it names; those before it have been used
    * completely. Ids stay in the order of the ring, in which the descriptors must be used then.
    */
-  private retireUpTo(id: u32, length: u32): u32 {
+  private retireUpTo(id: u32, length: u32, stepsMax: u32): u32 {
     let steps: u32 = 0;
     while (this.oldest !== id) {
       const chain = this.chain(this.oldest);
@@ -291,7 +293,8 @@ export abstract class Virtqueue {
     }
     const chain = this.chain(id);
     this.oldest = this.chain(chain.last).next;
-    return steps + this.complete(chain, length);
+    steps += this.complete(chain, length);
+    return steps <= stepsMax ? steps : this.fail('more chains than the index says', id, length);
   }
 
   private complete(chain: Chain, length: u32): u32 {

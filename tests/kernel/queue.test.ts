@@ -1,18 +1,20 @@
-// The split ring against a device that counts without wrapping: enough chains to pass 2^16, in random
-// order, direct and indirect, with and without EVENT_IDX. Kicks and interrupts must come exactly when they are due, those
+// Both formats of the ring against devices that count without wrapping: enough chains to pass 2^16, in random order or in
+// theirs, direct and indirect, with and without EVENT_IDX. Kicks and interrupts must come exactly when they are due, those
 // included that are asked for only when all is used.
 
 import { beforeAll, expect, test } from 'vitest';
 import { type Kernel, Machine } from '../../machine/index.ts';
 import { compileParts } from './compile.ts';
 import { generator } from './random.ts';
+import { PackedDevice, type RingDevice, type Segment, SplitDevice, type Taken } from './ring-devices.ts';
 
 const ENTRY = `
 import { Window } from './bus/window.ts';
 import * as frames from './mm/frames.ts';
 import { Regions } from './mm/regions.ts';
-import { RingLayout, splitLayout } from './virtio/layout.ts';
-import { QueueUser } from './virtio/queue.ts';
+import { packedLayout, RingLayout, splitLayout } from './virtio/layout.ts';
+import { PackedQueue } from './virtio/packed.ts';
+import { QueueUser, Virtqueue } from './virtio/queue.ts';
 import { SplitQueue } from './virtio/split.ts';
 
 declare function completed(token: u32, written: u32): void;
@@ -21,18 +23,23 @@ class User extends QueueUser {
   failed(): void {}
 }
 let ring: RingLayout | null = null;
-let queue: SplitQueue | null = null;
-export function setUp(size: u32, indirect: bool, events: bool): void {
+let queue: Virtqueue | null = null;
+export function setUp(size: u32, features: u64): void {
   const ram = new Regions();
   ram.add(0x100000, 0xf00000);
   frames.init(ram, 'the test');
-  ring = splitLayout(size);
-  const features: u64 = ((indirect as u64) << 28) | ((events as u64) << 29) | (1 << 32);
-  queue = new SplitQueue(7, ring!, new Window(0xe0000000, 2, false), new User(), features);
+  const doorbell = new Window(0xe0000000, 2, false);
+  if (features & (1 << 34)) {
+    ring = packedLayout(size);
+    queue = new PackedQueue(7, ring!, doorbell, new User(), features);
+  } else {
+    ring = splitLayout(size);
+    queue = new SplitQueue(7, ring!, doorbell, new User(), features);
+  }
 }
 export function descriptors(): u32 { return ring!.descriptors; }
-export function available(): u32 { return ring!.driver; }
-export function used(): u32 { return ring!.device; }
+export function driverArea(): u32 { return ring!.driver; }
+export function deviceArea(): u32 { return ring!.device; }
 export function chainMax(): u32 { return queue!.chainMax; }
 export function begin(segments: u32): bool { return queue!.begin(segments); }
 export function add(address: u32, bytes: u32, write: bool): void { queue!.add(address, bytes, write); }
@@ -52,10 +59,10 @@ const DOORBELL = 0xe000_0000;
 const UNCACHED_WRITABLE = 3; // flags of x86.map
 
 interface Driver {
-  setUp(size: number, indirect: boolean, events: boolean): void;
+  setUp(size: number, features: bigint): void;
   descriptors(): number;
-  available(): number;
-  used(): number;
+  driverArea(): number;
+  deviceArea(): number;
   chainMax(): number;
   begin(segments: number): number;
   add(address: number, bytes: number, write: boolean): void;
@@ -66,84 +73,76 @@ interface Driver {
   healthy(): number;
 }
 
-function start(size: number, indirect: boolean, events: boolean) {
+interface Configuration {
+  size: number;
+  packed?: boolean;
+  indirect?: boolean;
+  events?: boolean;
+  inOrder?: boolean;
+  chains: number;
+}
+
+function start({ size, packed, indirect, events, inOrder }: Configuration) {
   const state = { kicks: [] as number[], completed: [] as [number, number][] };
   const env = { completed: (token: number, written: number) => state.completed.push([token, written]) };
   const machine = new Machine({ memory_mib: 16, imports: { 'entry-of-the-test': env } });
   machine.memory.map(DOORBELL, 2, { read: () => 0, write: (_at, _width, value) => state.kicks.push(value) });
   machine.pages.map(DOORBELL, DOORBELL, 4096, UNCACHED_WRITABLE);
   const driver = machine.load(module) as unknown as Driver;
-  driver.setUp(size, indirect, events);
+  const bits = { 28: indirect, 29: events, 32: true, 34: packed, 35: inOrder };
+  const features = Object.entries(bits).reduce(
+    (sum, [bit, on]) => (on ? sum | (1n << BigInt(bit)) : sum),
+    0n,
+  );
+  driver.setUp(size, features);
+  const areas = {
+    descriptors: driver.descriptors(),
+    driver: driver.driverArea(),
+    device: driver.deviceArea(),
+  };
   const { view } = machine.ram;
-  return { driver, state, view };
-}
-
-interface Segment {
-  address: number;
-  bytes: number;
-  write: boolean;
-}
-
-/** The chain at `head` as the device sees it (virtio 1.2 §2.7.5). */
-function readChain(
-  view: DataView,
-  descriptors: number,
-  head: number,
-): { segments: Segment[]; slots: number } {
-  let table = descriptors;
-  let index = head;
-  let indirect = false;
-  if (view.getUint16(table + head * 16 + 12, true) & 4) {
-    expect(view.getUint16(table + head * 16 + 12, true)).toBe(4);
-    table = Number(view.getBigUint64(table + head * 16, true));
-    index = 0;
-    indirect = true;
-  }
-  const segments: Segment[] = [];
-  for (;;) {
-    const at = table + index * 16;
-    const flags = view.getUint16(at + 12, true);
-    segments.push({
-      address: Number(view.getBigUint64(at, true)),
-      bytes: view.getUint32(at + 8, true),
-      write: (flags & 2) !== 0,
-    });
-    if (!(flags & 1)) return { segments, slots: indirect ? 1 : segments.length };
-    index = view.getUint16(at + 14, true);
-  }
+  const device: RingDevice = packed
+    ? new PackedDevice(view, size, areas)
+    : new SplitDevice(view, size, areas, inOrder ?? false);
+  return { driver, state, device };
 }
 
 const BEYOND_WRAP = 70_000;
-const configurations = [
-  { size: 4, indirect: false, events: true, chains: 20_000 },
+const configurations: Configuration[] = [
+  { size: 4, events: true, chains: 20_000 },
   { size: 8, indirect: true, events: true, chains: BEYOND_WRAP },
-  { size: 256, indirect: false, events: false, chains: BEYOND_WRAP },
-  { size: 64, indirect: true, events: false, chains: 20_000 },
-  { size: 1024, indirect: false, events: true, chains: BEYOND_WRAP },
+  { size: 256, chains: BEYOND_WRAP },
+  { size: 64, indirect: true, chains: 20_000 },
+  { size: 1024, events: true, chains: 20_000 },
+  { size: 8, inOrder: true, events: true, chains: 20_000 },
+  { size: 64, inOrder: true, indirect: true, chains: 20_000 },
+  { size: 3, packed: true, events: true, chains: 20_000 },
+  { size: 8, packed: true, indirect: true, events: true, chains: 20_000 },
+  { size: 255, packed: true, events: true, chains: 20_000 },
+  { size: 64, packed: true, indirect: true, chains: BEYOND_WRAP },
+  { size: 7, packed: true, inOrder: true, events: true, chains: 20_000 },
+  { size: 100, packed: true, inOrder: true, indirect: true, events: true, chains: 20_000 },
 ];
-test.each(configurations)('chains, kicks and completions: %o', ({ size, indirect, events, chains }) => {
+test.each(configurations)('chains, kicks and completions: %o', (configuration) => {
+  const { events, inOrder, chains, packed } = configuration;
   const seed = Number(process.env.YAOS_SEED ?? 1);
   const random = generator(seed);
-  const { driver, state, view } = start(size, indirect, events);
+  const { driver, state, device } = start(configuration);
   const context = `YAOS_SEED=${seed}`;
-  const available = driver.available();
-  const used = driver.used();
 
-  // Indices of the device, not wrapped.
-  let seen = 0;
-  let usedIndex = 0;
+  /** How far the ring's count has moved with what was submitted and announced; chains. */
   let submitted = 0;
   let announced = 0;
-  let event = 0;
-  /** The used entry that the driver wants to hear of. */
-  let interruptAt = 0;
-  let noNotify = false;
   let token = 0;
+  /** What the device wants to be notified of, and the used entry that the driver wants to hear of. */
+  let asked: number | boolean = events ? 0 : true;
+  let interruptAt = 0;
+  device.ask(asked);
   const inFlight = new Map<number, Segment[]>(); // by token
-  const taken: { head: number; token: number; bytes: number }[] = [];
+  const taken: (Taken & { token: number })[] = [];
   const order: number[] = []; // tokens in the order of submission
 
-  while (submitted < chains) {
+  while (token < chains) {
     const wanted = random(6);
     for (let i = 0; i < wanted; i++) {
       const count = 1 + random(Math.min(driver.chainMax(), 5));
@@ -158,54 +157,57 @@ test.each(configurations)('chains, kicks and completions: %o', ({ size, indirect
       driver.submit(token);
       inFlight.set(token, segments);
       order.push(token++);
-      submitted++;
+      submitted += packed && !(configuration.indirect && count > 1) ? count : 1;
     }
     if (random(4) === 0) {
       driver.awaitAll();
-      if (submitted > usedIndex) interruptAt = submitted - 1;
+      if (submitted > device.used) interruptAt = submitted - 1;
     }
     state.kicks.length = 0;
     driver.kick();
-    const due = submitted > announced && (events ? event >= announced && event < submitted : !noNotify);
+    const passes = typeof asked === 'number' ? asked >= announced && asked < submitted : asked;
+    const due = submitted > announced && passes;
     if (state.kicks.length !== (due ? 1 : 0)) expect.fail(`${context}: kicks ${state.kicks} at ${submitted}`);
-    if (due) expect(state.kicks[0]).toBe(7);
+    if (due && state.kicks[0] !== 7) expect.fail(`${context}: queue ${state.kicks}`);
     announced = submitted;
 
     // The device takes what it has seen, unless it sleeps and was not woken.
-    if (due || seen < event || random(2)) {
-      if (view.getUint16(available + 2, true) !== (submitted & 0xffff))
-        expect.fail(`${context}: available index`);
-      for (; seen < submitted; seen++) {
-        const head = view.getUint16(available + 4 + (seen % size) * 2, true);
-        const chain = readChain(view, driver.descriptors(), head);
+    if (due || random(2)) {
+      for (let chain = device.take(); chain !== undefined; chain = device.take()) {
         const expected = order.shift()!;
-        if (JSON.stringify(chain.segments) !== JSON.stringify(inFlight.get(expected))) {
+        if (JSON.stringify(chain.segments) !== JSON.stringify(inFlight.get(expected)))
           expect.fail(`${context}: chain ${JSON.stringify(chain.segments)}`);
-        }
-        const bytes = chain.segments.reduce((sum, s) => sum + (s.write ? s.bytes : 0), 0);
-        taken.push({ head, token: expected, bytes: random(bytes + 1) });
+        taken.push({ ...chain, token: expected });
       }
+      if (device.seen !== submitted) expect.fail(`${context}: ${device.seen} of ${submitted} seen`);
     }
-    noNotify = random(3) === 0;
-    view.setUint16(used, noNotify ? 1 : 0, true);
-    event = Math.max(seen, submitted + random(3) - 1);
-    view.setUint16(used + 4 + size * 8, event & 0xffff, true);
+    asked = events ? Math.max(device.seen, submitted + random(3) - 1) : random(3) > 0;
+    // A packed ring's may ask for all or nothing with EVENT_IDX too.
+    if (packed && events && random(3) === 0) asked = random(2) === 0;
+    device.ask(asked);
 
-    // It completes some in any order, and interrupts if the driver has asked for that.
+    // It completes some in any order, or the oldest by one entry, and interrupts if the driver has asked for that.
     const finished: [number, number][] = [];
+    const used: typeof taken = [];
     for (let left = random(taken.length + 1); left > 0; left--) {
-      const [chain] = taken.splice(random(taken.length), 1);
-      view.setUint32(used + 4 + (usedIndex % size) * 8, chain!.head, true);
-      view.setUint32(used + 8 + (usedIndex % size) * 8, chain!.bytes, true);
-      usedIndex++;
-      finished.push([chain!.token, chain!.bytes]);
+      const [chain] = taken.splice(inOrder ? 0 : random(taken.length), 1);
+      const writable = chain!.segments.reduce((sum, s) => sum + (s.write ? s.bytes : 0), 0);
+      const more = inOrder && left > 1 && random(4) > 0;
+      const bytes = more ? writable : random(writable + 1);
+      used.push(chain!);
+      finished.push([chain!.token, bytes]);
       inFlight.delete(chain!.token);
+      if (more) continue;
+      device.use(
+        chain!.id,
+        bytes,
+        used.reduce((sum, one) => sum + one.steps, 0),
+      );
+      used.length = 0;
     }
-    view.setUint16(used + 2, usedIndex & 0xffff, true);
-    if (events && view.getUint16(available + 4 + size * 2, true) !== (interruptAt & 0xffff)) {
-      expect.fail(`${context}: used_event does not ask for the next interrupt, or for the last`);
-    }
-    interruptAt = Math.max(interruptAt, usedIndex);
+    if (events && !device.isAwaited(interruptAt))
+      expect.fail(`${context}: the event does not ask for the next interrupt, or for the last`);
+    interruptAt = Math.max(interruptAt, device.used);
     state.completed.length = 0;
     driver.collect();
     if (JSON.stringify(state.completed) !== JSON.stringify(finished)) expect.fail(`${context}: completions`);
