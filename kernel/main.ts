@@ -21,6 +21,7 @@ import * as ioapic from './irq/ioapic.ts';
 import * as lines from './irq/line.ts';
 import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
+import { balloonJob } from './jobs/balloon.ts';
 import { consoleJob } from './jobs/console.ts';
 import * as fault from './jobs/fault.ts';
 import { lspciJob } from './jobs/lspci.ts';
@@ -165,6 +166,7 @@ function runJob(): void {
   else if (job === 'net') netJob();
   else if (job === 'shell') shellJob();
   else if (job === 'console') consoleJob();
+  else if (job === 'balloon') balloonJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

@@ -32,6 +32,7 @@ export { PciHost, type Place } from './pci/host.ts';
 export { Msix } from './pci/msix.ts';
 export { Clock, type TimedEvent } from './time/clock.ts';
 export type { Access, DmaAccess, Kick, Message, Trace } from './trace.ts';
+export { VirtioBalloon, type VirtioBalloonOptions } from './virtio/balloon.ts';
 export { type BlkRequest, VirtioBlk, type VirtioBlkOptions } from './virtio/blk.ts';
 export { VirtioConsole, type VirtioConsoleOptions } from './virtio/console.ts';
 export * as virtio from './virtio/device.ts';

@@ -9,6 +9,7 @@ import { VirtioDriver } from '../virtio/driver.ts';
 import { openMmio } from '../virtio/mmio.ts';
 import { deviceIdOf, openTransport } from '../virtio/pci.ts';
 import { Transport } from '../virtio/transport.ts';
+import { VirtioBalloonDriver } from './virtio-balloon.ts';
 import { VirtioBlkDriver } from './virtio-blk.ts';
 import { VirtioConsoleDriver } from './virtio-console.ts';
 import { VirtioNetDriver } from './virtio-net.ts';
@@ -19,6 +20,7 @@ const drivers: StaticArray<VirtioDriver> = [
   new VirtioBlkDriver(),
   new VirtioConsoleDriver(),
   new VirtioRngDriver(),
+  new VirtioBalloonDriver(),
 ];
 
 export function attachAll(): void {

@@ -124,6 +124,16 @@ export function free(address: u64, bytes: u32): void {
   frames.lock.release();
 }
 
+/** Above 4 GiB too. */
+export function freeBytes(): u64 {
+  return (frames.buddy!.freeFrames as u64) * PAGE;
+}
+
+/** What there was to be given out at first. */
+export function totalBytes(): u64 {
+  return (frames.total as u64) * PAGE;
+}
+
 export function logStatistics(): void {
   const buddy = frames.buddy!;
   log('memory')

@@ -1,0 +1,24 @@
+// Memory that is lent to the host, and how often that has changed.
+
+import { Event } from '../sched/event.ts';
+
+export class BalloonState {
+  /** Frames that the host has. */
+  pages: u32 = 0;
+  /** How often the host's wish was met, as far as it could be; `settled` is signalled each time. */
+  changes: u32 = 0;
+  /** Nothing will change any more. */
+  failed: bool = false;
+  readonly settled: Event = new Event();
+}
+
+let first: BalloonState | null = null;
+
+export function addBalloon(balloon: BalloonState): void {
+  if (first === null) first = balloon;
+}
+
+/** The balloon that was found first, null: there is none. */
+export function firstBalloon(): BalloonState | null {
+  return first;
+}
