@@ -135,8 +135,7 @@ export class Machine implements MemoryOwner {
     const addresses = type === 'microvm' ? [IOAPIC_ADDRESS, IOAPIC_2_ADDRESS] : [IOAPIC_ADDRESS];
     this.ioapics = addresses.map((address) => new IoApic(memory, this.cpus.request.bind(this.cpus), address));
     this.ioapic = this.ioapics[0];
-    // microvm lacks port 0x61, without which no clock can be measured by the PIT: there it has no ports at all.
-    this.pit = new Pit(type === 'microvm' ? new AddressSpace() : ports, clock, this.pic);
+    this.pit = new Pit(ports, clock, this.pic, type !== 'microvm');
     new Cmos(ports, clock, options.date ?? new Date(0));
     this.serial = new Serial(ports, 0x3f8, (high) => this.setIsaLine(4, high));
     const messages = (address: number, data: number) => this.message(address, data);

@@ -1,5 +1,5 @@
-// The 8254 timer (Intel data sheet) on the virtual clock, and port 0x61, which gates channel 2 and shows its output.
-// Channel 0 raises interrupt line 0; channel 2 is what kernels measure other clocks by.
+// The 8254 timer (Intel data sheet) on the virtual clock, and port 0x61, which gates channel 2 and shows its output;
+// microvm does not have that. Channel 0 raises interrupt line 0; channel 2 is what kernels measure other clocks by.
 
 import type { AddressSpace, Registers, Width } from '../bus/space.ts';
 import type { Clock, TimedEvent } from '../time/clock.ts';
@@ -7,6 +7,7 @@ import type { Pic } from './pic.ts';
 
 const PIT_HZ = 1_193_182;
 const ACCESS_LOW_HIGH = 3;
+const READ_BACK_NO_STATUS = 1 << 4;
 const MODE_RATE = 2;
 const MODE_SQUARE = 3;
 
@@ -18,6 +19,7 @@ class Channel {
   private gated = true;
   private access = ACCESS_LOW_HIGH;
   private latched = -1;
+  private status = -1;
   private readHigh = false;
   private writeLow = -1;
   private event: TimedEvent | undefined;
@@ -52,7 +54,15 @@ class Channel {
     }
   }
 
+  /** The read-back command, of the status. */
+  latchStatus(): void {
+    if (this.status < 0) this.status = (this.output ? 0x80 : 0) | (this.access << 4) | (this.mode << 1);
+  }
+
   read(): number {
+    const { status } = this;
+    this.status = -1;
+    if (status >= 0) return status;
     const value = this.latched >= 0 ? this.latched : this.count();
     if (this.access !== ACCESS_LOW_HIGH) {
       this.latched = -1;
@@ -106,7 +116,7 @@ export class Pit implements Registers {
   private readonly channels: Channel[];
   private speaker = 0;
 
-  constructor(ports: AddressSpace, clock: Clock, pic: Pic) {
+  constructor(ports: AddressSpace, clock: Clock, pic: Pic, portB = true) {
     const tick = () => {
       pic.set(0, false);
       pic.set(0, true);
@@ -114,6 +124,7 @@ export class Pit implements Registers {
     this.channels = [new Channel(clock, tick), new Channel(clock), new Channel(clock)];
     this.channels[2].gate = false;
     ports.map(0x40, 4, this);
+    if (!portB) return;
     ports.map(0x61, 1, {
       read: () => this.readPortB(),
       write: (_offset, _width, value) => this.writePortB(value),
@@ -127,6 +138,9 @@ export class Pit implements Registers {
   write(offset: number, _width: Width, value: number): void {
     if (offset < 3) this.channels[offset].write(value & 0xff);
     else if (value >> 6 < 3) this.channels[value >> 6].control(value);
+    else if ((value & READ_BACK_NO_STATUS) === 0) {
+      for (const [i, channel] of this.channels.entries()) if (value & (2 << i)) channel.latchStatus();
+    }
   }
 
   private readPortB(): number {

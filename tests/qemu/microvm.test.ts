@@ -26,15 +26,16 @@ describe.each([
   ['modern', MODERN],
 ])('%s', (kind, extra) => {
   test.each([
-    ['as it comes', 'microvm', 47],
-    ['one I/O APIC', 'microvm,ioapic2=off', 23],
-    ['with all the old devices', 'microvm,pit=on,pic=on,rtc=on', 47],
-    ['without any', 'microvm,pit=off,pic=off,rtc=off', 47],
-  ])('%s', async (_, MACHINE, gsi) => {
+    ['as it comes', 'microvm', 47, 'PIT'],
+    ['one I/O APIC', 'microvm,ioapic2=off', 23, 'PIT'],
+    ['with all the old devices', 'microvm,pit=on,pic=on,rtc=on', 47, 'PIT'],
+    ['without any', 'microvm,pit=off,pic=off,rtc=off', 47, 'assumption, as nothing tells it'],
+  ])('%s', async (_, MACHINE, gsi, clock) => {
     const { lines } = await job(MACHINE, extra);
     const log = lines.join('\n');
     const line = /^virtio: (mmio-[0-9a-f]{8}): GSI (\d+), vector 0x([0-9a-f]{2})$/m.exec(log);
     expect(Number(line?.[2])).toBe(gsi);
+    expect(log).toMatch(new RegExp(`^time: TSC \\d+ kHz, APIC timer \\d+ kHz by ${clock}$`, 'm'));
     expect(log).toMatch(new RegExp(`^virtio-blk ${line![1]}: \\d+ sectors of 512 bytes, ${kind}, `, 'm'));
     const interrupt = `^virtio-blk ${line![1]}: interrupt vector 0x${line![3]}, ISR status 0x01, CPU 0$`;
     expect(log).toMatch(new RegExp(interrupt, 'm'));

@@ -32,8 +32,6 @@ export const CONTENT = new Uint8Array(SECTORS * 512).map((_, i) => (i * 7 + (i >
 const MALICES = [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5] as const;
 /** Without its tables microvm has no devices at all. */
 const MMIO_NAMES = mmioMaliceNames.filter((name) => name !== 'ACPI tables damaged');
-/** What the kernel takes a clock to run at that it has no means to measure. */
-const ASSUMED_KHZ = 4_000_000;
 /** Together they are a timer that counts but never ends, by which nobody could wait. */
 const DEAD_TIMER = 'APIC timer stands still';
 const LYING_TIMER = 'APIC timer counts anyhow';
@@ -63,7 +61,6 @@ export function scenarioOf(seed: number): Scenario {
       step_ns: malices.some(({ name }) => name === DEAD_TIMER) ? POLLING_STEP_NS : step_ns,
       seed: random.once(2) ? random.next() : undefined,
       x2apic: random.once(4),
-      tsc_khz: machine === 'microvm' ? ASSUMED_KHZ : undefined,
     },
     bridges: bridges.filter((model) => machine === 'q35' || (machine === 'pc' && model === 'pci-bridge')),
     disk: {
