@@ -23,6 +23,8 @@ import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
 import { balloonJob } from './jobs/balloon.ts';
 import { consoleJob } from './jobs/console.ts';
+import { blkbenchJob } from './jobs/blkbench.ts';
+import { blkverifyJob } from './jobs/blkverify.ts';
 import * as fault from './jobs/fault.ts';
 import { lspciJob } from './jobs/lspci.ts';
 import { memoryJob } from './jobs/memory.ts';
@@ -110,9 +112,9 @@ function extraRoots(): bool {
 class MainProgram extends Program {
   run(): void {
     scan(extraRoots());
-    attachAll();
-    chooseConsole();
     smp.awaitStart();
+    attachAll(); // queues for all CPUs that came
+    chooseConsole();
     runOnCpu(cmdline.number('cpu', 0, x86.CPUS - 1));
     lines.report();
     log('irq')
@@ -167,6 +169,8 @@ function runJob(): void {
   else if (job === 'shell') shellJob();
   else if (job === 'console') consoleJob();
   else if (job === 'balloon') balloonJob();
+  else if (job === 'blkbench') blkbenchJob();
+  else if (job === 'blkverify') blkverifyJob();
   else if (job === 'none') return;
   else if (job === 'fault-memory') fault.memoryFault();
   else if (job === 'fault-copy') fault.copyFault();

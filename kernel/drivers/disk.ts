@@ -11,14 +11,24 @@ export class Transfer {
   buffer: u32 = 0;
 }
 
+/** Transfers one after the other, for Disk.run(). Each is of whole blocks, and small enough for a request. */
+export abstract class Stream {
+  /** Says what the next transfer is; `slot`: a number that no other one in flight has. False: there are no more. */
+  abstract next(slot: u32, transfer: Transfer): bool;
+  /** The transfer that had this slot is done. */
+  abstract done(slot: u32): void;
+}
+
 export abstract class Disk {
   constructor(
     /** Driver and function, for the log. */
     public readonly name: string,
-    public readonly sectors: u64,
     /** Sectors in a block, of which transfers are made. */
     public readonly blockSectors: u32,
   ) {}
+
+  /** Of 512 bytes; it may change. */
+  abstract get sectors(): u64;
 
   /**
    * Reads `count` sectors from `sector` on into `buffer`; false after a line that says what went wrong. A disk that keeps
@@ -35,6 +45,20 @@ export abstract class Disk {
    * that are carried out at once.
    */
   abstract transfer(list: StaticArray<Transfer>, count: u32): bool;
+
+  /**
+   * Carries out a stream with `depth` transfers in flight; `poll`: the thread keeps its CPU and looks for completions
+   * itself. False after lines that say what went wrong.
+   */
+  abstract run(stream: Stream, depth: u32, poll: bool): bool;
+
+  /** Has what was written be safe when this returns. */
+  abstract flush(): bool;
+  /** Lets the device forget sectors, or fills them with zeros. */
+  abstract discard(sector: u64, count: u32): bool;
+  abstract writeZeroes(sector: u64, count: u32): bool;
+  /** The device's serial number: 20 bytes, ended by a NUL if it is shorter. */
+  abstract readId(into: u32): bool;
 
   /** How often the device was notified so far, and has interrupted. */
   abstract kicks(): u64;

@@ -3,6 +3,7 @@
 
 import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
 import { Line } from '../lib/line.ts';
+import { log } from '../lib/log.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { appendNames } from '../virtio/features.ts';
 
@@ -13,7 +14,11 @@ const GEOMETRY: u32 = 4;
 const RO: u32 = 5;
 const BLK_SIZE: u32 = 6;
 const TOPOLOGY: u32 = 10;
+export const FLUSH: u32 = 9;
 const CONFIG_WCE: u32 = 11;
+const MQ: u32 = 12;
+export const DISCARD: u32 = 13;
+export const WRITE_ZEROES: u32 = 14;
 
 /** Names of the bits 0 … 23; BARRIER and SCSI are legacy (§5.2.3.1). */
 const NAMES: StaticArray<string> = [
@@ -51,7 +56,11 @@ export const UNDERSTOOD: u64 =
   (1 << RO) |
   (1 << BLK_SIZE) |
   (1 << TOPOLOGY) |
-  (1 << CONFIG_WCE);
+  (1 << CONFIG_WCE) |
+  (1 << FLUSH) |
+  (1 << MQ) |
+  (1 << DISCARD) |
+  (1 << WRITE_ZEROES);
 
 // struct virtio_blk_config.
 const CAPACITY_LOW: Register = LONG | 0x00;
@@ -67,6 +76,9 @@ const ALIGNMENT_OFFSET: Register = BYTE | 0x19;
 const IO_BLOCKS_MIN: Register = WORD | 0x1a;
 const IO_BLOCKS_OPTIMAL: Register = LONG | 0x1c;
 const WRITEBACK: Register = BYTE | 0x20;
+const QUEUE_COUNT: Register = WORD | 0x22;
+const DISCARD_SECTORS: Register = LONG | 0x24;
+const ZEROES_SECTORS: Register = LONG | 0x30;
 
 const READS_MAX: u32 = 16;
 /** Of a request, and so of a block. */
@@ -89,6 +101,9 @@ export class BlockConfig {
   ioBlocksOptimal: u32 = 0;
   writeback: bool = false;
   readOnly: bool = false;
+  queueCount: u32 = 1;
+  private discardMax: u32 = 0;
+  private zeroesMax: u32 = 0;
 
   constructor(private readonly device: VirtioDevice) {}
 
@@ -105,6 +120,23 @@ export class BlockConfig {
       if (this.device.configGeneration() === generation && capacity === this.capacity) return this.problem();
     }
     return 'has a configuration that changes at each read';
+  }
+
+  /** Most sectors of a command of this feature. */
+  rangeMax(feature: u32): u32 {
+    return feature === DISCARD ? this.discardMax : this.zeroesMax;
+  }
+
+  /** Has the device keep what is written (`writeback`), or write it at once (`writethrough`), if it lets us (§5.2.5). */
+  setCache(mode: string): void {
+    const window = this.device.config();
+    if (mode.length === 0 || window === null) return;
+    if (!this.exists(window, CONFIG_WCE, WRITEBACK) || (mode !== 'writeback' && mode !== 'writethrough')) {
+      log(this.device.name).text('cache=').text(mode).text(': it cannot be set').end();
+      return;
+    }
+    window.write(WRITEBACK, mode === 'writeback' ? 1 : 0);
+    this.writeback = window.read(WRITEBACK) !== 0;
   }
 
   /** Appends the facts and the features by name. */
@@ -150,6 +182,9 @@ export class BlockConfig {
       this.ioBlocksOptimal = window.read(IO_BLOCKS_OPTIMAL);
     }
     if (this.exists(window, CONFIG_WCE, WRITEBACK)) this.writeback = window.read(WRITEBACK) !== 0;
+    if (this.exists(window, MQ, QUEUE_COUNT)) this.queueCount = max(window.read(QUEUE_COUNT), 1);
+    if (this.exists(window, DISCARD, DISCARD_SECTORS)) this.discardMax = window.read(DISCARD_SECTORS);
+    if (this.exists(window, WRITE_ZEROES, ZEROES_SECTORS)) this.zeroesMax = window.read(ZEROES_SECTORS);
   }
 
   private problem(): string {

@@ -13,6 +13,10 @@ export const HEADER_BYTES: u32 = 16;
 const HEADER_SECTOR: u32 = 8;
 const TYPE_IN: u32 = 0;
 const TYPE_OUT: u32 = 1;
+export const TYPE_FLUSH: u32 = 4;
+export const TYPE_GET_ID: u32 = 8;
+export const TYPE_DISCARD: u32 = 11;
+export const TYPE_WRITE_ZEROES: u32 = 13;
 /** What a request takes in memory. */
 export const REQUEST_STRIDE: u32 = 32;
 /** Segments of a chain that are not data: header and status. */
@@ -26,9 +30,11 @@ const STATUS_NONE: u32 = 0xff;
 
 export class Request {
   readonly done: Event = new Event();
-  write: bool = false;
-  sector: u64 = 0;
-  count: u32 = 0;
+  private type: u32 = 0;
+  private sector: u64 = 0;
+  private count: u32 = 0;
+  /** Bytes that the device is to write, but for the status. */
+  private expected: u32 = 0;
   /** Bytes that the device says it has written. */
   written: u32 = 0;
 
@@ -44,12 +50,23 @@ export class Request {
   }
 
   prepare(what: Transfer): void {
-    this.done.reset();
-    this.write = what.write;
-    this.sector = what.sector;
     this.count = what.count;
-    x86.store64(this.header, what.write ? TYPE_OUT : TYPE_IN);
-    x86.store64(this.header + HEADER_SECTOR, what.sector);
+    this.fill(what.write ? TYPE_OUT : TYPE_IN, what.sector, what.write ? 0 : what.count * SECTOR_BYTES);
+  }
+
+  /** `expected`: bytes that the device is to write. */
+  prepareCommand(type: u32, expected: u32): void {
+    this.count = 0;
+    this.fill(type, 0, expected);
+  }
+
+  private fill(type: u32, sector: u64, expected: u32): void {
+    this.done.reset();
+    this.type = type;
+    this.sector = sector;
+    this.expected = expected;
+    x86.store64(this.header, type);
+    x86.store64(this.header + HEADER_SECTOR, sector);
     x86.store8(this.status, STATUS_NONE);
   }
 
@@ -57,10 +74,12 @@ export class Request {
   check(name: string, trustLength: bool): bool {
     const status = this.result;
     // §5.2.6: the device writes the data of a read, and the status byte. §2.7.8: len counts every byte written.
-    const expected = (this.write ? 0 : this.count * SECTOR_BYTES) + 1;
+    const expected = this.expected + 1;
     if (status === STATUS_OK && (!trustLength || this.written === expected)) return true;
-    const line = log(name).text(this.write ? 'write of ' : 'read of ');
-    appendSectors(line, this.sector, this.count).decimal(' failed: status ', status);
+    const line = log(name)
+      .text(nameOf(this.type))
+      .text(this.count > 0 ? ' of ' : '');
+    this.appendPlace(line).decimal(' failed: status ', status);
     if (status === STATUS_IOERR) line.text(' (I/O error)');
     else if (status === STATUS_UNSUPP) line.text(' (not supported)');
     else if (status === STATUS_OK) line.decimal(', but ', this.written).decimal(' bytes of ', expected);
@@ -68,6 +87,25 @@ export class Request {
     line.end();
     return false;
   }
+
+  /** Appends what it is doing: `reading sector 1`. */
+  appendWhat(line: Line): Line {
+    if (this.count === 0) return line.text(nameOf(this.type));
+    return this.appendPlace(line.text(this.type === TYPE_OUT ? 'writing ' : 'reading '));
+  }
+
+  /** Appends where: its sectors, or the name of a command that has none. */
+  appendPlace(line: Line): Line {
+    return this.count === 0 ? line : appendSectors(line, this.sector, this.count);
+  }
+}
+
+function nameOf(type: u32): string {
+  if (type === TYPE_IN) return 'read';
+  if (type === TYPE_OUT) return 'write';
+  if (type === TYPE_FLUSH) return 'flush';
+  if (type === TYPE_GET_ID) return 'get-id';
+  return type === TYPE_DISCARD ? 'discard' : 'write-zeroes';
 }
 
 export function appendSectors(line: Line, sector: u64, count: u32): Line {

@@ -5,6 +5,7 @@ import { Disk, diskAt, SECTOR_BYTES } from '../drivers/disk.ts';
 import { listen } from '../drivers/serial-input.ts';
 import * as lines from '../irq/line.ts';
 import * as vectors from '../irq/vectors.ts';
+import { runBench } from '../jobs/blkbench.ts';
 import { hexdump } from '../lib/hexdump.ts';
 import { bare, setQuiet } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
@@ -21,6 +22,9 @@ const PROMPT: string = 'yaos> ';
 const SECTORS_MAX: u32 = 128;
 const LOG_LEVEL_MAX: u32 = 2;
 const DISKS: u32 = 16;
+const BENCH_BYTES: u32 = 4096;
+const ID_BYTES: u32 = 20;
+const ID: u32 = memory.data(32) as u32;
 const THREADS: u32 = 64;
 
 class Monitor {
@@ -48,6 +52,10 @@ class Monitor {
     else if (words.is(0, 'blk')) listDisks();
     else if (words.is(0, 'read')) this.read();
     else if (words.is(0, 'write')) this.write();
+    else if (words.is(0, 'discard')) this.clear(false);
+    else if (words.is(0, 'zero')) this.clear(true);
+    else if (words.is(0, 'flush')) this.flush();
+    else if (words.is(0, 'bench')) this.bench();
     else if (words.is(0, 'threads')) listThreads();
     else if (words.is(0, 'irq')) listInterrupts();
     else if (words.is(0, 'mem')) frames.logStatistics();
@@ -78,6 +86,34 @@ class Monitor {
     if (disk === null || count === 0) return;
     memory.fill(this.buffer, byte, count * SECTOR_BYTES);
     if (disk.write(this.sector, count, this.buffer)) bare().decimal('', count).text(' sectors written').end();
+  }
+
+  private clear(zeroes: bool): void {
+    const disk = diskAt(0);
+    const count = this.range(
+      zeroes ? 'zero LBA [COUNT]: fills sectors with zeros' : 'discard LBA [COUNT]: forgets sectors',
+      2,
+    );
+    if (disk === null || count === 0) return;
+    if (zeroes ? disk.writeZeroes(this.sector, count) : disk.discard(this.sector, count))
+      bare().text('done').end();
+  }
+
+  private flush(): void {
+    const disk = diskAt(0);
+    if (disk === null) usage('there is no disk');
+    else if (disk.flush()) bare().text('done').end();
+  }
+
+  private bench(): void {
+    const words = this.words;
+    const disk = diskAt(0);
+    const depth: u32 = words.isNumber(1, 128) ? (words.value as u32) : 0;
+    const count: u32 = words.count < 3 ? 1000 : words.isNumber(2, 1_000_000) ? (words.value as u32) : 0;
+    if (words.count > 3 || depth === 0 || count === 0)
+      usage('bench QD [COUNT]: random reads of 4 KiB with QD in flight, 1 to 128');
+    else if (disk === null) usage('there is no disk');
+    else runBench(disk, BENCH_BYTES, depth, count, false, false, false);
   }
 
   private sector: u64 = 0;
@@ -142,6 +178,10 @@ function help(): void {
   bare().text('blk               disks').end();
   bare().text('read LBA [COUNT]  dumps sectors of the first disk').end();
   bare().text('write LBA BYTE [COUNT]  fills sectors of the first disk').end();
+  bare().text('zero LBA [COUNT]  has the disk fill sectors with zeros').end();
+  bare().text('discard LBA [COUNT]  has the disk forget sectors').end();
+  bare().text('flush             has the disk keep what was written').end();
+  bare().text('bench QD [COUNT]  random reads of 4 KiB').end();
   bare().text('threads           threads, by CPU').end();
   bare().text('irq               interrupts, by CPU and by line').end();
   bare().text('mem               page frames').end();
@@ -171,6 +211,8 @@ function listDisks(): void {
 }
 
 function describe(disk: Disk): void {
+  const named = disk.readId(ID) && load<u8>(ID) !== 0;
+  if (named) bare().text(disk.name).text(': id ').bytes(ID, ID_BYTES).end();
   bare()
     .text(disk.name)
     .decimal(': ', disk.sectors)

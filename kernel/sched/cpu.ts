@@ -174,3 +174,19 @@ export function switchCount(): u64 {
   }
   return count;
 }
+
+/** How many CPUs are online: those with the lowest numbers, as a rule. */
+export function onlineCount(): u32 {
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < x86.CPUS; i++) {
+    const cpu = cpus[i];
+    if (cpu !== null && cpu.online) count++;
+  }
+  return count;
+}
+
+/** Where interrupts for CPU `number` go: to itself, or to the first one if it is not online. */
+export function apicIdOf(number: u32): u32 {
+  const cpu = number < x86.CPUS ? cpus[number] : null;
+  return cpu !== null && cpu.online ? cpu.apicId : cpus[0]!.apicId;
+}

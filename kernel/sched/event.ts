@@ -14,6 +14,10 @@ export class Event {
     this.happened = false;
   }
 
+  get isSet(): bool {
+    return this.happened;
+  }
+
   /** From anywhere, interrupt handlers too. */
   signal(): void {
     this.happened = true;

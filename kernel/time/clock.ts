@@ -99,6 +99,12 @@ export function after_ns(ns: u64): u64 {
   return now() + (ns / 1_000_000) * tsc_khz + ((ns % 1_000_000) * tsc_khz) / 1_000_000;
 }
 
+/** A time in ticks in nanoseconds. */
+export function toNs(ticks: u64): u64 {
+  const milliseconds = ticks / tsc_khz;
+  return milliseconds * 1_000_000 + ((ticks % tsc_khz) * 1_000_000) / tsc_khz;
+}
+
 /** A time in ticks as a count for the APIC's timer: at least 1, at most what its 32 bits hold. */
 export function timerCount(ticks: u64): u32 {
   // Beyond an hour the product would overflow; the timer holds only some seconds anyway.

@@ -39,6 +39,10 @@ export class VirtioDevice {
     return this.interrupts.trace;
   }
 
+  get configChanges(): u32 {
+    return this.interrupts.configChanges;
+  }
+
   get legacy(): bool {
     return this.transport.legacy;
   }

@@ -7,6 +7,7 @@
 import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import { Line } from '../lib/line.ts';
+import { apicIdOf } from '../sched/cpu.ts';
 import { Event } from '../sched/event.ts';
 import * as x86 from '../x86.ts';
 import { Virtqueue } from './queue.ts';
@@ -51,12 +52,12 @@ export class DeviceInterrupts extends LineUser {
   connect(queueCount: u32): bool {
     this.queueCount = queueCount;
     if (this.accepts(queueCount + 1)) {
-      this.route(CONFIG_ENTRY, new ConfigInterrupt(this));
+      this.route(CONFIG_ENTRY, new ConfigInterrupt(this), 0);
     } else if (this.accepts(QUEUES_ENTRY + 1)) {
-      this.route(CONFIG_ENTRY, new ConfigInterrupt(this));
-      this.route(QUEUES_ENTRY, new QueuesInterrupt(this));
+      this.route(CONFIG_ENTRY, new ConfigInterrupt(this), 0);
+      this.route(QUEUES_ENTRY, new QueuesInterrupt(this), 0);
     } else if (this.accepts(CONFIG_ENTRY + 1)) {
-      this.route(CONFIG_ENTRY, new SingleInterrupt(this));
+      this.route(CONFIG_ENTRY, new SingleInterrupt(this), 0);
     } else {
       this.vectors = 0;
       this.line = this.transport.useLine(this);
@@ -65,10 +66,10 @@ export class DeviceInterrupts extends LineUser {
     return true;
   }
 
-  /** The queue that has been made for `queue.index`: from now on it gets its interrupts. */
+  /** The queue that has been made for `queue.index`: from now on it gets its interrupts, on the CPU of that number. */
   add(queue: Virtqueue): void {
     this.queues.push(queue);
-    if (this.separate) this.route(this.queueEntry(queue.index), new QueueInterrupt(this, queue));
+    if (this.separate) this.route(this.queueEntry(queue.index), new QueueInterrupt(this, queue), queue.index);
   }
 
   /** A queue that was reset has lost its vector; false if the device refuses it now. */
@@ -153,10 +154,10 @@ export class DeviceInterrupts extends LineUser {
     this.trace.cpu = x86.cpu();
   }
 
-  private route(entry: u32, handler: InterruptHandler): void {
+  private route(entry: u32, handler: InterruptHandler, cpu: u32): void {
     const vector = allocateVector(handler);
     assert(vector !== 0, 'no interrupt vector left');
-    this.transport.routeVector(entry, vector);
+    this.transport.routeVector(entry, vector, apicIdOf(cpu));
   }
 }
 

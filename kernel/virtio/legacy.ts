@@ -60,8 +60,8 @@ export class LegacyTransport extends Transport {
     return this.interrupts.vectorCount;
   }
 
-  routeVector(index: u32, vector: u32): void {
-    this.interrupts.route(index, vector);
+  routeVector(index: u32, vector: u32, apicId: u32): void {
+    this.interrupts.route(index, vector, apicId);
   }
 
   useLine(user: LineUser): IrqLine | null {

@@ -92,7 +92,7 @@ class MmioTransport extends Transport {
     return 0;
   }
 
-  routeVector(_index: u32, _vector: u32): void {}
+  routeVector(_index: u32, _vector: u32, _apicId: u32): void {}
 
   setConfigVector(_index: u32): bool {
     return false;

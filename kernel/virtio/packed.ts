@@ -65,7 +65,7 @@ export class PackedQueue extends Virtqueue {
         this.move(steps);
         rest = this.read();
       }
-      if (!this.useEvents) return;
+      if (!this.useEvents || this.polling) return;
       // The next one shall interrupt, or a later one; what came before this was seen is taken now.
       if (this.awaited > 0) return;
       this.awaitUsed(this.used, this.usedWrap !== 0);
@@ -124,6 +124,15 @@ export class PackedQueue extends Virtqueue {
     // A place of the round before.
     if (wrapped !== (this.nextWrap === FLAG_AVAILABLE)) place -= this.size;
     return passed(place as u16, (this.next - steps) as u16, this.next as u16);
+  }
+
+  protected refuseInterrupts(): void {
+    x86.store32(this.ring.driver, EVENT_DISABLE << EVENT_FLAGS_SHIFT);
+  }
+
+  protected wantInterrupts(): void {
+    this.awaited = 0; // collect() tells the device, with events
+    if (!this.useEvents) x86.store32(this.ring.driver, 0);
   }
 
   protected restart(): void {

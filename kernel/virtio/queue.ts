@@ -78,6 +78,7 @@ export abstract class Virtqueue {
 
   /** The device has done wrong, and how; the queue is not used any more then. */
   protected broken: bool = false;
+  protected polling: bool = false;
   private fault: string = '';
   private faultId: u32 = 0;
   private faultLength: u32 = 0;
@@ -211,6 +212,21 @@ export abstract class Virtqueue {
    */
   abstract awaitAll(): void;
 
+  /** Whether a chain of so many segments fits now. */
+  hasRoom(segments: u32): bool {
+    return this.freeCount >= (this.useIndirect && segments > 1 ? 1 : segments);
+  }
+
+  /** With interrupts off: the driver calls collect() by itself from now on, or (`on` is false) waits for interrupts again. */
+  setPolling(on: bool): void {
+    this.polling = on;
+    if (on) this.refuseInterrupts();
+    else {
+      this.wantInterrupts();
+      this.collect();
+    }
+  }
+
   /** Takes what the device has used, at an interrupt or with interrupts off. */
   abstract collect(): void;
 
@@ -246,6 +262,9 @@ export abstract class Virtqueue {
   protected abstract wanted(steps: u32): bool;
   /** Sets the ring's indices to those of an empty ring. */
   protected abstract restart(): void;
+  /** Tells the device that interrupts are not wanted, or that they are; it may send some all the same. */
+  protected abstract refuseInterrupts(): void;
+  protected abstract wantInterrupts(): void;
 
   /** Takes a free id; those of a chain are linked. */
   protected takeId(): u32 {
@@ -327,6 +346,7 @@ export abstract class Virtqueue {
     this.oldest = 0;
     this.unannounced = 0;
     this.remaining = 0;
+    this.polling = false;
   }
 
   private chain(id: u32): Chain {

@@ -16,6 +16,7 @@ const RING_FLAGS: u32 = 0;
 const RING_INDEX: u32 = 2;
 const RING_ENTRIES: u32 = 4;
 const USED_NO_NOTIFY: u32 = 1; // §2.7.10
+const AVAILABLE_NO_INTERRUPT: u32 = 1; // §2.7.7
 
 export class SplitQueue extends Virtqueue {
   private readonly mask: u32;
@@ -62,7 +63,7 @@ export class SplitQueue extends Virtqueue {
         this.lastUsed = seen;
         index = x86.load16(used + RING_INDEX);
       }
-      if (!this.useEvents) return;
+      if (!this.useEvents || this.polling) return;
       // §2.7.7: the next entry shall interrupt, or a later one; what came before this was seen is taken now.
       if (((this.interruptAt - seen) & 0xffff) > mask) this.interruptAt = seen;
       x86.store16(this.usedEvent, this.interruptAt);
@@ -114,6 +115,18 @@ export class SplitQueue extends Virtqueue {
     if (!this.useEvents) return (x86.load16(this.used + RING_FLAGS) & USED_NO_NOTIFY) === 0;
     const to = this.availableIndex;
     return passed(x86.load16(this.availableEvent) as u16, (to - steps) as u16, to as u16);
+  }
+
+  /** §2.7.7: with events there is no "none", only one that is far. */
+  protected refuseInterrupts(): void {
+    if (this.useEvents) x86.store16(this.usedEvent, (this.lastUsed - 1) & 0xffff);
+    else x86.store16(this.available + RING_FLAGS, AVAILABLE_NO_INTERRUPT);
+  }
+
+  protected wantInterrupts(): void {
+    if (this.useEvents)
+      this.interruptAt = this.lastUsed; // collect() tells the device
+    else x86.store16(this.available + RING_FLAGS, 0);
   }
 
   protected restart(): void {

@@ -36,7 +36,7 @@ export abstract class Transport {
   /** How many interrupt vectors the device can tell apart, 0: it has only a line. */
   abstract vectorCount(): u32;
   /** Routes the device's vector `index` to this CPU's vector. */
-  abstract routeVector(index: u32, vector: u32): void;
+  abstract routeVector(index: u32, vector: u32, apicId: u32): void;
   /** Has changes of the configuration, or a queue, reported by vector `index`; false if the device refuses (§4.1.5.1.2.1). */
   abstract setConfigVector(index: u32): bool;
   abstract setQueueVector(queue: u32, index: u32): bool;

@@ -7,9 +7,18 @@ const kernel = await loadKernel();
 const COM1 = 0x3f8;
 const PROMPT = 'yaos> ';
 
+interface Session extends MachineOptions {
+  disk?: Uint8Array;
+  serial?: string;
+  device?: VirtioBlk;
+  /** Is called before each command is typed. */
+  before?: (device: VirtioBlk, command: string) => void;
+}
+
 /** Types the lines one by one; what came after each, and how the run ended. */
-function session(typed: readonly string[], options: MachineOptions & { disk?: Uint8Array } = {}) {
-  const { disk = new Uint8Array(64 * 512).map((_, i) => i >> 9), ...rest } = options;
+function session(typed: readonly string[], options: Session = {}) {
+  const { disk = new Uint8Array(64 * 512).map((_, i) => i >> 9), serial, device, before, ...rest } = options;
+  const blk = device ?? new VirtioBlk(new MemoryDisk(disk), { serial });
   const left = [...typed];
   let shown = '';
   const pc: Machine = new Machine({
@@ -20,16 +29,20 @@ function session(typed: readonly string[], options: MachineOptions & { disk?: Ui
         shown += String.fromCharCode(value);
         if (!shown.endsWith(`${PROMPT}\x1b[K`) || left.length === 0) return;
         shown = '';
-        pc.clock.schedule(1000, () => pc.serial.receive(left.shift()!));
+        pc.clock.schedule(1000, () => {
+          const command = left.shift()!;
+          before?.(blk, command);
+          pc.serial.receive(command);
+        });
       },
     },
   });
-  pc.pci.add(new VirtioBlk(new MemoryDisk(disk)), { slot: 4 });
-  const { end, serial } = pc.run(kernel);
-  const answers = serial.split(PROMPT).slice(1);
+  pc.pci.add(blk, { slot: 4 });
+  const { end, serial: shownInAll } = pc.run(kernel);
+  const answers = shownInAll.split(PROMPT).slice(1);
   return {
     end,
-    serial,
+    serial: shownInAll,
     answers: answers.map((text) => text.replaceAll('\x1b[K', '').replace(/\r$/, '').split('\r\n')),
   };
 }
@@ -72,7 +85,7 @@ test('every command of the help, and an end', () => {
     ).toBe(true);
   expect(answers[1]).toContain('0000:00:04.0 1af4:1001 class 010000');
   expect(answers[2]![1]).toMatch(
-    /^virtio-blk 0000:00:04.0: 64 sectors of 512 bytes, in blocks of 512, notified 0 times/,
+    /^virtio-blk 0000:00:04.0: 64 sectors of 512 bytes, in blocks of 512, notified 1 times/,
   );
   expect(answers[3]!.filter((line) => /^~[0-9a-f]{8} - (03 ){16}/.test(line))).toHaveLength(32);
   expect(answers[4]!.filter((line) => / on CPU [01] /.test(line))).toHaveLength(3);
@@ -131,6 +144,46 @@ test('the keys of a line editor', () => {
   const texts = answers.map((lines) => lines.join('\n'));
   expect(texts.filter((text) => text.includes('00000000: not mapped'))).toHaveLength(keys.length);
   expect(texts.some((text) => text.includes('^C'))).toBe(true);
+});
+
+test('what else a disk can do', () => {
+  const disk = new Uint8Array(64 * 512).fill(7);
+  const typed = ['blk', 'zero 3 2', 'discard 10', 'flush', 'zero 63 2', 'bench 4 50', 'bench 0', 'poweroff'];
+  const { answers } = session(
+    typed.map((line) => `${line}\r`),
+    { disk, serial: 'DISK-7' },
+  );
+  expect(answers[0]).toContain('virtio-blk 0000:00:04.0: id DISK-7');
+  expect(answers[1]).toContain('done');
+  expect(disk.subarray(3 * 512, 5 * 512).every((byte) => byte === 0)).toBe(true);
+  expect(disk.subarray(5 * 512, 6 * 512).every((byte) => byte === 7)).toBe(true);
+  expect(answers[2]).toContain('done');
+  expect(answers[3]).toContain('done');
+  expect(answers[4]!.join()).toMatch(/cannot write zeroes to sectors 63 to 64: the capacity is 64/);
+  expect(answers[5]!.join()).toMatch(/BLK size=4096 qd=4 n=50 iops=\d+/);
+  expect(answers[6]![1]).toMatch(/^bench QD \[COUNT\]/);
+});
+
+test('a disk that grows is noticed', () => {
+  const content = new Uint8Array(128 * 512);
+  class Growing extends MemoryDisk {
+    size = 64 * 512;
+    override get bytes(): number {
+      return this.size;
+    }
+  }
+  const growing = new Growing(content);
+  const { answers } = session(['read 100\r', 'blk\r', 'read 100\r', 'poweroff\r'], {
+    device: new VirtioBlk(growing),
+    before(device, command) {
+      if (command !== 'blk\r') return;
+      growing.size = 128 * 512;
+      device.resized();
+    },
+  });
+  expect(answers[0]!.join()).toMatch(/the capacity is 64/);
+  expect(answers[1]!.join()).toMatch(/has 128 sectors now, had 64/);
+  expect(answers[2]!.filter((line) => line.startsWith('~'))).toHaveLength(32);
 });
 
 test('panic ends it with a report', () => {

@@ -1,6 +1,5 @@
 // How a function interrupts: by messages (MSI-X), or else by its pin.
 
-import * as lapic from '../../irq/lapic.ts';
 import { Line, LineUser } from '../../irq/line.ts';
 import { PciFunction } from './function.ts';
 import { connectPin } from './intx.ts';
@@ -26,9 +25,9 @@ export class PciInterrupts {
     return msix === null ? 0 : msix.entryCount;
   }
 
-  /** Sends message `index` to this CPU as `vector`. */
-  route(index: u32, vector: u32): void {
-    this.msix!.route(index, vector, lapic.id());
+  /** Sends message `index` to a CPU as `vector`. */
+  route(index: u32, vector: u32, apicId: u32): void {
+    this.msix!.route(index, vector, apicId);
   }
 
   /** Interrupts by the pin from now on; null after a line that says why that cannot be. */
