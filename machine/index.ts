@@ -12,6 +12,7 @@ export {
   makeHostile,
   maliceNames,
   mmioMaliceNames,
+  NETWORK_MALICES,
   Random,
 } from './hostile/index.ts';
 export { type Kernel, loadKernel } from './kernel/module.ts';

@@ -16,6 +16,7 @@ import { RINGS } from './rings.ts';
 
 export { Random } from '../random.ts';
 export { Attack, intercept, type Malice } from './attack.ts';
+export { NETWORK_MALICES } from './frames.ts';
 
 /** By what they strike at. */
 export const MALICES = {

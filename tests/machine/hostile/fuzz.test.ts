@@ -3,6 +3,7 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { type Kernel, loadKernel } from '../../../machine/index.ts';
+import { fuzzDevice } from './devices.ts';
 import { fuzz } from './fuzz.ts';
 
 const RUNS = Number(process.env.N ?? 2000);
@@ -25,4 +26,11 @@ test.each(starts)('hostile devices from seed %i', { timeout: TIMEOUT_MS }, (star
   const done = end - SEED;
   const rate = (done / (performance.now() - begin_ms)) * 1000;
   console.log(`fuzz-drivers: SEED=${SEED}, ${done} of ${RUNS} runs, ${rate.toFixed(0)} a second`);
+});
+
+/** Of the runs; the disk's are the others. */
+const DEVICE_RUNS = Math.ceil(RUNS / 5);
+
+test('other hostile devices', { timeout: TIMEOUT_MS }, () => {
+  for (let seed = SEED; seed < SEED + DEVICE_RUNS; seed++) expect(fuzzDevice(seed, kernel) ?? '').toBe('');
 });

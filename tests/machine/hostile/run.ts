@@ -46,6 +46,10 @@ const PANICS = [
   /^the boot loader gives no memory map$/,
   /^the local APIC cannot be reached$/,
   /^the time-stamp counter stands still$/,
+  /^no (source of random bytes|network interface|terminal|memory balloon): attach one with/,
+  /^no random bytes$/,
+  /^the (network interface|memory balloon) has failed$/,
+  /^the network interface has no address$/,
 ];
 
 /** What happened between driver and device. */
@@ -134,7 +138,7 @@ export function run(scenario: Scenario, kernel: Kernel): Outcome {
 }
 
 /** The machine was switched off, or the kernel has given up for a reason of its own. */
-function judgeEnd({ end, lines, error }: Result): string | undefined {
+export function judgeEnd({ end, lines, error }: Result): string | undefined {
   if (end === 'error') return `no end: ${error?.stack ?? error}`;
   if (end !== 'panic') return lines.at(-1) === 'yaos: done' ? undefined : `ended by ${end} without a word`;
   const reason = lines.find((line) => line.startsWith('panic: '))?.slice('panic: '.length);
