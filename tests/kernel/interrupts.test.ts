@@ -47,6 +47,20 @@ test.each([
   expect(expectJob(machine(options).pc)).toContain(`pin A: GSI ${gsi}, vector`);
 });
 
+test.each([
+  [4, 11],
+  [5, 10],
+] as const)('on pc by the chipset’s routes, whatever stands in the function: slot %i', (slot, gsi) => {
+  const pc = new Machine({ memory_mib: 16 });
+  const fn = pc.pci.add(new VirtioBlk(disk, { vectors: 0 }), { slot });
+  intercept(pc, 'startFirmware', (start) => () => {
+    const info = start();
+    fn.config.bytes[0x3c] = 0;
+    return info;
+  });
+  expect(expectJob(pc)).toContain(`pin A: GSI ${gsi}, vector`);
+});
+
 test('a neighbour that interrupts by itself', () => {
   const { pc, first } = machine();
   const second = new VirtioBlk(disk, { vectors: 0 });
