@@ -3,6 +3,7 @@
 
 import { createSocket } from 'node:dgram';
 import { describe, expect, test } from 'vitest';
+import type { Variables } from '../../build/qemu/options.ts';
 import {
   loadKernel,
   Machine,
@@ -58,10 +59,12 @@ function talker(options: VirtioNetOptions = {}): VirtioNet {
 
 /** The other end of QEMU's socket: each frame has its length before it. */
 async function talkInQemu(properties: string, append: string, talk = frames) {
-  const fd = FIRST_FD;
-  const net = `-netdev socket,id=n,fd=${fd} -device virtio-net-pci,netdev=n,addr=4,romfile=${properties}`;
-  const variables = { DISK: 'none', SMP: '1', MEM: `${MEM}M`, APPEND: append, QEMUEXTRA: net };
-  const live = new LiveMachine(variables, 1);
+  return talkTo(`virtio-net-pci,netdev=n,addr=4,romfile=${properties}`, { SMP: '1', APPEND: append }, talk);
+}
+
+async function talkTo(device: string, variables: Variables, talk = frames) {
+  const QEMUEXTRA = `-netdev socket,id=n,fd=${FIRST_FD} -device ${device}`;
+  const live = new LiveMachine({ DISK: 'none', MEM: `${MEM}M`, QEMUEXTRA, ...variables }, 1);
   const wire = live.sockets[0]!;
   const sent: Buffer[] = [];
   let bytes = Buffer.alloc(0);
@@ -107,6 +110,31 @@ describe('in QEMU and on the model', () => {
       normalised(lines).filter((line) => !/^(cmdline|irq): /.test(line) || /^irq: xAPIC/.test(line));
     expect(common(model.lines)).toEqual(common(qemu.lines));
     expect([model.status, qemu.status]).toEqual([0, 0]);
+  });
+});
+
+describe('in QEMU', () => {
+  const pci = 'virtio-net-pci,netdev=n,romfile=';
+  const mmio = 'virtio-net-device,netdev=n -global virtio-mmio.force-legacy=';
+  test.each<[string, string, Variables]>([
+    ['four CPUs', pci, { SMP: '4' }],
+    ['on another CPU than the job', pci, { SMP: '4', APPEND: `job=net stop=${STOP} cpu=3` }],
+    ['q35, behind a root port', `pcie-root-port,id=p -device ${pci},bus=p`, { MACHINE: 'q35' }],
+    [
+      'an IOMMU’s addresses, a page for each doorbell',
+      `${pci},iommu_platform=on,disable-legacy=on,page-per-vq=on`,
+      {},
+    ],
+    ['one vector', `${pci},vectors=1`, {}],
+    ['two vectors', `${pci},vectors=2`, {}],
+    ['a long ring', `${pci},rx_queue_size=1024,tx_queue_size=1024`, {}],
+    ['virtio-mmio', `${mmio}off`, { MACHINE: 'microvm' }],
+    ['legacy virtio-mmio', `${mmio}on`, { MACHINE: 'microvm' }],
+  ])('%s', async (_, device, variables) => {
+    const { status, lines, sent } = await talkTo(device, { APPEND: `job=net stop=${STOP}`, ...variables });
+    expect(status, lines.join('\n')).toBe(0);
+    expect(hex(sent), lines.join('\n')).toEqual(hex(expected));
+    expect(countsOf(lines)).toEqual(dropped());
   });
 });
 
