@@ -86,6 +86,22 @@ test.each([
   expect(await job(MACHINE, `vectors=0,${BLK}`, QEMUEXTRA)).toBe(line);
 });
 
+test.each([
+  ['pc', 'vectors=0'],
+  ['pc', 'vectors=1'],
+  ['q35', 'vectors=2'],
+  ['q35', 'vectors=3'],
+  ['microvm', 'event_idx=off'],
+])('%s: all CPUs at work with %s', async (MACHINE, properties) => {
+  const BLK = `${properties},num-queues=4`;
+  const variables = { MACHINE, BLK, SMP: '4', DISK: bench.disk(2048).path, APPEND: 'job=blkverify' };
+  const { lines, failure } = await bench.boot(variables, MACHINE === 'microvm');
+  expect(failure, lines.join('\n')).toBeNull();
+  expect(lines.join('\n')).toMatch(
+    /^blkverify: 2048 sectors written, flushed, read and compared 1 times, .* from 4 CPUs/m,
+  );
+});
+
 test('on pc on another root bus, by the firmware’s word', async () => {
   const gsis: (number | undefined)[] = [];
   for (const slot of [1, 3])
