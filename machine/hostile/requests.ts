@@ -54,7 +54,9 @@ export const REQUESTS = {
     end(attack, () => {});
   },
 
+  /** Which one that has promised order could not. */
   'request answered late'(attack) {
+    if (attack.device.options.inOrder) return;
     const late_ns = attack.random.between(1, 4000) * 1_000_000;
     end(attack, (_request, honest) => void attack.machine.clock.schedule(late_ns, honest));
   },

@@ -31,18 +31,6 @@ function corrupt(
   });
 }
 
-/** The same, of packed rings alone. */
-function corruptPacked(
-  attack: Attack,
-  push: (ring: PackedRing, chain: Chain, written: number) => void,
-): void {
-  corrupt(
-    attack,
-    (ring, chain, written) => push(ring as PackedRing, chain, written),
-    (ring) => ring instanceof PackedRing,
-  );
-}
-
 /** Gives back `id` whatever it is, without looking. */
 function give(ring: Ring, id: number, written: number, chain: Chain): void {
   ring.give(id, written, ring.steps(chain));
@@ -154,21 +142,29 @@ export const RINGS = {
 
   /** Those of the other round, or of none; for packed rings. */
   'used flags of another round'(attack) {
-    corruptPacked(attack, (ring, { head }, written) => {
-      const { wrap } = ring.nextUsed;
-      const flags = attack.random.pick([wrap ? 0 : AVAILABLE | USED, wrap ? USED : AVAILABLE]);
-      ring.writeUsed(ring.nextUsed, head, written, flags);
-    });
+    const isPacked = (ring: Ring) => ring instanceof PackedRing;
+    const strike = (ring: Ring, { head }: Chain, written: number) => {
+      const { nextUsed } = ring as PackedRing;
+      const flags = attack.random.pick([
+        nextUsed.wrap ? 0 : AVAILABLE | USED,
+        nextUsed.wrap ? USED : AVAILABLE,
+      ]);
+      (ring as PackedRing).writeUsed(nextUsed, head, written, flags);
+    };
+    corrupt(attack, strike, isPacked);
   },
 
   /** Other flags than the two that count are reserved (§2.8.6); for packed rings. */
   'used flags with reserved bits'(attack) {
     const { random } = attack;
-    corruptPacked(attack, (ring, { head, slots }, written) => {
-      const { wrap } = ring.nextUsed;
-      const reserved = random.below(0x1_0000) & ~(AVAILABLE | USED);
-      ring.writeUsed(ring.nextUsed, head, written, reserved | (wrap ? AVAILABLE | USED : 0));
-      ring.nextUsed.move(slots);
+    const due = attack.moment(3, random.once(4));
+    attack.ring((ring) => {
+      if (!(ring instanceof PackedRing)) return;
+      intercept(ring, 'writeUsedFlags', (write) => (place, flags = place.wrap ? AVAILABLE | USED : 0) => {
+        if (!due()) return write(place, flags);
+        attack.act();
+        write(place, flags | (random.below(0x1_0000) & ~(AVAILABLE | USED)));
+      });
     });
   },
 

@@ -84,7 +84,7 @@ const NO_DISK = /no usable disk/;
 const TIME = /time-stamp counter|no (answer|interrupt) in|does not reset/;
 
 const OTHER_ID: Expectation = {
-  ...bad(/no such descriptor|not in flight|more bytes|more chains|failed: status 255/),
+  ...bad(new RegExp(`no such descriptor|not in flight|more bytes|${NO_ANSWER.source}`)),
   singly: true,
 };
 
@@ -132,7 +132,7 @@ export const EXPECTATIONS: Record<MaliceName, Expectation> = {
   'used id out of range': bad(/no such descriptor: used entry/),
   'used id not outstanding': OTHER_ID,
   'used id in mid-chain': OTHER_ID,
-  'used id twice': any(/descriptor not in flight|failed: status/),
+  'used id twice': any(new RegExp(`descriptor not in flight|failed: status|${NO_ANSWER.source}`)),
   'used length too large': modern(/more bytes than the chain has/),
   'used length of 2^32 - 1': modern(/more bytes than the chain has/),
   'used length too small': modern(/failed: status 0, but \d+ bytes of|more chains than the index says/),
