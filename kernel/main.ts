@@ -14,6 +14,7 @@ import * as fwcfg from './boot/fwcfg.ts';
 import { BootInfo, COMMAND_LINE_BYTES } from './boot/info.ts';
 import { MULTIBOOT_MAGIC, readMultiboot } from './boot/multiboot.ts';
 import { PVH_MAGIC, readPvh } from './boot/pvh.ts';
+import { assignAll } from './bus/pci/assign.ts';
 import { scan } from './bus/pci/scan.ts';
 import { chooseConsole } from './drivers/console.ts';
 import { attachAll } from './drivers/table.ts';
@@ -112,6 +113,7 @@ function extraRoots(): bool {
 class MainProgram extends Program {
   run(): void {
     scan(extraRoots());
+    assignAll();
     smp.awaitStart();
     attachAll(); // queues for all CPUs that came
     chooseConsole();

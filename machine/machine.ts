@@ -261,8 +261,9 @@ export class Machine implements MemoryOwner {
     if (type === 'microvm') {
       writeReducedAcpi(ram.view, apicIds, this.mmio.present());
     } else {
-      configurePci(this.pci, type, ram.size);
-      writeAcpi(ram.view, { machine: type, apicIds, address: usableEnd(type, ram.size) });
+      configurePci(this.pci, type, ram.size, this.options.firmware);
+      const address = usableEnd(type, ram.size);
+      writeAcpi(ram.view, { machine: type, apicIds, ramBytes: ram.size, address });
     }
     return writeMultiboot(ram.view, {
       machine: type,

@@ -1,6 +1,7 @@
 // What a machine may be given, and what it is without.
 
 import { MachineError } from './error.ts';
+import type { FirmwareOptions } from './firmware/pci.ts';
 import type { WasmImports, WasmMemory } from './kernel/wasm.ts';
 import type { Trace } from './trace.ts';
 
@@ -20,6 +21,7 @@ export interface MachineOptions {
   commandLine?: string;
   /** The boot loader's command line. */
   loaderLine?: string;
+  firmware?: FirmwareOptions;
   trace?: Trace;
   /** Steps (intrinsics) until a run is given up; 100 million by default. */
   budget_steps?: number;
@@ -54,7 +56,16 @@ const NAMES: Record<keyof MachineOptions, true> = {
     trace: true,
     budget_steps: true,
   },
-  ...{ step_ns: true, tsc_khz: true, x2apic: true, date: true, seed: true, reuse: true, imports: true },
+  ...{
+    firmware: true,
+    step_ns: true,
+    tsc_khz: true,
+    x2apic: true,
+    date: true,
+    seed: true,
+    reuse: true,
+    imports: true,
+  },
 };
 
 /** For who has no types: what would be misunderstood, or silently ignored. */

@@ -2,18 +2,15 @@
 // ResourceTemplate () { … }) }` in a definition block by its bytes, as aml.ts finds \_S5. The resource templates (ACPI 6.4
 // §6.4) of such a device are data, and name its registers and its interrupt.
 
+import { findTemplate, openTemplate } from './template.ts';
+
 const NAME_OP: u32 = 0x08;
 const STRING_PREFIX: u32 = 0x0d;
-const BUFFER_OP: u32 = 0x11;
 const HID_NAME: u32 = 0x4449_485f; // '_HID'
-const CRS_NAME: u32 = 0x5352_435f; // '_CRS'
 /** From a device's name to its resources: other short names come between. */
 const CRS_DISTANCE_MAX: u32 = 64;
 
-// Resource data types (§6.4.2, §6.4.3): small items have their length in the tag.
-const LARGE: u32 = 0x80;
-const SMALL_LENGTH: u32 = 7;
-const SMALL_END: u32 = 0x78;
+// Large items of a template (§6.4.3).
 const MEMORY32_FIXED: u32 = 0x86; // §6.4.3.4
 const MEMORY32_FIXED_BYTES: u32 = 9;
 const EXTENDED_INTERRUPT: u32 = 0x89; // §6.4.3.6
@@ -55,47 +52,31 @@ export class AmlDevices {
         load<u8>(at + 14) === 0;
       if (!named) continue;
       this.at += 15;
-      if (this.findTemplate()) return true;
+      if (this.readResources()) return true;
     }
     return false;
   }
 
-  private findTemplate(): bool {
-    const last = min(this.at + CRS_DISTANCE_MAX, this.end);
-    for (let at = this.at; at + 8 <= last; at++) {
-      if (load<u8>(at) !== NAME_OP || load<u32>(at + 1) !== CRS_NAME || load<u8>(at + 5) !== BUFFER_OP)
-        continue;
-      // §20.2.4: the top bits of PkgLength's first byte count the others; then the buffer's size, which an encoded
-      // integer tells and the end tag tells too.
-      at += 6;
-      at += 1 + (load<u8>(at) >> 6);
-      if (at >= this.end) return false;
-      const prefix: u32 = load<u8>(at);
-      at += prefix === 0x0a ? 2 : prefix === 0x0b ? 3 : prefix === 0x0c ? 5 : 1;
-      this.readTemplate(at);
-      return true;
-    }
-    return false;
-  }
-
-  private readTemplate(at: u32): void {
+  private readResources(): bool {
+    const at = findTemplate(this.at, min(this.at + CRS_DISTANCE_MAX, this.end));
+    if (at === 0) return false;
+    const items = openTemplate(at, this.end);
     const found = new Resources();
     this.resources = found;
-    while (at + 3 <= this.end) {
-      const tag: u32 = load<u8>(at);
-      const large = (tag & LARGE) !== 0;
-      const bytes: u32 = large ? load<u16>(at + 1) : tag & SMALL_LENGTH;
-      const body = at + (large ? 3 : 1);
-      if ((!large && (tag & ~SMALL_LENGTH) === SMALL_END) || bytes > this.end - body) return;
-      if (tag === MEMORY32_FIXED && bytes >= MEMORY32_FIXED_BYTES && found.bytes === 0) {
-        found.address = load<u32>(body + 1);
-        found.bytes = load<u32>(body + 5);
-      } else if (tag === EXTENDED_INTERRUPT && bytes >= EXTENDED_INTERRUPT_BYTES && !found.hasInterrupt) {
+    while (items.next()) {
+      if (items.tag === MEMORY32_FIXED && items.bytes >= MEMORY32_FIXED_BYTES && found.bytes === 0) {
+        found.address = load<u32>(items.body + 1);
+        found.bytes = load<u32>(items.body + 5);
+      } else if (
+        items.tag === EXTENDED_INTERRUPT &&
+        items.bytes >= EXTENDED_INTERRUPT_BYTES &&
+        !found.hasInterrupt
+      ) {
         found.hasInterrupt = true;
-        found.activeLow = (load<u8>(body) & INTERRUPT_ACTIVE_LOW) !== 0;
-        found.gsi = load<u32>(body + 2);
+        found.activeLow = (load<u8>(items.body) & INTERRUPT_ACTIVE_LOW) !== 0;
+        found.gsi = load<u32>(items.body + 2);
       }
-      at = body + bytes;
     }
+    return true;
   }
 }

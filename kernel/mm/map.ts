@@ -46,6 +46,19 @@ export function keepForRam(regions: Regions): void {
   }
 }
 
+/** Where RAM ends below 4 GiB, with what the firmware keeps there. */
+export function endOfLowRam(): u64 {
+  return lowRamEnd;
+}
+
+/** Where all RAM ends. */
+export function endOfRam(): u64 {
+  let end = lowRamEnd;
+  const regions = ram;
+  for (let i: u32 = 0; regions !== null && i < regions.count; i++) end = max(end, regions.at(i).end);
+  return end;
+}
+
 /** Makes firmware's memory at a physical address readable there; false if it is out of reach. */
 export function mapFirmware(address: u64, bytes: u32): bool {
   const end = address + bytes;

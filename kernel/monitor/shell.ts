@@ -1,6 +1,8 @@
 // job=shell: a monitor on the serial line. Each command is a line of words; one that is not understood gets its usage.
 
+import { dumpFunction } from '../bus/pci/dump.ts';
 import { functionCount, functions } from '../bus/pci/scan.ts';
+import { printTree } from '../bus/pci/tree.ts';
 import { Disk, diskAt, SECTOR_BYTES } from '../drivers/disk.ts';
 import { listen } from '../drivers/serial-input.ts';
 import * as lines from '../irq/line.ts';
@@ -48,7 +50,7 @@ class Monitor {
     const words = this.words;
     if (words.is(0, 'poweroff')) return false;
     if (words.is(0, 'help')) help();
-    else if (words.is(0, 'lspci')) listFunctions();
+    else if (words.is(0, 'lspci')) this.lspci();
     else if (words.is(0, 'blk')) listDisks();
     else if (words.is(0, 'read')) this.read();
     else if (words.is(0, 'write')) this.write();
@@ -64,6 +66,20 @@ class Monitor {
     else if (words.is(0, 'panic')) panic('asked for by the monitor');
     else usage('unknown command: help lists what there is');
     return true;
+  }
+
+  private lspci(): void {
+    const words = this.words;
+    if (words.count === 1) {
+      printTree();
+      return;
+    }
+    for (let i: u32 = 0; i < functionCount; i++) {
+      if (words.count !== 2 || !words.is(1, functions[i]!.name)) continue;
+      dumpFunction(functions[i]!);
+      return;
+    }
+    usage('lspci [0000:BB:DD.F]: the tree of buses, or what configuration space tells of a function');
   }
 
   private read(): void {
@@ -174,7 +190,7 @@ function usage(text: string): u32 {
 
 function help(): void {
   bare().text('help              this list').end();
-  bare().text('lspci             PCI functions').end();
+  bare().text('lspci [FUNCTION]  PCI buses, or one function').end();
   bare().text('blk               disks').end();
   bare().text('read LBA [COUNT]  dumps sectors of the first disk').end();
   bare().text('write LBA BYTE [COUNT]  fills sectors of the first disk').end();
@@ -189,18 +205,6 @@ function help(): void {
   bare().text('log LEVEL         0 nothing, 1 facts, 2 interrupts too').end();
   bare().text('panic             the end, with a report').end();
   bare().text('poweroff          the end').end();
-}
-
-function listFunctions(): void {
-  for (let i: u32 = 0; i < functionCount; i++) {
-    const fn = functions[i]!;
-    bare()
-      .text(fn.name)
-      .digits(' ', fn.vendor, 4)
-      .digits(':', fn.device, 4)
-      .digits(' class ', fn.classCode, 6)
-      .end();
-  }
 }
 
 function listDisks(): void {

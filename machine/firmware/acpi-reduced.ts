@@ -5,6 +5,7 @@ import { IOAPIC_2_ADDRESS, IOAPIC_ADDRESS, IOAPIC_PINS } from '../devices/ioapic
 import { SLEEP_CONTROL, SLEEP_TYPE_OFF } from '../devices/sleep.ts';
 import { MMIO_BYTES } from '../virtio/mmio.ts';
 import { ascii, checksum, Fields, TablePlaces, table, word } from './acpi-table.ts';
+import { name, packaged } from './aml.ts';
 
 const RSDP_ADDRESS = 0xf_34d0;
 const RSDP_BYTES = 36;
@@ -90,17 +91,4 @@ function definitionBlock(devices: readonly MmioDevice[]): number[] {
   });
   const s5 = [0x08, 0x5c, ...ascii('_S5_'), 0x12, ...packaged([4, 0x0a, SLEEP_TYPE_OFF, 0, 0, 0])];
   return [0x10, ...packaged([0x5c, ...ascii('_SB_'), ...body]), ...s5];
-}
-
-function name(segment: string): number[] {
-  return [0x08, ...ascii(segment)];
-}
-
-/** §20.2.4: a length, which counts its own bytes, before what it is of. */
-function packaged(body: number[]): number[] {
-  const bytes = body.length;
-  if (bytes + 1 < 0x40) return [bytes + 1, ...body];
-  if (bytes + 2 < 0x1000) return [0x40 | ((bytes + 2) & 15), (bytes + 2) >> 4, ...body];
-  const length = bytes + 3;
-  return [0x80 | (length & 15), (length >> 4) & 0xff, length >> 12, ...body];
 }

@@ -1,10 +1,11 @@
-// The firmware's ACPI tables (ACPI 6.4 §5.2): RSDP, RSDT, FADT, MADT, DSDT with \_S5, and MCFG where there is ECAM. They
+// The firmware's ACPI tables (ACPI 6.4 §5.2): RSDP, RSDT, FADT, MADT, DSDT with \_S5 and the host bridge, and MCFG where there is ECAM. They
 // lie where SeaBIOS puts them: the root pointer in the BIOS area, the tables at the top of RAM.
 
 import { IOAPIC_ADDRESS } from '../devices/ioapic.ts';
 import * as power from '../devices/power.ts';
-import { ECAM_ADDRESS } from '../pci/host.ts';
+import { ECAM_ADDRESS, ECAM_BYTES } from '../pci/host.ts';
 import { ascii, checksum, Fields, TablePlaces, table, word } from './acpi-table.ts';
+import { hostBridge } from './aml.ts';
 
 const RSDP_ADDRESS = 0xf_5a40;
 const LAPIC_ADDRESS = 0xfee0_0000;
@@ -33,6 +34,7 @@ const S5 = [
 export interface AcpiOptions {
   machine: 'pc' | 'q35';
   apicIds: readonly number[];
+  ramBytes: number;
   /** Where the tables go; all of it is reserved. */
   address: number;
 }
@@ -41,12 +43,14 @@ export interface AcpiOptions {
 export function writeAcpi(ram: DataView, options: AcpiOptions): void {
   const places = new TablePlaces(ram, options.address);
   const place = (bytes: Uint8Array) => places.put(bytes);
-  const dsdt = place(table('DSDT', 1, Uint8Array.from(S5)));
+  const q35 = options.machine === 'q35';
+  const ecam = q35 ? { start: ECAM_ADDRESS, end: ECAM_ADDRESS + ECAM_BYTES } : undefined;
+  const dsdt = place(table('DSDT', 1, Uint8Array.from([...S5, ...hostBridge(options.ramBytes, ecam)])));
   const tables = [
     place(table('FACP', 1, fadt(options.machine, dsdt))),
     place(table('APIC', 1, madt(options.apicIds))),
   ];
-  if (options.machine === 'q35') tables.push(place(table('MCFG', 1, mcfg())));
+  if (q35) tables.push(place(table('MCFG', 1, mcfg())));
   const rsdt = new DataView(new ArrayBuffer(tables.length * 4));
   for (const [i, address] of tables.entries()) rsdt.setUint32(i * 4, address, true);
   writeRsdp(ram, place(table('RSDT', 1, new Uint8Array(rsdt.buffer))));

@@ -53,8 +53,22 @@ class Region {
 
 type Regions = Record<Kind, Region>;
 
-export function configurePci(host: PciHost, machine: 'pc' | 'q35', ramBytes: number): void {
-  const buses = numberBuses(host.root);
+/** What the firmware leaves to the kernel, as QEMU's qboot does. */
+export interface FirmwareOptions {
+  /** false: no addresses for BARs and bridges' windows, and nothing is decoded. */
+  assign?: boolean;
+  /** false: no bus numbers for bridges. */
+  number?: boolean;
+}
+
+export function configurePci(
+  host: PciHost,
+  machine: 'pc' | 'q35',
+  ramBytes: number,
+  { assign: assigns = true, number = true }: FirmwareOptions = {},
+): void {
+  const buses = numberBuses(host.root, number);
+  if (!number || !assigns) return;
   const needs = new Map<PciBus, Regions>();
   for (const bus of buses)
     needs.set(bus, { io: new Region(), memory: new Region(), prefetchable: new Region() });
@@ -69,16 +83,17 @@ export function configurePci(host: PciHost, machine: 'pc' | 'q35', ramBytes: num
 }
 
 /** Depth first, in the order of slots: a bridge's number, then those behind it. */
-function numberBuses(root: PciBus): PciBus[] {
+function numberBuses(root: PciBus, write: boolean): PciBus[] {
   const buses = [root];
   const visit = (bus: PciBus) => {
     for (const fn of bus.present()) {
       if (!(fn instanceof PciBridge)) continue;
       fn.secondary.number = buses.length;
       buses.push(fn.secondary);
+      visit(fn.secondary);
+      if (!write) continue;
       fn.writeConfig(config.PRIMARY_BUS, 1, bus.number);
       fn.writeConfig(config.SECONDARY_BUS, 1, fn.secondary.number);
-      visit(fn.secondary);
       fn.writeConfig(config.SUBORDINATE_BUS, 1, buses.length - 1);
     }
   };

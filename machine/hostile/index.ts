@@ -6,6 +6,7 @@ import type { VirtioDevice } from '../virtio/device.ts';
 import { Attack, type Malice } from './attack.ts';
 import { CLOCKS } from './clocks.ts';
 import { BLOCK_CONFIGURATION, CONFIGURATION } from './configuration.ts';
+import { FIRMWARE } from './firmware.ts';
 import { FUNCTIONS } from './functions.ts';
 import { HOST } from './host.ts';
 import { INTERRUPTS } from './interrupts.ts';
@@ -28,6 +29,7 @@ export const MALICES = {
   interrupt: INTERRUPTS,
   clock: CLOCKS,
   host: HOST,
+  firmware: FIRMWARE,
   /** Of virtio's block device alone. */
   blockConfiguration: BLOCK_CONFIGURATION,
   blockRequest: REQUESTS,
@@ -46,7 +48,7 @@ const DOORBELLS: string[] = [
 ] satisfies MaliceName[];
 /** Those that a device on virtio-mmio can be put under: all but what only a PCI function can do. */
 export const mmioMaliceNames = maliceNames.filter(
-  (name) => !(name in FUNCTIONS) && !DOORBELLS.includes(name),
+  (name) => !(name in FUNCTIONS) && !(name in FIRMWARE) && !DOORBELLS.includes(name),
 );
 
 /**

@@ -16,7 +16,7 @@ const ADDRESS_PORT = 0xcf8;
 const DATA_PORT = 0xcfc;
 const ENABLE = 0x8000_0000;
 export const ECAM_ADDRESS = 0xb000_0000;
-const ECAM_BYTES = 0x1000_0000;
+export const ECAM_BYTES = 0x1000_0000;
 
 /** Where to put a device; what is left out is chosen as QEMU does: the first slot that is free. */
 export interface Place {

@@ -1,7 +1,16 @@
 // The kernel's PCI bus on the machine in Node: how configuration space is reached, bus numbers, the tree and the dump.
 
-import { expect, test } from 'vitest';
-import { loadKernel, Machine, type MachineOptions, PciBridge, VirtioBlk } from '../../machine/index.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  loadKernel,
+  Machine,
+  type MachineOptions,
+  PciBridge,
+  PciFunction,
+  pciConfig,
+  VirtioBlk,
+  type VirtioBlkOptions,
+} from '../../machine/index.ts';
 
 const kernel = await loadKernel();
 const disk = new Uint8Array(64 * 512).map((_, i) => i & 0xff);
@@ -146,5 +155,175 @@ test.each(NUMBERS)('bridges get bus numbers where the firmware gave %s', (_, spo
     /^pci: 0000:\S+: the firmware has given this bridge no bus; all are numbered anew$/m,
   );
   expect(lines).toContain('pci: functions 9, buses 5');
+  expect(blk.requests.length).toBe(2);
+});
+
+/** Big memory of a kind, which reads as zero. */
+class Memory extends PciFunction {
+  constructor(bars: { bytes: number; is64?: boolean; prefetchable?: boolean; ports?: boolean }[]) {
+    super(0x1234, 0x0001, 0x050000);
+    for (const [i, bar] of bars.entries())
+      this.addBar(bar.is64 ? i * 2 : i, { ...bar, registers: { read: () => 0, write: () => {} } });
+  }
+}
+
+interface Range {
+  name: string;
+  ports: boolean;
+  start: number;
+  end: number;
+}
+
+/** Every BAR must be within the windows of all bridges before it, and overlap no other and no RAM. */
+function judge(pc: Machine): void {
+  const ranges: Range[] = [];
+  for (const fn of pc.pci.functions()) {
+    for (const bar of fn.bars) {
+      if (bar === undefined) continue;
+      const start = fn.barAddress(bar.index);
+      const range = {
+        name: `${fn.name} BAR ${bar.index}`,
+        ports: bar.ports ?? false,
+        start,
+        end: start + bar.bytes,
+      };
+      expect(start, `${range.name} is placed`).toBeGreaterThan(0);
+      if (!range.ports) expect(start, `${range.name} over RAM`).toBeGreaterThanOrEqual(pc.ram.size);
+      for (const other of ranges) {
+        const apart = other.ports !== range.ports || other.end <= range.start || range.end <= other.start;
+        expect(apart, `${range.name} and ${other.name}`).toBe(true);
+      }
+      ranges.push(range);
+      for (let at = fn.location!.bus.bridge; at !== undefined; at = at.location!.bus.bridge) {
+        at.config.set16(pciConfig.COMMAND, 7); // a window that is switched off shows none
+        const windows = range.ports ? [at.ioWindow] : [at.memoryWindow, at.prefetchableWindow];
+        const passed = windows.some((window) => start >= window.start && range.end - 1 <= window.end);
+        expect(passed, `${range.name} behind ${at.name}`).toBe(true);
+      }
+    }
+  }
+}
+
+const TREES: [string, (pc: Machine, options: VirtioBlkOptions) => VirtioBlk][] = [
+  [
+    'on the root bus',
+    (pc, options) => {
+      const blk = new VirtioBlk(disk, options);
+      pc.pci.add(blk, { slot: 4 });
+      return blk;
+    },
+  ],
+  [
+    'behind three bridges, with others',
+    (pc, options) => {
+      const bridges = [new PciBridge('pci-bridge'), new PciBridge('pci-bridge'), new PciBridge('pci-bridge')];
+      for (const [i, bridge] of bridges.entries()) pc.pci.add(bridge, { slot: 6, bridge: bridges[i - 1] });
+      pc.pci.add(new Memory([{ bytes: 2 ** 21 }, { bytes: 256, ports: true }]), { bridge: bridges[0] });
+      pc.pci.add(new Memory([{ bytes: 2 ** 24, prefetchable: true }]), { bridge: bridges[1] });
+      pc.pci.add(new Memory([{ bytes: 64 }, { bytes: 2 ** 16, is64: true }]), { bridge: bridges[2] });
+      const blk = new VirtioBlk(disk, options);
+      pc.pci.add(blk, { bridge: bridges[2] });
+      return blk;
+    },
+  ],
+  [
+    'beside memory that is larger than all below 4 GiB',
+    (pc, options) => {
+      const bridge = new PciBridge('pci-bridge');
+      pc.pci.add(bridge, { slot: 6 });
+      pc.pci.add(new Memory([{ bytes: 2 ** 30, is64: true, prefetchable: true }]), { bridge });
+      const blk = new VirtioBlk(disk, options);
+      pc.pci.add(blk, { bridge });
+      return blk;
+    },
+  ],
+];
+
+describe.each(TREES)('%s', (_, build) => {
+  test.each([
+    ['pc', { assign: false }, {}],
+    ['pc', { assign: false, number: false }, { modern: false }],
+    ['q35', { assign: false }, { legacy: false }],
+    ['q35', { number: false }, {}],
+  ] as const)('all is placed that the firmware has left: %s, %o', (machineType, firmware, options) => {
+    const pc = machine('sector=1', { machine: machineType, firmware });
+    const blk = build(pc, options);
+    const { end, lines } = pc.run(kernel);
+    expect(end, lines.join('\n')).toBe('off');
+    expect(blk.requests.length).toBe(2);
+    judge(pc);
+  });
+
+  test('nothing is touched that the firmware has done right', () => {
+    const pc = machine('sector=1', { machine: 'q35' });
+    build(pc, {});
+    const { lines } = pc.run(kernel);
+    expect(lines.filter((line) => /: (placed|was at)|numbered anew|window/.test(line))).toEqual([]);
+  });
+});
+
+test('the largest goes without where not all find a place behind a bridge', () => {
+  const pc = machine('sector=1', { firmware: { assign: false } });
+  const bridge = new PciBridge('pci-bridge');
+  pc.pci.add(bridge, { slot: 6 });
+  const blk = new VirtioBlk(disk);
+  pc.pci.add(blk, { bridge });
+  pc.pci.add(new Memory([{ bytes: 2 ** 40, is64: true, prefetchable: true }]), { bridge });
+  const { end, lines } = pc.run(kernel);
+  expect(end, lines.join('\n')).toBe('off');
+  expect(lines).toContain(
+    'pci: 0000:01:01.0 BAR 0: memory64 at 0x000000000000, 1048576 MiB, prefetchable, not placed: there is no address space left for it',
+  );
+  expect(blk.requests.length).toBe(2);
+});
+
+test('a window that is too small grows, and takes along what is in it', () => {
+  const pc = machine('sector=1');
+  const bridge = new PciBridge('pci-bridge');
+  pc.pci.add(bridge, { slot: 6 });
+  const blk = new VirtioBlk(disk);
+  pc.pci.add(blk, { bridge, slot: 1 });
+  const memory = new Memory([{ bytes: 2 ** 23 }]);
+  pc.pci.add(memory, { bridge, slot: 2 });
+  const start = pc.startFirmware.bind(pc);
+  pc.startFirmware = () => {
+    const info = start();
+    memory.writeConfig(pciConfig.BAR_0, 4, 0);
+    bridge.writeConfig(pciConfig.MEMORY_LIMIT, 2, bridge.config.get16(pciConfig.MEMORY_BASE));
+    return info;
+  };
+  const { end, lines } = pc.run(kernel);
+  expect(end, lines.join('\n')).toBe('off');
+  expect(lines.join('\n')).toMatch(/^pci: 0000:00:06\.0 window: memory at 0x[0-9a-f]{8}, 9 MiB: was at 0x/m);
+  judge(pc);
+});
+
+test('what fits nowhere gets its line, and the rest works', () => {
+  const pc = machine('sector=1', { firmware: { assign: false } });
+  pc.pci.add(new Memory([{ bytes: 2 ** 31 }, { bytes: 2 ** 31 }]), { slot: 5 });
+  pc.pci.add(new VirtioBlk(disk), { slot: 4 });
+  const { end, lines } = pc.run(kernel);
+  expect(end, lines.join('\n')).toBe('off');
+  expect(lines).toContain(
+    'pci: 0000:00:05.0 BAR 1: memory32 at 0x00000000, 2048 MiB, not placed: there is no address space left for it',
+  );
+});
+
+test('without _CRS, addresses come from the end of RAM to the APICs', () => {
+  const pc = machine('sector=1', { firmware: { assign: false } });
+  const blk = new VirtioBlk(disk);
+  pc.pci.add(blk, { slot: 4 });
+  const start = pc.startFirmware.bind(pc);
+  pc.startFirmware = () => {
+    const info = start();
+    const bytes = Buffer.from(pc.ram.bytes.buffer);
+    bytes[bytes.lastIndexOf('_CRS')] = 0x58; // its checksum is wrong now, and it is not used
+    return info;
+  };
+  const { lines } = pc.run(kernel);
+  expect(lines).toContain('acpi: bad table at 0x00fdd000');
+  expect(lines.join('\n')).toMatch(
+    /^pci: 0000:00:04\.0 BAR 1: memory32 at 0xc000[0-9a-f]000, 4 KiB: placed$/m,
+  );
   expect(blk.requests.length).toBe(2);
 });

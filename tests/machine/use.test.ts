@@ -40,7 +40,7 @@ test.each<[string, () => unknown, RegExp]>([
   [
     'an unknown machine',
     () => new Machine({ machine: 'q36' } as object),
-    /no machine 'q36': give 'pc' or 'q35'/,
+    /no machine 'q36': give 'pc', 'q35' or 'microvm'/,
   ],
   ['half a page of RAM', () => new Machine({ memory_mib: 16.3 }), /memory_mib is 16.3/],
   ['a path for a disk', () => new VirtioBlk('disk.img' as never), /new FileDisk\(path\)/],

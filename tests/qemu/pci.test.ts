@@ -1,7 +1,7 @@
 // The PCI bus in QEMU: firmware of all kinds, and trees of bridges.
 
-import { afterAll, expect, test } from 'vitest';
-import { type Outcome, Workbench } from './machine.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { addressOf, dumpsOf, hexDump, type Outcome, Workbench } from './machine.ts';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -36,4 +36,45 @@ test('a root port’s space with its extended capabilities', async () => {
   expect(lines).toContain('0000:00:06.0 extended capability 0001 at 0x100, version 2');
   expect(lines).toContain('0000:00:06.0 extended capability 000d at 0x148, version 1');
   expect(lines.filter((line) => /^[0-9a-f]{2}: /.test(line)).length).toBe(16);
+});
+
+/** qboot, which QEMU has for microvm, assigns no addresses on any machine, and bus numbers on bus 0 only. */
+const QBOOT = '-bios qboot.rom';
+const SWITCH =
+  '-device pcie-root-port,id=p,addr=6 -device x3130-upstream,id=u,bus=p -device xio3130-downstream,id=b,bus=u,chassis=9';
+const DEEP =
+  '-device pci-bridge,id=x,chassis_nr=1,addr=6 -device pci-bridge,id=y,chassis_nr=2,bus=x,addr=3 -device pci-bridge,id=b,chassis_nr=3,bus=y,addr=4';
+const LARGE = '-object memory-backend-ram,size=2G,id=m -device ivshmem-plain,memdev=m';
+
+describe('firmware that assigns nothing', () => {
+  test.each([
+    ['pc', '', ''],
+    ['pc, legacy', 'disable-modern=on', ''],
+    ['pc, three bridges', 'bus=b,addr=5', DEEP],
+    [
+      'pc, three bridges, legacy, and memory above 4 GiB',
+      'bus=b,addr=5,disable-modern=on',
+      `${DEEP} ${LARGE},bus=y,addr=7`,
+    ],
+    ['q35', '', ''],
+    ['q35, a switch', 'bus=b', SWITCH],
+    ['q35, PCI behind a switch', 'bus=c,addr=2', `${SWITCH} -device pcie-pci-bridge,id=c,bus=b`],
+    ['q35, another root', 'bus=b', '-device pxb-pcie,id=x,bus_nr=128 -device pcie-root-port,id=b,bus=x'],
+    ['microvm', '', ''],
+    ['microvm, PCI behind a switch', 'bus=c,addr=2', `${SWITCH} -device pcie-pci-bridge,id=c,bus=b`],
+  ])('%s', async (name, BLK, extra) => {
+    const disk = bench.disk();
+    const MACHINE = name.split(',')[0] === 'microvm' ? 'microvm,pcie=on' : name.split(',')[0];
+    const variables = { MACHINE, DISK: disk.path, BLK, QEMUEXTRA: `${QBOOT} ${extra}` };
+    const { failure, lines } = await bench.boot(variables, true);
+    expect(failure, lines.join('\n')).toBeNull();
+    const dumps = dumpsOf(lines);
+    expect(dumps.length).toBe(2);
+    for (const dump of dumps) expect(dump, disk.path).toEqual(hexDump(disk.sectorOne, addressOf(dump)));
+    expect(lines.some((line) => /^pci: .* BAR 1: memory32 at 0x[0-9a-f]{8}, 4 KiB: placed$/.test(line))).toBe(
+      true,
+    );
+    if (extra.includes(LARGE))
+      expect(lines.join('\n')).toMatch(/BAR 2: memory64 at 0x000100000000, 2048 MiB, prefetchable: placed/);
+  });
 });

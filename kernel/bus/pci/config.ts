@@ -26,6 +26,16 @@ export const ROM_TYPE_0: u32 = 0x30;
 export const PRIMARY_BUS: u32 = 0x18;
 export const SECONDARY_BUS: u32 = 0x19;
 export const SUBORDINATE_BUS: u32 = 0x1a;
+export const IO_BASE: u32 = 0x1c;
+export const IO_LIMIT: u32 = 0x1d;
+export const MEMORY_BASE: u32 = 0x20;
+export const MEMORY_LIMIT: u32 = 0x22;
+export const PREFETCHABLE_BASE: u32 = 0x24;
+export const PREFETCHABLE_LIMIT: u32 = 0x26;
+export const PREFETCHABLE_BASE_UPPER: u32 = 0x28;
+export const PREFETCHABLE_LIMIT_UPPER: u32 = 0x2c;
+export const IO_BASE_UPPER: u32 = 0x30;
+export const IO_LIMIT_UPPER: u32 = 0x32;
 export const ROM_TYPE_1: u32 = 0x38;
 
 export const NO_VENDOR: u32 = 0xffff;
@@ -34,6 +44,7 @@ export const NO_VENDOR: u32 = 0xffff;
 export const COMMAND_IO: u32 = 1 << 0;
 export const COMMAND_MEMORY: u32 = 1 << 1;
 export const COMMAND_MASTER: u32 = 1 << 2;
+const DECODING: u32 = COMMAND_IO | COMMAND_MEMORY;
 export const COMMAND_INTX_OFF: u32 = 1 << 10;
 export const STATUS_CAPABILITIES: u32 = 1 << 4;
 
@@ -103,6 +114,11 @@ function isSound(range: EcamRange): bool {
   return id === x86.in32(DATA_PORT);
 }
 
+/** Where ECAM is, if there is one. */
+export function ecamRange(): EcamRange | null {
+  return access.range;
+}
+
 /** Makes what ECAM there is for a bus accessible; false: its functions cannot be reached by any means. */
 export function reach(bus: u32): bool {
   const range = access.range;
@@ -165,6 +181,17 @@ export function write32(address: u32, offset: u32, value: u32): void {
     x86.out32(DATA_PORT, value);
     leave(0);
   }
+}
+
+/** Switches off what a function decodes, as is due while an address changes; what it returns goes to resume(). */
+export function pause(address: u32): u32 {
+  const command = read16(address, COMMAND);
+  if (command & DECODING) write16(address, COMMAND, command & ~DECODING);
+  return command;
+}
+
+export function resume(address: u32, command: u32): void {
+  if (command & DECODING) write16(address, COMMAND, command);
 }
 
 /** Changes the bits of `mask` to those of `value`. */

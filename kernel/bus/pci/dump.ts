@@ -1,7 +1,8 @@
 // All that configuration space tells of a function: what it is, its BARs, its capabilities, and the bytes, as `lspci -xxxx`
 // has them; of the extended space, which is mostly empty, only the lines that are not.
 
-import { log } from '../../lib/log.ts';
+import { Line } from '../../lib/line.ts';
+import { bare } from '../../lib/log.ts';
 import { Capabilities, ExtendedCapabilities, hasExtendedSpace } from './capability.ts';
 import * as config from './config.ts';
 import { BARS_MAX, PciFunction } from './function.ts';
@@ -9,9 +10,14 @@ import { nameOfClass } from './names.ts';
 
 const BYTES_PER_LINE: u32 = 16;
 
+/** What was asked for comes whatever the log's level. */
+function start(): Line {
+  return bare().text('lspci: ');
+}
+
 export function dumpFunction(fn: PciFunction): void {
   const revision = config.read32(fn.address, config.REVISION_AND_CLASS) & 0xff;
-  log('lspci')
+  start()
     .text(fn.name)
     .digits(' ', fn.vendor, 4)
     .digits(':', fn.device, 4)
@@ -23,10 +29,10 @@ export function dumpFunction(fn: PciFunction): void {
     .hex(', status ', config.read16(fn.address, config.STATUS), 4)
     .end();
   if (fn.firstBus !== 0)
-    log('lspci').text(fn.name).digits(' buses ', fn.firstBus, 2).digits(' to ', fn.lastBus, 2).end();
+    start().text(fn.name).digits(' buses ', fn.firstBus, 2).digits(' to ', fn.lastBus, 2).end();
   for (let i: u32 = 0; i < BARS_MAX; i++) {
     const bar = fn.bars[i];
-    if (bar !== null) bar.describe('lspci', fn.name, i);
+    if (bar !== null) bar.describe(start()).end();
   }
   dumpCapabilities(fn);
   for (let at: u32 = 0; at < config.BYTES; at += BYTES_PER_LINE) dumpLine(fn.address, at, 2);
@@ -43,10 +49,10 @@ function isEmpty(address: u32, at: u32): bool {
 function dumpCapabilities(fn: PciFunction): void {
   const list = new Capabilities(fn.address, fn.name);
   while (list.next())
-    log('lspci').text(fn.name).digits(' capability ', list.id, 2).hex(' at ', list.offset, 2).end();
+    start().text(fn.name).digits(' capability ', list.id, 2).hex(' at ', list.offset, 2).end();
   const extended = new ExtendedCapabilities(fn.address, fn.name);
   while (extended.next())
-    log('lspci')
+    start()
       .text(fn.name)
       .digits(' extended capability ', extended.id, 4)
       .hex(' at ', extended.offset, 3)
@@ -55,7 +61,7 @@ function dumpCapabilities(fn: PciFunction): void {
 }
 
 function dumpLine(address: u32, at: u32, digits: u32): void {
-  const line = log('lspci').digits('', at, digits).text(':');
+  const line = start().digits('', at, digits).text(':');
   for (let i: u32 = 0; i < BYTES_PER_LINE; i += 4) {
     let value = config.read32(address, at + i);
     for (let j: u32 = 0; j < 4; j++, value >>= 8) line.digits(' ', value, 2);

@@ -25,7 +25,11 @@ export class PciFunction {
   lastBus: u32 = 0;
   readonly bars: StaticArray<Bar | null> = new StaticArray<Bar | null>(BARS_MAX);
 
-  constructor(public readonly address: u32) {
+  constructor(
+    public readonly address: u32,
+    /** The bridge before its bus; null: that is a root bus. */
+    public readonly bridge: PciFunction | null = null,
+  ) {
     scratch
       .clear()
       .digits('0000:', address >> 16, 2)
@@ -70,10 +74,10 @@ export class PciFunction {
     config.write16(this.address, config.COMMAND, command & ~(config.COMMAND_IO | config.COMMAND_MEMORY));
     const count = this.isBridge ? BRIDGE_BARS : BARS_MAX;
     for (let i: u32 = 0; i < count; i++) {
-      const bar = readBar(this.address, i, count);
+      const bar = readBar(this.address, this.name, i, count);
       if (bar === null) continue;
       this.bars[i] = bar;
-      bar.describe('pci', this.name, i);
+      bar.describe(log('pci')).end();
       if (bar.is64) i++; // it takes two registers
     }
     describeRom(this.address, this.isBridge ? config.ROM_TYPE_1 : config.ROM_TYPE_0, this.name);
@@ -81,17 +85,37 @@ export class PciFunction {
     config.write16(this.address, config.COMMAND, command | config.COMMAND_INTX_OFF);
   }
 
-  /** Lets the function decode its BARs and write to memory. */
+  /** Lets the function decode its BARs and write to memory, and the bridges above it pass both on. */
   enable(): void {
-    const command = config.read16(this.address, config.COMMAND);
-    const wanted = config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER;
-    config.write16(this.address, config.COMMAND, command | wanted);
+    const decoding = config.COMMAND_IO | config.COMMAND_MEMORY;
+    let wanted = decoding;
+    if (!this.isPlaced(true)) wanted &= ~config.COMMAND_IO;
+    if (!this.isPlaced(false)) wanted &= ~config.COMMAND_MEMORY;
+    config.update16(this.address, config.COMMAND, decoding, wanted | config.COMMAND_MASTER);
+    for (let above = this.bridge; above !== null; above = above!.bridge) {
+      const passing = decoding | config.COMMAND_MASTER;
+      config.update16(above.address, config.COMMAND, passing, passing);
+    }
+  }
+
+  /** Whether its ports or its memory can be decoded: not if one BAR has no place, where it would be in others' way. */
+  private isPlaced(ports: bool): bool {
+    let all: bool = true;
+    for (let i: u32 = 0; i < BARS_MAX; i++) {
+      const bar = this.bars[i];
+      if (bar !== null && bar.ports === ports && bar.start === 0) all = false;
+    }
+    if (all) return true;
+    for (let i: u32 = 0; i < BARS_MAX; i++) {
+      const bar = this.bars[i];
+      if (bar !== null && bar.ports === ports) bar.start = 0;
+    }
+    return false;
   }
 
   /** Lets the function drive its interrupt pin. */
   enableIntx(): void {
-    const command = config.read16(this.address, config.COMMAND);
-    config.write16(this.address, config.COMMAND, command & ~config.COMMAND_INTX_OFF);
+    config.update16(this.address, config.COMMAND, config.COMMAND_INTX_OFF, 0);
   }
 
   capabilities(): Capabilities {

@@ -63,7 +63,8 @@ function discover(moreRoots: bool): void {
   const numbers = new Numbers();
   state.numbers = numbers;
   discoverTree(0);
-  for (let bus: u32 = 1; moreRoots && bus < BUSES; bus++) if (!numbers.isTaken(bus)) discoverTree(bus);
+  for (let bus: u32 = 1; moreRoots && bus < BUSES; bus++)
+    if (!numbers.isTaken(bus) && config.reach(bus) && nextFunction(bus, 0) < INDICES) discoverTree(bus);
 }
 
 /** What is reached from a root bus. */
@@ -77,7 +78,7 @@ function discoverTree(root: u32): void {
 
 function discoverBus(bus: u32): void {
   for (let i = nextFunction(bus, 0); i < INDICES; i = nextFunction(bus, i + 1)) {
-    const found = new PciFunction(config.addressOf(bus, 0, i));
+    const found = new PciFunction(config.addressOf(bus, 0, i), bridgeTo(bus));
     if (functionCount < FUNCTIONS_MAX) functions[functionCount++] = found;
     else state.lost++;
     if (!found.isBridge) continue;

@@ -6,7 +6,7 @@
 //   lspci:            \-1f.2  8086:2922 SATA controller
 
 import { Line } from '../../lib/line.ts';
-import { log } from '../../lib/log.ts';
+import { bare } from '../../lib/log.ts';
 import { PciFunction } from './function.ts';
 import { nameOfClass } from './names.ts';
 import { BUSES } from './numbers.ts';
@@ -68,7 +68,7 @@ function after(fn: PciFunction | null, bus: u32): PciFunction | null {
 }
 
 function flush(): void {
-  log('lspci').append(drawn).end();
+  bare().text('lspci: ').append(drawn).end();
   for (let i: u32 = 0; i < drawn.length; i++) {
     const char = drawn.at(i);
     drawn.put(i, char === PLUS || char === BAR ? BAR : SPACE);

@@ -54,6 +54,7 @@ const GENERIC = new RegExp(
     'its capabilities lead to no virtio interface',
     'no driver for device type',
     'cannot be mapped',
+    'does not keep this address',
   ].join('|'),
 );
 
@@ -238,6 +239,11 @@ export const EXPECTATIONS: Record<MaliceName, Expectation> = {
   'fw_cfg directory of random bytes': job(/fw_cfg|cannot read/),
   'command line of random bytes': job(/^cmdline: job=|cannot read|no answer in 0 ms|no contiguous RAM/),
   'ACPI tables damaged': machine(/no I\/O APIC has it/),
+  'BARs left empty': GOOD,
+  'BARs placed anywhere': GOOD,
+  'BARs of two functions at one place': GOOD,
+  'bridge windows of any kind': GOOD,
+  'bus numbers of any kind': GOOD,
   'boot information damaged': MEMORY,
   'memory map damaged': MEMORY,
 };
