@@ -11,9 +11,15 @@ const INTERRUPT = /^virtio-blk (\S+): interrupt vector 0x([0-9a-f]{2}), ISR stat
 const PIN = /^pci: (\S+) pin A: GSI (\d+), vector 0x([0-9a-f]{2})$/m;
 
 /** Boots with this disk, which must be read rightly with two interrupts; where its pin leads, if that is used. */
-async function job(MACHINE: string, BLK: string, QEMUEXTRA?: string): Promise<number | undefined> {
+async function job(
+  MACHINE: string,
+  BLK: string,
+  QEMUEXTRA?: string,
+  direct = false,
+): Promise<number | undefined> {
   const disk = bench.disk();
-  const outcome = await bench.boot({ MACHINE, BLK: `${BLK},ioeventfd=off`, QEMUEXTRA, DISK: disk.path });
+  const variables = { MACHINE, BLK: `${BLK},ioeventfd=off`, QEMUEXTRA, DISK: disk.path };
+  const outcome = await bench.boot(variables, direct);
   const log = outcome.lines.join('\n');
   expect(outcome.failure, log).toBeNull();
   const dumps = dumpsOf(outcome.lines);
@@ -100,6 +106,14 @@ test.each([
   expect(lines.join('\n')).toMatch(
     /^blkverify: 2048 sectors written, flushed, read and compared 1 times, .* from 4 CPUs/m,
   );
+});
+
+test.each([
+  ['pc', 4, 11],
+  ['pc', 6, 10],
+  ['q35', 4, 20],
+])('%s with qboot, which puts down wrong lines or none: slot %i has GSI %i', async (MACHINE, slot, line) => {
+  expect(await job(MACHINE, `vectors=0,addr=${slot}`, '-bios qboot.rom', true)).toBe(line);
 });
 
 test('on pc on another root bus, by the firmware’s word', async () => {

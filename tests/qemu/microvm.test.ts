@@ -53,6 +53,26 @@ describe.each([
   });
 });
 
+// Pin A of slot N has GSI 16 + N modulo 4.
+test.each([
+  ['MSI-X', '', undefined],
+  ['the pin', 'vectors=0', 16],
+  ['the pin of slot 5', 'vectors=0,addr=5', 17],
+  ['the pin of slot 6, legacy as well', 'vectors=0,addr=6,disable-legacy=off', 18],
+  ['the pin of slot 7', 'vectors=0,addr=7', 19],
+])('PCI, by %s', async (_, BLK, gsi) => {
+  const { lines } = await job('microvm,pcie=on', '', { BLK });
+  const pin = /^pci: 0000:00:0\d\.0 pin A: GSI (\d+), vector/m.exec(lines.join('\n'));
+  expect(pin?.[1]).toBe(gsi?.toString());
+});
+
+test('PCI, by the pin behind a root port', async () => {
+  const { lines } = await job('microvm,pcie=on', '-device pcie-root-port,id=b,addr=6', {
+    BLK: 'vectors=0,bus=b',
+  });
+  expect(lines.join('\n')).toMatch(/^pci: 0000:01:00\.0 pin A: GSI 18, vector/m);
+});
+
 test('writes and reads', async () => {
   const APPEND = 'job=trace seed=3 requests=2000 depth=8 blocks=2 writes=40';
   const variables = { MACHINE: 'microvm', QEMUEXTRA: MODERN, DISK: bench.disk(4096).path, APPEND };
