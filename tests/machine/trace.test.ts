@@ -82,6 +82,7 @@ const special: Variant[] = [
 const deep: Words = { seed: Number(bench.seed), requests: BEYOND_WRAP, depth: 16, blocks: 2, writes: 30 };
 const short: Words = { ...deep, requests: 10_000, depth: 32, blocks: 4 };
 const single: Words = { ...deep, depth: 1, blocks: 1 };
+const few: Words = { ...single, requests: 10_000 };
 
 function expectation({ options }: Pick<Variant, 'options'>, words: Words): Expected {
   return expectedOf(replayOf(words, (options.blockSize ?? 512) / 512), words, {
@@ -143,7 +144,8 @@ async function compare(variant: Variant, words: Words): Promise<void> {
 
 describe.each([
   [`${deep.requests} requests, up to ${deep.depth} in flight`, deep, every],
-  [`${single.requests} requests, one at a time`, single, every.filter((_, i) => i % 5 === 0)],
+  [`${single.requests} requests, one at a time`, single, [every[0]!, every[5]!]],
+  [`${few.requests} requests, one at a time`, few, [every[9]!, every[10]!]],
   [`${short.requests} requests, up to ${short.depth} in flight`, short, special],
 ])('%s', (_, words, variants) => {
   test.each(variants)('$name', (variant) => compare(variant, words), RUN_MS_MAX);
