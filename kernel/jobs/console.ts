@@ -1,5 +1,5 @@
-// job=console: what is typed on the virtio console comes back, and each line goes to the log; Ctrl-D ends it, or the time,
-// seconds=N (0: never).
+// job=console: what is typed on the virtio console comes back line by line, and goes to the log; Ctrl-D ends it, or the
+// time, seconds=N (0: never).
 
 import { firstTerminal } from '../drivers/terminal.ts';
 import { number } from '../lib/cmdline.ts';
@@ -30,14 +30,15 @@ export function consoleJob(): void {
   let byte = terminal!.read(deadline);
   for (; byte >= 0 && byte !== END; byte = terminal!.read(deadline)) {
     total++;
-    store<u8>(line + length, byte as u8);
-    terminal!.write(line + length, 1);
-    length++;
-    if (byte !== LF && byte !== CR && length < LINE_BYTES_MAX) continue;
-    store<u8>(line + (byte === LF || byte === CR ? length - 1 : length), 0);
+    store<u8>(line + length++, byte as u8);
+    const ended = byte === LF || byte === CR;
+    if (!ended && length < LINE_BYTES_MAX) continue;
+    terminal!.write(line, length);
+    store<u8>(line + (ended ? length - 1 : length), 0);
     log('console').text('"').bytes(line, LINE_BYTES_MAX).text('"').end();
     length = 0;
   }
+  terminal!.write(line, length);
   log('console')
     .decimal('', total)
     .text(byte === END ? ' bytes typed' : ' bytes typed in its time')

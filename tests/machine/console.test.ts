@@ -39,6 +39,7 @@ function typist(text: string, options: VirtioConsoleOptions = {}): VirtioConsole
   return new VirtioConsole({ ...options, output });
 }
 
+/** QEMU throws away what a slow reader's socket has no room for: some hundred pieces, however small. */
 async function typeInQemu(properties: string, append: string, typed: string) {
   const serial = `-device virtio-serial-pci,addr=4${properties} -chardev socket,id=c,fd=${FIRST_FD}`;
   const QEMUEXTRA = `${serial} -device virtconsole,chardev=c`;
@@ -90,7 +91,7 @@ describe('in QEMU and on the model', () => {
         'console: ".."',
       ]);
       expect(lines).toContain(`console: ${TYPED.length - 1} bytes typed`);
-      // Each byte that was typed comes back before the line that it ends is logged.
+      // What was typed comes back, between the log's lines.
       let rest = text;
       for (const line of mirrored(lines)) {
         const at = rest.indexOf(`${line}\r\n`);
@@ -108,7 +109,7 @@ describe('in QEMU and on the model', () => {
 
 test('a panic goes to both consoles', async () => {
   const append = 'console=virtio job=fault-memory';
-  // QEMU throws away single characters that a slow socket does not take at once.
+  // Character by character: too many pieces for a socket.
   const file = join(bench.directory, 'console');
   const QEMUEXTRA = `-chardev file,id=c,path=${file} -device virtio-serial-pci -device virtconsole,chardev=c`;
   const { lines } = await bench.boot({ DISK: 'none', APPEND: append, QEMUEXTRA }, true);
