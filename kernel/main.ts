@@ -15,6 +15,7 @@ import { BootInfo, COMMAND_LINE_BYTES } from './boot/info.ts';
 import { MULTIBOOT_MAGIC, readMultiboot } from './boot/multiboot.ts';
 import { PVH_MAGIC, readPvh } from './boot/pvh.ts';
 import { assignAll } from './bus/pci/assign.ts';
+import { moveAsTold } from './bus/pci/move.ts';
 import { scan } from './bus/pci/scan.ts';
 import { chooseConsole } from './drivers/console.ts';
 import { attachAll } from './drivers/table.ts';
@@ -114,6 +115,7 @@ class MainProgram extends Program {
   run(): void {
     scan(extraRoots());
     assignAll();
+    moveAsTold();
     smp.awaitStart();
     attachAll(); // queues for all CPUs that came
     chooseConsole();

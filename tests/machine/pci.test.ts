@@ -327,3 +327,51 @@ test('without _CRS, addresses come from the end of RAM to the APICs', () => {
   );
   expect(blk.requests.length).toBe(2);
 });
+
+describe('pci_move', () => {
+  const [, build] = TREES[1]!;
+  const moved = (word: string, options: MachineOptions = {}) => {
+    const pc = machine(`sector=1 pci_move=${word}`, options);
+    const blk = build(pc, {});
+    const { end, lines } = pc.run(kernel);
+    expect(end, lines.join('\n')).toBe('off');
+    expect(blk.requests.length).toBe(2);
+    judge(pc);
+    const fn = [...pc.pci.functions()].find(({ name }) => word.startsWith(name));
+    return { fn, lines };
+  };
+
+  test.each([
+    ['memory', 1, 0xd012_3000],
+    ['prefetchable memory', 4, 0xe000_4000],
+    ['prefetchable memory above 4 GiB, where others behind its bridges cannot follow', 4, 0x5_0000_0000],
+    ['ports', 0, 0x2080],
+    ['to where others are, who make room', 1, 0xfebf_f000],
+  ])('%s', (what, bar, base) => {
+    const { fn, lines } = moved(`0000:03:01.0/${bar}@0x${base.toString(16)}`);
+    const refused = what.includes('cannot follow');
+    expect(fn!.barAddress(bar) === base, lines.join('\n')).toBe(!refused);
+    expect(lines.some((line) => /BAR \d is not moved/.test(line))).toBe(refused);
+  });
+
+  test.each([
+    ['RAM', '0000:03:01.0/1@0x100000', /is not moved: there is no room/],
+    ['the APICs', '0000:03:01.0/1@0xfee00000', /is not moved: there is no room/],
+    ['half a page', '0000:03:01.0/1@0xd0000800', /is not moved: an address is a multiple of the size/],
+    ['the serial port', '0000:03:01.0/0@0x380', /is not moved: these ports belong to the ISA bus/],
+    ['what is none', '0000:03:01.0/2@0xd0000000', /is not moved: there is none/],
+    ['nobody', '0000:09:01.0/1@0xd0000000', /there is no such function/],
+    ['nowhere', '0000:03:01.0/1@0x', /give 0000:BB:DD\.F\/BAR@0xADDRESS/],
+  ])('refused: %s', (_, word, says) => {
+    const { lines } = moved(word);
+    expect(lines.join('\n')).toMatch(says);
+    expect(lines.filter((line) => /: (placed|was at)/.test(line))).toEqual([]);
+  });
+
+  test('together with what the firmware has left', () => {
+    const { fn } = moved('0000:03:01.0/4@0xd0000000,0000:03:01.0/1@0xd8000000', {
+      firmware: { assign: false },
+    });
+    expect([fn!.barAddress(4), fn!.barAddress(1)]).toEqual([0xd000_0000, 0xd800_0000]);
+  });
+});

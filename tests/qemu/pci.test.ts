@@ -78,3 +78,17 @@ describe('firmware that assigns nothing', () => {
       expect(lines.join('\n')).toMatch(/BAR 2: memory64 at 0x000100000000, 2048 MiB, prefetchable: placed/);
   });
 });
+
+test('BARs moved to fixed bases, also above 4 GiB', async () => {
+  const disk = bench.disk();
+  const variables = { MACHINE: 'q35', DISK: disk.path, BLK: 'bus=b', QEMUEXTRA: SWITCH };
+  const APPEND = 'pci_move=0000:03:00.0/4@0x500000000,0000:03:00.0/1@0xd0100000';
+  const { failure, lines } = await bench.boot({ ...variables, APPEND });
+  expect(failure, lines.join('\n')).toBeNull();
+  for (const dump of dumpsOf(lines))
+    expect(dump, disk.path).toEqual(hexDump(disk.sectorOne, addressOf(dump)));
+  expect(lines.filter((line) => /, as asked$/.test(line)).map((line) => line.split(': was')[0])).toEqual([
+    'pci: 0000:03:00.0 BAR 4: memory64 at 0x000500000000, 16 KiB, prefetchable',
+    'pci: 0000:03:00.0 BAR 1: memory32 at 0xd0100000, 4 KiB',
+  ]);
+});

@@ -14,6 +14,8 @@ import { BridgeWindow, openWindow } from './window.ts';
 /** More than anybody has: sums of sizes stay far from 2^64. */
 const BYTES_MAX: u64 = 1 << 48;
 
+/** What is below has been given out when PCs had no PCI. */
+const FIRST_FREE_PORT: u64 = 0x1000;
 const LOW_4_GIB: u64 = 0x1_0000_0000;
 /** Each costs a look at everything. */
 const GIVEN_UP_MAX: u32 = 64;
@@ -36,6 +38,13 @@ class Plan {
   readonly buses: StaticArray<BusSpaces | null> = new StaticArray<BusSpaces | null>(BUSES);
   /** Something that is fixed could not stay. */
   failed: bool = false;
+
+  fixed(): Array<Resource> {
+    const found: Array<Resource> = [];
+    for (let i = 0; i < this.spaces.length; i++)
+      for (let at = this.spaces[i].members; at !== null; at = at!.nextMember) if (at.fixed) found.push(at);
+    return found;
+  }
 }
 
 const plan = new Plan();
@@ -54,6 +63,92 @@ export function assignAll(): void {
   }
   settle();
   commit(true);
+}
+
+/**
+ * Moves BAR `index` to a base of somebody's choice, for good; other things make room, and the windows of the bridges above
+ * follow. False after a line, and all as it was, if that cannot be or would move what a driver has.
+ */
+export function moveBar(fn: PciFunction, index: u32, base: u64): bool {
+  const bar = index < BARS_MAX ? fn.bars[index] : null;
+  if (bar === null) return refuse(fn, index, 'there is none');
+  const spaces = plan.buses[fn.bus]!;
+  const space = bar.ports ? spaces.io : bar.isPrefetchable ? spaces.prefetchable : spaces.memory;
+  if (space === null || bar.isBelow1Mib) return refuse(fn, index, 'no bridge passes it on');
+  if (base === 0 || base & (bar.bytes - 1)) return refuse(fn, index, 'an address is a multiple of the size');
+  if (bar.ports && base < FIRST_FREE_PORT) return refuse(fn, index, 'these ports belong to the ISA bus');
+  const before = bar.space!;
+  const fixed = plan.fixed();
+  change(bar, before, space);
+  bar.givenUp = false;
+  bar.start = base;
+  bar.fixed = true;
+  bar.why = 'as asked';
+  for (let i = plan.windows.length - 1; i >= 0; i--) pin(plan.windows[i], space, bar);
+  if (settle() && !disturbs()) {
+    commit(false);
+    return bar.start === base;
+  }
+  change(bar, space, before);
+  restore(fixed);
+  return refuse(fn, index, 'there is no room, or what is in use would have to move');
+}
+
+function change(bar: Resource, from: Space, to: Space): void {
+  from.removeMember(bar);
+  to.addMember(bar);
+}
+
+/** A window that leads to what is fixed is fixed too, and reaches as far. */
+function pin(outer: BridgeWindow, space: Space, bar: Resource): void {
+  if (!isWithin(space, outer.inside)) return;
+  outer.fixed = true;
+  outer.low = !outer.is64;
+  if (outer.start !== 0 && bar.start >= outer.start && bar.end <= outer.end) return;
+  outer.release('it follows what is behind it');
+  outer.start = bar.start & ~(outer.granularity - 1);
+  outer.bytes = alignUp(bar.end, outer.granularity) - outer.start;
+}
+
+/** Whether somebody has lost his place, or would move who is in use. */
+function disturbs(): bool {
+  for (let i = 0; i < plan.spaces.length; i++) {
+    for (let at = plan.spaces[i].members; at !== null; at = at!.nextMember) {
+      if (at.startWritten !== 0 && at.start === 0 && at.bytes !== 0) return true;
+      if (at.changed && (at.inUse || isUsed(at))) return true;
+    }
+  }
+  return false;
+}
+
+/** Whether a driver has something behind a window. */
+function isUsed(outer: Resource): bool {
+  for (let i = 0; i < plan.spaces.length; i++) {
+    for (let at = plan.spaces[i].members; at !== null; at = at!.nextMember) {
+      if (!at.inUse) continue;
+      for (let above = plan.spaces[i].window; above !== null; above = above!.space!.window)
+        if (above === outer) return true;
+    }
+  }
+  return false;
+}
+
+/** All as the hardware has it. */
+function restore(fixed: Array<Resource>): void {
+  for (let i = 0; i < plan.spaces.length; i++) {
+    for (let at = plan.spaces[i].members; at !== null; at = at!.nextMember) {
+      at.start = at.startWritten;
+      at.bytes = at.bytesWritten;
+      if (at.start !== 0) at.givenUp = false;
+      at.fixed = fixed.includes(at);
+      at.why = '';
+    }
+  }
+}
+
+function refuse(fn: PciFunction, index: u32, why: string): bool {
+  log('pci').text(fn.name).decimal(' BAR ', index).text(' is not moved: ').text(why).end();
+  return false;
 }
 
 function addBars(fn: PciFunction): void {

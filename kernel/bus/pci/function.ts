@@ -92,6 +92,7 @@ export class PciFunction {
     if (!this.isPlaced(true)) wanted &= ~config.COMMAND_IO;
     if (!this.isPlaced(false)) wanted &= ~config.COMMAND_MEMORY;
     config.update16(this.address, config.COMMAND, decoding, wanted | config.COMMAND_MASTER);
+    for (let i: u32 = 0; i < BARS_MAX; i++) if (this.bars[i] !== null) this.bars[i]!.inUse = true;
     for (let above = this.bridge; above !== null; above = above!.bridge) {
       const passing = decoding | config.COMMAND_MASTER;
       config.update16(above.address, config.COMMAND, passing, passing);

@@ -16,6 +16,8 @@ export abstract class Resource {
   low: bool = false;
   /** It must not be anywhere else. */
   fixed: bool = false;
+  /** A driver has it: it stays. */
+  inUse: bool = false;
   /** As the hardware has it. */
   startWritten: u64 = 0;
   bytesWritten: u64 = 0;
