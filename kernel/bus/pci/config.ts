@@ -194,7 +194,7 @@ export function resume(address: u32, command: u32): void {
   if (command & DECODING) write16(address, COMMAND, command);
 }
 
-/** Changes the bits of `mask` to those of `value`. */
+/** Clears the bits of `mask`, then sets those of `value`. */
 export function update16(address: u32, offset: u32, mask: u32, value: u32): void {
   write16(address, offset, (read16(address, offset) & ~mask) | value);
 }

@@ -70,8 +70,7 @@ export class PciFunction {
       .end();
     if (this.layout > config.LAYOUT_BRIDGE) return;
     // PCI 3.0 §6.2.5.1, implementation note: nothing may be decoded while ones stand in a BAR.
-    const command = config.read16(this.address, config.COMMAND);
-    config.write16(this.address, config.COMMAND, command & ~(config.COMMAND_IO | config.COMMAND_MEMORY));
+    const command = config.pause(this.address);
     const count = this.isBridge ? BRIDGE_BARS : BARS_MAX;
     for (let i: u32 = 0; i < count; i++) {
       const bar = readBar(this.address, this.name, i, count);

@@ -39,13 +39,11 @@ export class Msix {
   /** Masks every entry, then switches MSI-X on, which switches INTx off. */
   enable(): void {
     for (let i: u32 = 0; i < this.entryCount; i++) this.table.write(entry(i) + ENTRY_CONTROL, ENTRY_MASKED);
-    const control = config.read16(this.address, this.offset + CONTROL);
-    config.write16(this.address, this.offset + CONTROL, (control & ~CONTROL_MASK_ALL) | CONTROL_ENABLE);
+    config.update16(this.address, this.offset + CONTROL, CONTROL_MASK_ALL, CONTROL_ENABLE);
   }
 
   disable(): void {
-    const control = config.read16(this.address, this.offset + CONTROL);
-    config.write16(this.address, this.offset + CONTROL, control & ~CONTROL_ENABLE);
+    config.update16(this.address, this.offset + CONTROL, CONTROL_ENABLE, 0);
   }
 
   /** Sends entry `index` as `vector` to the CPU with this APIC ID, and unmasks it. */
