@@ -39,6 +39,12 @@ export class Window {
     }
   }
 
+  /** A register of 64 bits, as two of 32 (virtio 1.2 §4.1.3.1): the lower half, and then the upper one behind it. */
+  write64(register: Register, value: u64): void {
+    this.write(register, value as u32);
+    this.write(register + 4, (value >> 32) as u32);
+  }
+
   has(register: Register): bool {
     return (register & OFFSET) + (register >> 28) <= this.bytes;
   }

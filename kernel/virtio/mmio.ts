@@ -30,12 +30,9 @@ const QUEUE_NOTIFY: u32 = 0x050;
 const INTERRUPT_STATUS: Register = LONG | 0x060;
 const INTERRUPT_ACKNOWLEDGE: Register = LONG | 0x064;
 const STATUS: Register = LONG | 0x070;
-const QUEUE_DESCRIPTORS_LOW: Register = LONG | 0x080;
-const QUEUE_DESCRIPTORS_HIGH: Register = LONG | 0x084;
-const QUEUE_DRIVER_LOW: Register = LONG | 0x090;
-const QUEUE_DRIVER_HIGH: Register = LONG | 0x094;
-const QUEUE_DEVICE_LOW: Register = LONG | 0x0a0;
-const QUEUE_DEVICE_HIGH: Register = LONG | 0x0a4;
+const QUEUE_DESCRIPTORS: Register = LONG | 0x080; // 64 bits
+const QUEUE_DRIVER: Register = LONG | 0x090; // 64 bits
+const QUEUE_DEVICE: Register = LONG | 0x0a0; // 64 bits
 const CONFIG_GENERATION: Register = LONG | 0x0fc;
 const DEVICE_CONFIG: u32 = 0x100;
 
@@ -122,12 +119,9 @@ class MmioTransport extends Transport {
       this.registers.write(QUEUE_PAGE, layout.descriptors / PAGE);
       return;
     }
-    this.registers.write(QUEUE_DESCRIPTORS_LOW, layout.descriptors);
-    this.registers.write(QUEUE_DESCRIPTORS_HIGH, 0);
-    this.registers.write(QUEUE_DRIVER_LOW, layout.driver);
-    this.registers.write(QUEUE_DRIVER_HIGH, 0);
-    this.registers.write(QUEUE_DEVICE_LOW, layout.device);
-    this.registers.write(QUEUE_DEVICE_HIGH, 0);
+    this.registers.write64(QUEUE_DESCRIPTORS, layout.descriptors);
+    this.registers.write64(QUEUE_DRIVER, layout.driver);
+    this.registers.write64(QUEUE_DEVICE, layout.device);
     this.registers.write(QUEUE_READY, 1);
   }
 

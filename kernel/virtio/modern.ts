@@ -43,12 +43,9 @@ const QUEUE_SIZE: Register = WORD | 0x18;
 const QUEUE_VECTOR: Register = WORD | 0x1a;
 const QUEUE_ENABLE: Register = WORD | 0x1c;
 const QUEUE_NOTIFY_OFFSET: Register = WORD | 0x1e;
-const QUEUE_DESCRIPTORS_LOW: Register = LONG | 0x20;
-const QUEUE_DESCRIPTORS_HIGH: Register = LONG | 0x24;
-const QUEUE_DRIVER_LOW: Register = LONG | 0x28;
-const QUEUE_DRIVER_HIGH: Register = LONG | 0x2c;
-const QUEUE_DEVICE_LOW: Register = LONG | 0x30;
-const QUEUE_DEVICE_HIGH: Register = LONG | 0x34;
+const QUEUE_DESCRIPTORS: Register = LONG | 0x20; // 64 bits
+const QUEUE_DRIVER: Register = LONG | 0x28; // 64 bits
+const QUEUE_DEVICE: Register = LONG | 0x30; // 64 bits
 const QUEUE_RESET: Register = WORD | 0x3a;
 
 const ISR_STATUS: Register = BYTE | 0; // §4.1.4.5
@@ -126,12 +123,9 @@ export class ModernTransport extends Transport {
     this.common.write(QUEUE_SELECT, queue);
     this.common.write(QUEUE_SIZE, layout.size);
     // §4.1.3.1: a 64-bit register is written as two halves.
-    this.common.write(QUEUE_DESCRIPTORS_LOW, layout.descriptors);
-    this.common.write(QUEUE_DESCRIPTORS_HIGH, 0);
-    this.common.write(QUEUE_DRIVER_LOW, layout.driver);
-    this.common.write(QUEUE_DRIVER_HIGH, 0);
-    this.common.write(QUEUE_DEVICE_LOW, layout.device);
-    this.common.write(QUEUE_DEVICE_HIGH, 0);
+    this.common.write64(QUEUE_DESCRIPTORS, layout.descriptors);
+    this.common.write64(QUEUE_DRIVER, layout.driver);
+    this.common.write64(QUEUE_DEVICE, layout.device);
     this.common.write(QUEUE_ENABLE, 1);
   }
 
@@ -208,7 +202,7 @@ export function openModern(
     if (only) log('virtio').text(fn.name).text(': its capabilities lead to no virtio interface').end();
     return null;
   }
-  if (common === null || isr === null || notify === null || !common.has(QUEUE_DEVICE_HIGH)) {
+  if (common === null || isr === null || notify === null || !common.has(QUEUE_DEVICE + 4)) {
     log('virtio').text(fn.name).text(': its modern structures are not complete').end();
     return null;
   }
