@@ -107,6 +107,12 @@ const particular: [fault: string, malices: Scenario['malices'], disk: VirtioBlkO
     /does not offer VERSION_1/,
   ],
   [
+    'a table of messages that random bytes have moved: the device writes its message where that says',
+    [{ name: 'capabilities of random bytes', seed: 946719341 }],
+    { queueSize: 16 },
+    /an answer, but no interrupt in 5000 ms/,
+  ],
+  [
     'damage to a memory map whose length is damaged',
     [
       { name: 'boot information damaged', seed: 2207438534 },

@@ -154,7 +154,9 @@ const FIRMWARE = Buffer.alloc(MIB);
 
 /** Neither kernel nor device has written where they have no business. */
 function judgeMemory({ ram }: Machine, { seed }: Scenario, expected: Expectation[]): string | undefined {
-  if (Buffer.compare(ram.bytes.subarray(0, MIB), FIRMWARE) !== 0) return 'low memory has changed';
+  // Where a device writes whose registers, or messages, are not where they seem to be, is no driver's doing.
+  const misled = expected.some(({ breaks }) => breaks);
+  if (!misled && Buffer.compare(ram.bytes.subarray(0, MIB), FIRMWARE) !== 0) return 'low memory has changed';
   // The large hole takes a tenth of a run to look at.
   const [start, end] = seed % 8 === 0 ? HOLE : [0, 0];
   for (let at = start; at < end; at += MIB)
