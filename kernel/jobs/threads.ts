@@ -1,4 +1,4 @@
-// job=threads: threads on all CPUs, which count under one lock, pass a token around, and wait for timers; threads=N of
+// job=threads: threads on all CPUs, which count under one lock, take memory, pass a token around, and wait for timers; threads=N of
 // them, rounds=N. The log tells what came of it, which whoever knows the numbers can check.
 
 import { number } from '../lib/cmdline.ts';
@@ -18,6 +18,8 @@ const ROUNDS: u32 = 1000;
 const ROUNDS_MAX: u32 = 10_000_000;
 const WAIT_MS_MAX: u32 = 30_000;
 const TIMERS: u32 = 10;
+const CLAIMS: u32 = 100;
+const CLAIM_BYTES: usize = 24;
 const TIMER_NS: u64 = 50_000;
 
 class Shared {
@@ -44,6 +46,8 @@ class Worker extends Program {
   alarms: u32 = 0;
   cpu: u32 = 0;
   next: Worker | null = null;
+  claims: u32 = 0;
+  private readonly claimed: StaticArray<usize> = new StaticArray<usize>(CLAIMS);
 
   constructor(private readonly shared: Shared) {
     super();
@@ -63,8 +67,25 @@ class Worker extends Program {
       shared.lock.acquire();
       shared.counter++;
       shared.lock.release();
+      this.claim();
       if (i % 64 === 0) scheduler.yieldCpu();
     }
+  }
+
+  /** Takes memory at the same time as the others, and sees later that nobody else has it. */
+  private claim(): void {
+    if (this.claims === CLAIMS) return;
+    const claim = heap.alloc(CLAIM_BYTES);
+    store<u32>(claim, changetype<usize>(this) as u32);
+    this.claimed[this.claims++] = claim;
+  }
+
+  /** How many claims are still its own. */
+  get kept(): u32 {
+    let kept: u32 = 0;
+    for (let i: u32 = 0; i < this.claims; i++)
+      if (load<u32>(this.claimed[i]) === (changetype<usize>(this) as u32)) kept++;
+    return kept;
   }
 
   private pass(): void {
@@ -105,6 +126,7 @@ export function threadsJob(): void {
     const worker = workers[i]!;
     if (!worker.done.wait(clock.after(WAIT_MS_MAX))) panic('a thread does not come to its end');
     alarms += worker.alarms;
+    if (worker.kept !== worker.claims) panic('two threads have the same memory');
     used |= 1 << worker.cpu;
   }
   log('threads')

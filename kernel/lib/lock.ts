@@ -19,10 +19,7 @@ export class SpinLock {
 
   acquire(): void {
     const self = x86.cpu() + 1;
-    for (let polls: u32 = 0; atomic.cmpxchg<u32>(this.place(), 0, self) !== 0; polls++) {
-      if (polls === POLLS_MAX || x86.load32(this.place() as u32) === self) panic('a lock is never released');
-      x86.pause();
-    }
+    if (atomic.cmpxchg<u32>(this.place(), 0, self) !== 0) this.spin(self);
   }
 
   /** x86 lets no earlier access pass a store (Intel SDM 3A §8.2.2). */
@@ -40,6 +37,13 @@ export class SpinLock {
   releaseIrq(flags: u32): void {
     this.release();
     x86.irq_restore(flags);
+  }
+
+  private spin(self: u32): void {
+    for (let polls: u32 = 0; atomic.cmpxchg<u32>(this.place(), 0, self) !== 0; polls++) {
+      if (polls === POLLS_MAX || x86.load32(this.place() as u32) === self) panic('a lock is never released');
+      x86.pause();
+    }
   }
 
   private place(): usize {
