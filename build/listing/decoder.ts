@@ -26,6 +26,8 @@ export class Decoder {
   private readonly view: DataView;
   private readonly rex: number;
   private readonly operand16: boolean = false;
+  /** Of memory; the code has no address without registers but in a segment of its own. */
+  private readonly segment: string = 'ds';
   private modrmByte = -1;
   /** Position of a rip-relative displacement, whose target counts from the instruction's end. */
   private ripField = -1;
@@ -40,8 +42,9 @@ export class Decoder {
       if (byte === 0xf0) this.lock = true;
       else if (byte === 0x66) this.operand16 = true;
       else if (byte === 0xf3) this.repeat = true;
+      else if (byte === 0x65) this.segment = 'gs';
       else if (byte !== 0xf2) break;
-      if (byte !== 0xf0) prefix = byte;
+      if (byte !== 0xf0 && byte !== 0x65) prefix = byte;
       this.pos++;
     }
     this.rex = (code[this.pos] & 0xf0) === 0x40 ? code[this.pos++] : 0;
@@ -142,7 +145,7 @@ export class Decoder {
     const parts = [base, index].filter(Boolean).join('+');
     if (mod === 0 && base !== undefined) return `${type}[${parts}]`;
     const disp = this.signed(mod === 1 ? 1 : 4);
-    if (parts === '') return `${type}ds:0x${BigInt.asUintN(64, disp).toString(16)}`;
+    if (parts === '') return `${type}${this.segment}:0x${BigInt.asUintN(64, disp).toString(16)}`;
     return `${type}[${parts}${this.signedHex(disp)}]`;
   }
 
