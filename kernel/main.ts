@@ -5,7 +5,7 @@
 // between the static data and mm/layout.ts's HEAP_END; growing beyond is refused and panics. A failed assertion, a bound
 // that is passed or a `throw` becomes a panic (lib/panic.ts).
 //
-// asconfig.json has asc's options, passes.mjs Binaryen's.
+// asconfig.json has asc's options, passes.mjs Binaryen's; heap-lock.mjs makes the allocator safe for several CPUs.
 
 import { madt } from './acpi/madt.ts';
 import * as power from './acpi/power.ts';
