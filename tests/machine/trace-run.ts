@@ -5,7 +5,7 @@ import { Machine, type MachineOptions, type VirtioBlk } from '../../machine/inde
 import type { Outcome } from '../qemu/machine.ts';
 import { commandLine, type Expected, type Replay, type Words } from './trace.ts';
 
-export interface Run extends Pick<Outcome, 'lines' | 'kicks' | 'interrupts' | 'requests'> {
+export interface Run extends Pick<Outcome, 'lines' | 'failure' | 'kicks' | 'interrupts' | 'requests'> {
   /** At the end. */
   disk: Uint8Array;
 }
@@ -25,7 +25,7 @@ export async function runModel(
   const requests = device.requests.map(
     ({ type, sector, bytes }) => `${type === 0 ? 'read' : 'write'} ${sector}+${bytes / 512}`,
   );
-  return { lines, ...counted, requests, disk };
+  return { lines, failure: null, ...counted, requests, disk };
 }
 
 /** The numbers that the kernel's log ends with. */
@@ -36,7 +36,8 @@ export function told({ lines }: Run): { kicks: number; interrupts: number } {
 
 /** The requests as the device saw them, what was read, and what is on the disk. */
 export function checkData(run: Run, expected: Replay & Pick<Expected, 'lines'>): void {
-  expect(run.lines.at(-1), run.lines.slice(-20).join('\n')).toBe('yaos: done');
+  expect(run.failure, run.lines.slice(-20).join('\n')).toBeNull();
+  expect(run.lines.at(-1)).toBe('yaos: done');
   expect(run.lines).toEqual(expect.arrayContaining(expected.lines));
   const wrong = expected.requests.findIndex((request, i) => request !== run.requests[i]);
   expect(`request ${wrong}: ${run.requests[wrong]}`).toBe(`request ${wrong}: ${expected.requests[wrong]}`);

@@ -138,6 +138,38 @@ test.each(particular)('%s', (_, malices, disk, says) => {
   expect(result.serial).toMatch(says);
 });
 
+test('an order that is promised and not kept, with two requests in flight', () => {
+  const logs = Array.from({ length: 8 }, (_, seed) => {
+    const scenario = plain(seed, [{ name: 'order promised and not kept', seed }]);
+    const { failure, result } = run(
+      {
+        ...scenario,
+        machine: { ...scenario.machine, commandLine: 'sector=27 count=3' },
+        disk: { legacy: false, inOrder: true, sizeMax: 512, segMax: 2 },
+        job: { sector: 27, count: 3 },
+      },
+      kernel,
+    );
+    expect(failure, result.serial).toBeUndefined();
+    return result.serial;
+  });
+  expect(logs.filter((log) => /more chains than the index says: used entry/.test(log))).not.toEqual([]);
+});
+
+test('a device behind a bridge whose bus has got another number, with a fault of its own', () => {
+  const malices: Scenario['malices'] = [
+    { name: 'bus numbers of any kind', seed: 763580459 },
+    { name: 'features of all kinds', seed: 1071581935 },
+  ];
+  const scenario = plain(0, malices);
+  const machine = { ...scenario.machine, machine: 'q35' as const };
+  const { failure, result } = run({ ...scenario, machine, bridges: ['pcie-root-port'] }, kernel);
+  expect(failure, result.serial).toBeUndefined();
+  expect(result.serial).toMatch(
+    /virtio-blk 0000:02:00.0: cannot read sector 1: a request cannot hold a block/,
+  );
+});
+
 test('a panic in an interrupt handler, within a line of the log', () => {
   let vector = 0;
   let latest = 0n;

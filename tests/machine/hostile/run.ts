@@ -133,7 +133,7 @@ export function run(scenario: Scenario, kernel: Kernel): Outcome {
     (disk.broken && !lost ? 'the device has stopped: the driver broke a rule' : undefined) ??
     judgeMemory(pc, scenario, expected) ??
     judgeData(result, disk, scenario, expected) ??
-    judgeLog(result, expected, disk.transport.name);
+    judgeLog(result, expected, expected.some(({ renames }) => renames) ? 'virtio-blk' : disk.transport.name);
   return { failure, result, struck: struck.map(({ name }) => name) };
 }
 
