@@ -3,22 +3,9 @@
 import { madt } from '../acpi/madt.ts';
 import { connect, LineUser } from '../irq/line.ts';
 import { log } from '../lib/log.ts';
+import * as uart from '../lib/uart.ts';
 import { Event } from '../sched/event.ts';
 import * as x86 from '../x86.ts';
-
-// 16550 (TI PC16550D data sheet, table 2).
-const COM1: u32 = 0x3f8;
-const RECEIVE: u32 = COM1 + 0;
-const INTERRUPT_ENABLE: u32 = COM1 + 1;
-const MODEM_CONTROL: u32 = COM1 + 4;
-const LINE_STATUS: u32 = COM1 + 5;
-
-const IER_DATA: u32 = 1 << 0;
-const MCR_INTERRUPTS: u32 = 1 << 3; // OUT2, which lets them through on a PC
-const MCR_DTR_RTS: u32 = 3;
-const LSR_DATA: u32 = 1 << 0;
-/** The bus floats: there is no such device. */
-const LSR_NONE: u32 = 0xff;
 
 const IRQ: u32 = 4;
 const RING_BYTES: u32 = 1024;
@@ -36,9 +23,9 @@ class SerialInput extends LineUser {
   serve(_vector: u32): bool {
     let count: u32 = 0;
     while (count < BURST_MAX) {
-      const status = x86.in8(LINE_STATUS);
-      if (status === LSR_NONE || !(status & LSR_DATA)) break;
-      const byte = x86.in8(RECEIVE);
+      const status = x86.in8(uart.LINE_STATUS);
+      if (status === uart.LSR_NONE || !(status & uart.LSR_DATA)) break;
+      const byte = x86.in8(uart.RECEIVE);
       if (this.received - this.taken < RING_BYTES) this.ring[this.received++ % RING_BYTES] = byte as u8;
       else this.lost++;
       count++;
@@ -55,8 +42,8 @@ export function listen(): bool {
   const other = madt.isaOverride(IRQ);
   const gsi = other === null ? IRQ : other.gsi;
   if (connect('serial', gsi, false, input) === null) return false;
-  x86.out8(MODEM_CONTROL, MCR_DTR_RTS | MCR_INTERRUPTS);
-  x86.out8(INTERRUPT_ENABLE, IER_DATA);
+  x86.out8(uart.MODEM_CONTROL, uart.MCR_DTR_RTS | uart.MCR_INTERRUPTS);
+  x86.out8(uart.INTERRUPT_ENABLE, uart.IER_DATA);
   return true;
 }
 

@@ -4,24 +4,7 @@
 
 import * as x86 from '../x86.ts';
 import { SpinLock } from './lock.ts';
-
-// Registers of the 16550 (TI PC16550D data sheet, table 2).
-const COM1: u32 = 0x3f8;
-const TRANSMIT: u32 = COM1 + 0;
-const DIVISOR_LOW: u32 = COM1 + 0; // while LCR.DLAB is set
-const DIVISOR_HIGH: u32 = COM1 + 1; // while LCR.DLAB is set
-const INTERRUPT_ENABLE: u32 = COM1 + 1;
-const FIFO_CONTROL: u32 = COM1 + 2;
-const LINE_CONTROL: u32 = COM1 + 3;
-const MODEM_CONTROL: u32 = COM1 + 4;
-const LINE_STATUS: u32 = COM1 + 5;
-
-const LCR_8N1: u32 = 0x03;
-const LCR_DLAB: u32 = 0x80;
-const FCR_ENABLE_AND_CLEAR: u32 = 0x07;
-const MCR_DTR_RTS: u32 = 0x03;
-const LSR_TRANSMIT_EMPTY: u32 = 0x20; // THRE: with the FIFO on, the whole FIFO is empty
-const LSR_IDLE: u32 = 0x40; // TEMT: the last byte is out too
+import * as uart from './uart.ts';
 
 const FIFO_BYTES: u32 = 16;
 const LF: u32 = 0x0a;
@@ -57,13 +40,13 @@ class Port {
 const port = new Port();
 
 export function init(): void {
-  x86.out8(INTERRUPT_ENABLE, 0);
-  x86.out8(LINE_CONTROL, LCR_DLAB);
-  x86.out8(DIVISOR_LOW, 1); // 115200 / 1
-  x86.out8(DIVISOR_HIGH, 0);
-  x86.out8(LINE_CONTROL, LCR_8N1);
-  x86.out8(FIFO_CONTROL, FCR_ENABLE_AND_CLEAR);
-  x86.out8(MODEM_CONTROL, MCR_DTR_RTS);
+  x86.out8(uart.INTERRUPT_ENABLE, 0);
+  x86.out8(uart.LINE_CONTROL, uart.LCR_DLAB);
+  x86.out8(uart.DIVISOR_LOW, 1); // 115200 / 1
+  x86.out8(uart.DIVISOR_HIGH, 0);
+  x86.out8(uart.LINE_CONTROL, uart.LCR_8N1);
+  x86.out8(uart.FIFO_CONTROL, uart.FCR_ENABLE_AND_CLEAR);
+  x86.out8(uart.MODEM_CONTROL, uart.MCR_DTR_RTS);
 }
 
 export function write(address: usize, bytes: u32): void {
@@ -92,7 +75,7 @@ export function seize(): bool {
 
 /** Waits until all is out: a machine that goes off takes what is left in the FIFO with it. */
 export function drain(): void {
-  if (!port.broken) awaitStatus(LSR_IDLE);
+  if (!port.broken) awaitStatus(uart.LSR_IDLE);
   const mirror = port.mirror;
   if (mirror !== null && !port.seized) mirror.drain();
 }
@@ -102,19 +85,19 @@ function send(address: usize, bytes: u32): void {
     if (port.room === 0) awaitRoom();
     const byte: u32 = load<u8>(address + i);
     port.atLineStart = byte === LF;
-    x86.out8(TRANSMIT, byte);
+    x86.out8(uart.TRANSMIT, byte);
     port.room--;
   }
 }
 
 function awaitRoom(): void {
   port.room = FIFO_BYTES;
-  awaitStatus(LSR_TRANSMIT_EMPTY);
+  awaitStatus(uart.LSR_TRANSMIT_EMPTY);
 }
 
 function awaitStatus(bit: u32): void {
   for (let polls: u32 = 0; polls < POLLS_MAX; polls++) {
-    if (x86.in8(LINE_STATUS) & bit) return;
+    if (x86.in8(uart.LINE_STATUS) & bit) return;
     x86.pause();
   }
   port.broken = true;
