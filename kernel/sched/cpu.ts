@@ -41,20 +41,12 @@ export class Cpu {
   }
 
   add(thread: Thread): void {
-    thread.nextOfCpu = this.threads;
+    thread.next = this.threads;
     this.threads = thread;
   }
 
   remove(thread: Thread): void {
-    let before: Thread | null = null;
-    for (let at: Thread | null = this.threads; at !== null; at = at!.nextOfCpu) {
-      if (at === thread) {
-        if (before === null) this.threads = at.nextOfCpu;
-        else before.nextOfCpu = at.nextOfCpu;
-        return;
-      }
-      before = at;
-    }
+    this.threads = without<Thread>(this.threads, thread);
   }
 
   get hasReady(): bool {
@@ -93,15 +85,7 @@ export class Cpu {
   }
 
   removeTimer(timer: Timer): void {
-    let before: Timer | null = null;
-    for (let at: Timer | null = this.timers; at !== null; at = at!.next) {
-      if (at === timer) {
-        if (before === null) this.timers = at.next;
-        else before.next = at.next;
-        return;
-      }
-      before = at;
-    }
+    this.timers = without<Timer>(this.timers, timer);
   }
 
   /** The timer has interrupted. */
@@ -114,7 +98,7 @@ export class Cpu {
   /** Makes those ready whose deadline has come. */
   wakeDue(): void {
     const now = clock.now();
-    for (let thread: Thread | null = this.threads; thread !== null; thread = thread!.nextOfCpu)
+    for (let thread: Thread | null = this.threads; thread !== null; thread = thread!.next)
       if (thread.state === WAITING && thread.deadline <= now) this.makeReady(thread);
   }
 
@@ -129,7 +113,7 @@ export class Cpu {
   /** Sets the local APIC's timer for the earliest deadline; on this CPU. */
   setTimer(vector: u32): void {
     let earliest: u64 = NEVER;
-    for (let thread: Thread | null = this.threads; thread !== null; thread = thread!.nextOfCpu)
+    for (let thread: Thread | null = this.threads; thread !== null; thread = thread!.next)
       if (thread.state === WAITING) earliest = min(earliest, thread.deadline);
     const timer = this.timers;
     if (timer !== null) earliest = min(earliest, timer.deadline);
@@ -139,6 +123,21 @@ export class Cpu {
     this.timerSet = now;
     lapic.startTimer(vector, clock.timerCount(earliest > now ? earliest - now : 0));
   }
+}
+
+interface Linked<T> {
+  next: T | null;
+}
+
+/** A list's first item after `item`, if that was in it, has been taken out. */
+function without<T extends Linked<T>>(first: T | null, item: T): T | null {
+  if (first === item) return item.next;
+  for (let at: T | null = first; at !== null; at = at!.next) {
+    if (at.next !== item) continue;
+    at.next = item.next;
+    break;
+  }
+  return first;
 }
 
 /** By number. */

@@ -14,7 +14,7 @@ import { ENDED, Program, READY, Thread, WAITING } from './thread.ts';
 import { Timer } from './timer.ts';
 
 /** As asm/layout.inc has them; the first x86.CPUS are the idle threads'. */
-const STACKS: u32 = 64;
+export const STACKS: u32 = 64;
 
 /** Threads by their stacks; null: the stack is free. */
 const threads = new StaticArray<Thread | null>(STACKS);
@@ -168,25 +168,21 @@ export function wake(thread: Thread): void {
 /** Has `timer` expire on this CPU in `ns` nanoseconds, instead of when it was set to before. */
 export function setTimeout(timer: Timer, ns: u64): void {
   const deadline = clock.after_ns(ns);
-  const flags = x86.irq_save();
   const cpu = here();
-  cpu.lock.acquire();
+  const flags = cpu.lock.acquireIrq();
   cpu.removeTimer(timer);
   timer.deadline = deadline;
   cpu.addTimer(timer);
   cpu.setTimer(timerVector);
-  cpu.lock.release();
-  x86.irq_restore(flags);
+  cpu.lock.releaseIrq(flags);
 }
 
 /** On the CPU that set it; what has expired stays so. */
 export function clearTimeout(timer: Timer): void {
-  const flags = x86.irq_save();
   const cpu = here();
-  cpu.lock.acquire();
+  const flags = cpu.lock.acquireIrq();
   cpu.removeTimer(timer);
-  cpu.lock.release();
-  x86.irq_restore(flags);
+  cpu.lock.releaseIrq(flags);
 }
 
 /** The fate of the thread that a CPU starts on: gives the CPU to whoever is ready and halts while nobody is. */

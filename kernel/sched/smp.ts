@@ -43,14 +43,13 @@ export function start(): void {
       .decimal('', left)
       .text(clock.timerRuns ? ' more CPUs than are used' : ' CPUs not started: they need timers')
       .end();
-  for (let i: u32 = 1; i < known; i++) lapic.sendInit(cpus[i]!.apicId);
-  for (let i: u32 = 1; i < known; i++) lapic.startUp(cpus[i]!.apicId, STARTUP_PAGE);
+  startAbsent(0);
 }
 
 /** By the main thread, on the first CPU. Those that do not come are left out. */
 export function awaitStart(): void {
   if (!awaitOnline(clock.after(INIT_MS))) {
-    startAgain();
+    startAbsent(INIT_MS); // the pace that the manual asks for
     awaitOnline(clock.after(START_MS_MAX));
   }
   let online: u32 = 0;
@@ -97,9 +96,9 @@ function awaitOnline(deadline: u64): bool {
   }
 }
 
-/** At the pace that the manual asks for. */
-function startAgain(): void {
+/** Starts those that are not online, with a pause between INIT and the startup message. */
+function startAbsent(pause_ms: u64): void {
   for (let i: u32 = 1; i < known; i++) if (!cpus[i]!.online) lapic.sendInit(cpus[i]!.apicId);
-  scheduler.sleep((INIT_MS as u64) * 1_000_000);
+  scheduler.sleep(pause_ms * 1_000_000);
   for (let i: u32 = 1; i < known; i++) if (!cpus[i]!.online) lapic.startUp(cpus[i]!.apicId, STARTUP_PAGE);
 }

@@ -22,9 +22,9 @@ export class Thread {
   woken: bool = false;
   /** The next in its CPU's run queue, and the next of its CPU's threads. */
   nextReady: Thread | null = null;
+  next: Thread | null = null;
   /** The next that waits for the same mutex; guarded by that. */
   nextWaiting: Thread | null = null;
-  nextOfCpu: Thread | null = null;
 
   constructor(
     /** Of its stack. */
