@@ -23,18 +23,7 @@ import * as ioapic from './irq/ioapic.ts';
 import * as lines from './irq/line.ts';
 import * as vectors from './irq/vectors.ts';
 import { interrupt } from './irq/vectors.ts';
-import { balloonJob } from './jobs/balloon.ts';
-import { blkbenchJob } from './jobs/blkbench.ts';
-import { blkverifyJob } from './jobs/blkverify.ts';
-import { consoleJob } from './jobs/console.ts';
-import * as fault from './jobs/fault.ts';
-import { lspciJob } from './jobs/lspci.ts';
-import { memoryJob } from './jobs/memory.ts';
-import { netJob } from './jobs/net.ts';
-import { readJob } from './jobs/read.ts';
-import { rngJob } from './jobs/rng.ts';
-import { threadsJob } from './jobs/threads.ts';
-import { traceJob } from './jobs/trace.ts';
+import { runJob } from './jobs/table.ts';
 import * as cmdline from './lib/cmdline.ts';
 import { EXIT_DONE, exit } from './lib/exit.ts';
 import { bare, log } from './lib/log.ts';
@@ -42,14 +31,13 @@ import { panic } from './lib/panic.ts';
 import * as serial from './lib/serial.ts';
 import * as frames from './mm/frames.ts';
 import { HEAP_END } from './mm/layout.ts';
-import { shellJob } from './monitor/shell.ts';
 import { exception } from './panic/report.ts';
 import { Event } from './sched/event.ts';
 import * as scheduler from './sched/scheduler.ts';
 import { thread_main } from './sched/scheduler.ts';
 import * as smp from './sched/smp.ts';
 import { cpu_main } from './sched/smp.ts';
-import { Program } from './sched/thread.ts';
+import { NEVER, Program } from './sched/thread.ts';
 import * as clock from './time/clock.ts';
 import { VERSION } from './version.ts';
 import * as x86 from './x86.ts';
@@ -60,7 +48,6 @@ const COMMAND_LINE_FILE = 'opt/yaos/cmdline';
 const ROOTS_FILE = 'etc/extra-pci-roots'; // a 64-bit number
 const ROOTS_FILE_BYTES: u32 = 8;
 
-const JOB_WAIT_MS: u32 = 60_000;
 const SWITCH_OFF_MS_MAX: u32 = 2000;
 
 /** Called by asm/ on the boot thread, interrupts off. */
@@ -152,38 +139,11 @@ function runOnCpu(number: u32): void {
     log('cmdline').decimal('cpu=', number).text(': no such CPU runs').end();
     panic('the job has no CPU');
   }
-  while (!job.done.wait(clock.after(JOB_WAIT_MS))) {} // however long it takes
+  job.done.wait(NEVER);
 }
 
 /** By time, not by polls: QEMU on a busy host comes to it late. */
 function awaitSwitchOff(): void {
   const deadline = clock.after(SWITCH_OFF_MS_MAX);
   while (clock.now() < deadline) x86.pause();
-}
-
-function runJob(): void {
-  const job = cmdline.value('job', 'read');
-  if (job === 'read') readJob();
-  else if (job === 'lspci') lspciJob();
-  else if (job === 'trace') traceJob();
-  else if (job === 'threads') threadsJob();
-  else if (job === 'rng') rngJob();
-  else if (job === 'memory') memoryJob();
-  else if (job === 'net') netJob();
-  else if (job === 'shell') shellJob();
-  else if (job === 'console') consoleJob();
-  else if (job === 'balloon') balloonJob();
-  else if (job === 'blkbench') blkbenchJob();
-  else if (job === 'blkverify') blkverifyJob();
-  else if (job === 'none') return;
-  else if (job === 'fault-memory') fault.memoryFault();
-  else if (job === 'fault-copy') fault.copyFault();
-  else if (job === 'fault-arguments') fault.argumentsFault(2);
-  else if (job === 'fault-division') fault.divisionFault();
-  else if (job === 'fault-assert') fault.assertFault();
-  else if (job === 'fault-stack') fault.stackFault(0);
-  else {
-    log('cmdline').text('job=').text(job).text(': no such job').end();
-    panic('unknown job');
-  }
 }

@@ -1,7 +1,7 @@
 // Disks, whatever drives them. Sectors have 512 bytes.
 
 export const SECTOR_BYTES: u32 = 512;
-const DISKS_MAX: u32 = 16;
+export const DISKS_MAX: u32 = 16;
 
 /** A request for whole blocks, to or from one piece of memory. */
 export class Transfer {

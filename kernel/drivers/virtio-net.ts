@@ -60,7 +60,7 @@ class VirtioNic extends Nic {
   stop(): void {
     this.stopping = true;
     this.attention.signal();
-    while (!this.ended.wait(NEVER)) {}
+    this.ended.wait(NEVER);
   }
 
   /** The thread's. */

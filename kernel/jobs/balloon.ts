@@ -5,21 +5,17 @@ import { firstBalloon } from '../drivers/balloon.ts';
 import { number } from '../lib/cmdline.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
-import { NEVER } from '../sched/thread.ts';
-import * as clock from '../time/clock.ts';
+import { jobDeadline } from './deadline.ts';
 
 const CHANGES: u32 = 2;
 const CHANGES_MAX: u32 = 1_000_000;
-const SECONDS: u32 = 10;
-const SECONDS_MAX: u32 = 1_000_000;
 
 export function balloonJob(): void {
   const balloon = firstBalloon();
   if (balloon === null) panic('no memory balloon: attach one with -device virtio-balloon-pci');
   const state = balloon!;
   const changes = number('changes', CHANGES, CHANGES_MAX);
-  const seconds = number('seconds', SECONDS, SECONDS_MAX);
-  const deadline = seconds === 0 ? NEVER : clock.after_ns((seconds as u64) * 1_000_000_000);
+  const deadline = jobDeadline();
   log('balloon').text('waits for the host').end();
   while (state.changes < changes && !state.failed && state.settled.wait(deadline)) state.settled.reset();
   if (state.failed) panic('the memory balloon has failed');

@@ -2,14 +2,10 @@
 // time, seconds=N (0: never).
 
 import { firstTerminal } from '../drivers/terminal.ts';
-import { number } from '../lib/cmdline.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
-import { NEVER } from '../sched/thread.ts';
-import * as clock from '../time/clock.ts';
+import { jobDeadline } from './deadline.ts';
 
-const SECONDS: u32 = 10;
-const SECONDS_MAX: u32 = 1_000_000;
 const LINE_BYTES_MAX: u32 = 256;
 
 const END: i32 = 0x04; // Ctrl-D
@@ -21,8 +17,7 @@ export function consoleJob(): void {
   if (terminal === null) {
     panic('no terminal: attach one with -device virtio-serial-pci -device virtconsole,chardev=ID');
   }
-  const seconds = number('seconds', SECONDS, SECONDS_MAX);
-  const deadline = seconds === 0 ? NEVER : clock.after_ns((seconds as u64) * 1_000_000_000);
+  const deadline = jobDeadline();
   log('console').text(terminal!.name).text(' waits for input').end();
   const line = heap.alloc(LINE_BYTES_MAX + 1);
   let length: u32 = 0;

@@ -5,10 +5,10 @@ import { number } from '../lib/cmdline.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as frames from '../mm/frames.ts';
-import { MIB } from '../mm/layout.ts';
+import { LARGE_PAGE } from '../mm/layout.ts';
 import { mapWindow, reserveWindow } from '../mm/map.ts';
 
-const BLOCK_BYTES: u32 = 2 * MIB;
+const BLOCK_BYTES: u32 = LARGE_PAGE;
 const BLOCKS_MAX: u32 = 32 * 1024;
 
 class Blocks {

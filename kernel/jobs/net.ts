@@ -10,14 +10,11 @@ import { appendIpv4, Ipv4, isHost, parse } from '../net/address.ts';
 import { Host } from '../net/host.ts';
 import { nextCpu } from '../sched/cpu.ts';
 import { Event } from '../sched/event.ts';
-import { NEVER } from '../sched/thread.ts';
-import * as clock from '../time/clock.ts';
+import { jobDeadline } from './deadline.ts';
 
 /** What QEMU's user network gives its first guest. */
 const IP: string = '10.0.2.15';
 const ECHO_PORT: u32 = 7; // RFC 862
-const SECONDS: u32 = 10;
-const SECONDS_MAX: u32 = 1_000_000;
 
 export function netJob(): void {
   const nic = firstNic();
@@ -26,12 +23,12 @@ export function netJob(): void {
   }
   const ip = ownAddress();
   const port = number('port', ECHO_PORT, 0xffff);
-  const seconds = number('seconds', SECONDS, SECONDS_MAX);
+  const deadline = jobDeadline();
   const stopped = new Event();
   const host = new Host(nic!.mac, ip, nic!.statistics, port, value('stop', ''), stopped);
   appendIpv4(log('net').text(nic!.name).text(' answers as '), ip).decimal(', UDP echo on port ', port).end();
   if (!nic!.start(host, nextCpu())) panic('no thread for the network interface');
-  const told = stopped.wait(seconds === 0 ? NEVER : clock.after_ns((seconds as u64) * 1_000_000_000));
+  const told = stopped.wait(deadline);
   nic!.stop();
   nic!.statistics.describe('net');
   if (host.broken) panic('the network interface has failed');

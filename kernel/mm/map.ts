@@ -6,6 +6,7 @@ import * as x86 from '../x86.ts';
 import {
   APICS_END,
   APICS_START,
+  LARGE_PAGE,
   LOW_RAM_END,
   LOW_RAM_START,
   MIB,
@@ -24,7 +25,6 @@ const MAP_UNALIGNED: u32 = 1;
 const MAP_FORBIDDEN: u32 = 2;
 
 const PAGE_MASK: u32 = PAGE - 1;
-const LARGE_PAGE: u32 = 2 * MIB;
 
 let windowNext: u32 = WINDOWS_START;
 /** RAM as the boot loader has told it; and its end below 4 GiB, with what the firmware keeps there. */

@@ -1,7 +1,7 @@
 // What is mapped at an address: the entry of the page tables that stands for it (Intel SDM 3A 4.5.4).
 
 import * as x86 from '../x86.ts';
-import { PAGE } from './layout.ts';
+import { LARGE_PAGE, PAGE } from './layout.ts';
 
 const PRESENT: u64 = 1 << 0;
 const WRITABLE: u64 = 1 << 1;
@@ -9,7 +9,6 @@ const CACHE_DISABLE: u64 = 1 << 4;
 const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = (1 as u64) << 63;
 const ENTRY_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
-const LARGE_PAGE: u32 = 0x20_0000;
 
 export class Mapping {
   present: bool = false;

@@ -10,7 +10,7 @@ const trees: [string, string[]][] = [
     'kernel',
     [
       ...['x86.ts', 'version.ts', 'lib', 'mm', 'boot', 'acpi', 'irq', 'time', 'sched', 'net'],
-      ...['bus', 'virtio', 'drivers', 'jobs', 'monitor', 'panic', 'main.ts'],
+      ...['bus', 'virtio', 'drivers', 'jobs', 'panic', 'main.ts'],
     ],
   ],
   [

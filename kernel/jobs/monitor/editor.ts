@@ -1,13 +1,12 @@
 // A line that is typed, with what a terminal's user expects: backspace, the arrow keys, a history, and the control keys of
 // every shell. What changes in front of other text is sent again as a whole, which a terminal makes invisible.
 
-import * as input from '../drivers/serial-input.ts';
-import * as serial from '../lib/serial.ts';
-import * as clock from '../time/clock.ts';
+import * as input from '../../drivers/serial-input.ts';
+import * as serial from '../../lib/serial.ts';
+import { NEVER } from '../../sched/thread.ts';
 
 const LINE_BYTES: u32 = 120;
 const HISTORY: u32 = 8;
-const WAIT_MS: u32 = 60_000;
 
 const CTRL_A: u32 = 0x01;
 const CTRL_C: u32 = 0x03;
@@ -149,10 +148,7 @@ export class Editor {
 }
 
 function next(): u32 {
-  while (true) {
-    const byte = input.read(clock.after(WAIT_MS)); // however long nobody types
-    if (byte >= 0) return byte as u32;
-  }
+  return input.read(NEVER) as u32;
 }
 
 const SCRATCH: u32 = memory.data(1) as u32;

@@ -1,33 +1,31 @@
 // job=shell: a monitor on the serial line. Each command is a line of words; one that is not understood gets its usage.
 
-import { dumpFunction } from '../bus/pci/dump.ts';
-import { functionCount, functions } from '../bus/pci/scan.ts';
-import { printTree } from '../bus/pci/tree.ts';
-import { Disk, diskAt, SECTOR_BYTES } from '../drivers/disk.ts';
-import { listen } from '../drivers/serial-input.ts';
-import * as lines from '../irq/line.ts';
-import * as vectors from '../irq/vectors.ts';
-import { runBench } from '../jobs/blkbench.ts';
-import { hexdump } from '../lib/hexdump.ts';
-import { bare, setQuiet } from '../lib/log.ts';
-import { panic } from '../lib/panic.ts';
-import * as frames from '../mm/frames.ts';
-import { Mapping } from '../mm/walk.ts';
-import { cpus } from '../sched/cpu.ts';
-import * as scheduler from '../sched/scheduler.ts';
-import { ENDED, READY, Thread } from '../sched/thread.ts';
-import * as x86 from '../x86.ts';
+import { dumpFunction } from '../../bus/pci/dump.ts';
+import { functionCount, functions } from '../../bus/pci/scan.ts';
+import { printTree } from '../../bus/pci/tree.ts';
+import { DISKS_MAX, Disk, diskAt, SECTOR_BYTES } from '../../drivers/disk.ts';
+import { listen } from '../../drivers/serial-input.ts';
+import * as lines from '../../irq/line.ts';
+import * as vectors from '../../irq/vectors.ts';
+import { hexdump } from '../../lib/hexdump.ts';
+import { bare, setQuiet } from '../../lib/log.ts';
+import { panic } from '../../lib/panic.ts';
+import * as frames from '../../mm/frames.ts';
+import { Mapping } from '../../mm/walk.ts';
+import { cpus } from '../../sched/cpu.ts';
+import * as scheduler from '../../sched/scheduler.ts';
+import { ENDED, READY, Thread } from '../../sched/thread.ts';
+import * as x86 from '../../x86.ts';
+import { runBench } from '../blkbench.ts';
 import { Editor } from './editor.ts';
 import { Words } from './words.ts';
 
 const PROMPT: string = 'yaos> ';
 const SECTORS_MAX: u32 = 128;
 const LOG_LEVEL_MAX: u32 = 2;
-const DISKS: u32 = 16;
 const BENCH_BYTES: u32 = 4096;
 const ID_BYTES: u32 = 20;
 const ID: u32 = memory.data(32) as u32;
-const THREADS: u32 = 64;
 
 class Monitor {
   private readonly editor: Editor = new Editor(PROMPT);
@@ -176,7 +174,7 @@ class Monitor {
       return;
     }
     setQuiet(words.value === 0);
-    for (let i: u32 = 0; i < DISKS; i++) {
+    for (let i: u32 = 0; i < DISKS_MAX; i++) {
       const disk = diskAt(i);
       if (disk !== null) disk.setTrace(words.value === 2);
     }
@@ -208,7 +206,7 @@ function help(): void {
 }
 
 function listDisks(): void {
-  for (let i: u32 = 0; i < DISKS; i++) {
+  for (let i: u32 = 0; i < DISKS_MAX; i++) {
     const disk = diskAt(i);
     if (disk !== null) describe(disk);
   }
@@ -228,7 +226,7 @@ function describe(disk: Disk): void {
 }
 
 function listThreads(): void {
-  for (let slot: u32 = 0; slot < THREADS; slot++) {
+  for (let slot: u32 = 0; slot < scheduler.STACKS; slot++) {
     const thread = scheduler.threadAt(slot);
     if (thread !== null) describeThread(thread);
   }
