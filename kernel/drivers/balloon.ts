@@ -1,6 +1,7 @@
 // Memory that is lent to the host, and how often that has changed.
 
 import { Event } from '../sched/event.ts';
+import { Registry } from './registry.ts';
 
 export class BalloonState {
   /** Frames that the host has. */
@@ -12,13 +13,4 @@ export class BalloonState {
   readonly settled: Event = new Event();
 }
 
-let first: BalloonState | null = null;
-
-export function addBalloon(balloon: BalloonState): void {
-  if (first === null) first = balloon;
-}
-
-/** The balloon that was found first, null: there is none. */
-export function firstBalloon(): BalloonState | null {
-  return first;
-}
+export const balloons = new Registry<BalloonState>();

@@ -3,7 +3,7 @@
 import { value } from '../lib/cmdline.ts';
 import { log } from '../lib/log.ts';
 import { addMirror, Mirror } from '../lib/serial.ts';
-import { firstTerminal, Terminal } from './terminal.ts';
+import { Terminal, terminals } from './terminal.ts';
 
 class TerminalMirror extends Mirror {
   constructor(private readonly terminal: Terminal) {
@@ -26,7 +26,7 @@ class TerminalMirror extends Mirror {
 export function chooseConsole(): void {
   const choice = value('console', 'serial');
   if (choice === 'serial') return;
-  const terminal = firstTerminal();
+  const terminal = terminals.at(0);
   if (choice !== 'virtio') {
     log('cmdline').text('console=').text(choice).text(': choose serial or virtio, ignored').end();
   } else if (terminal === null) {

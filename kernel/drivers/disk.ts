@@ -1,7 +1,8 @@
 // Disks, whatever drives them. Sectors have 512 bytes.
 
+import { Registry } from './registry.ts';
+
 export const SECTOR_BYTES: u32 = 512;
-export const DISKS_MAX: u32 = 16;
 
 /** A request for whole blocks, to or from one piece of memory. */
 export class Transfer {
@@ -68,22 +69,4 @@ export abstract class Disk {
   abstract setTrace(on: bool): void;
 }
 
-const disks = new StaticArray<Disk | null>(DISKS_MAX);
-let diskCount: u32 = 0;
-
-/** False: there are too many. */
-export function addDisk(disk: Disk): bool {
-  if (diskCount === DISKS_MAX) return false;
-  disks[diskCount++] = disk;
-  return true;
-}
-
-/** The disk that was found first, null: there is none. */
-export function firstDisk(): Disk | null {
-  return disks[0];
-}
-
-/** A disk by its number, in the order in which they were found; null: there is none. */
-export function diskAt(index: u32): Disk | null {
-  return index < diskCount ? disks[index] : null;
-}
+export const disks = new Registry<Disk>();

@@ -1,5 +1,7 @@
 // Sources of random bytes, whatever drives them.
 
+import { Registry } from './registry.ts';
+
 export abstract class EntropySource {
   constructor(
     /** Driver and function, for the log. */
@@ -10,13 +12,4 @@ export abstract class EntropySource {
   abstract read(buffer: u32, bytes: u32): bool;
 }
 
-let first: EntropySource | null = null;
-
-export function addEntropySource(source: EntropySource): void {
-  if (first === null) first = source;
-}
-
-/** The source that was found first, null: there is none. */
-export function firstEntropySource(): EntropySource | null {
-  return first;
-}
+export const entropySources = new Registry<EntropySource>();

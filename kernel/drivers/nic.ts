@@ -2,6 +2,7 @@
 
 import { FrameUser, Mac } from '../net/frames.ts';
 import { Statistics } from '../net/statistics.ts';
+import { Registry } from './registry.ts';
 
 export abstract class Nic {
   constructor(
@@ -18,13 +19,4 @@ export abstract class Nic {
   abstract stop(): void;
 }
 
-let first: Nic | null = null;
-
-export function addNic(nic: Nic): void {
-  if (first === null) first = nic;
-}
-
-/** The interface that was found first, null: there is none. */
-export function firstNic(): Nic | null {
-  return first;
-}
+export const nics = new Registry<Nic>();

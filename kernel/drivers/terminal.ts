@@ -1,5 +1,7 @@
 // Terminals, whatever drives them: somebody types, and reads what is written.
 
+import { Registry } from './registry.ts';
+
 export abstract class Terminal {
   constructor(
     /** Driver and function, for the log. */
@@ -17,13 +19,4 @@ export abstract class Terminal {
   abstract read(deadline: u64): i32;
 }
 
-let first: Terminal | null = null;
-
-export function addTerminal(terminal: Terminal): void {
-  if (first === null) first = terminal;
-}
-
-/** The terminal that was found first, null: there is none. */
-export function firstTerminal(): Terminal | null {
-  return first;
-}
+export const terminals = new Registry<Terminal>();

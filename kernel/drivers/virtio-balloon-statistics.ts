@@ -30,13 +30,8 @@ export class BalloonStatistics {
     this.put(0, MEMORY_FREE, free);
     this.put(1, MEMORY_TOTAL, frames.totalBytes());
     this.put(2, MEMORY_AVAILABLE, free); // there are no caches
-    const flags = this.queue.lock.acquireIrq();
-    const room = this.queue.begin(1);
+    const room = this.queue.give(this.memory, STATS * STAT_BYTES, false, 0);
     assert(room, 'a ring without room for a single buffer');
-    this.queue.add(this.memory, STATS * STAT_BYTES, false);
-    this.queue.submit(0);
-    this.queue.kick();
-    this.queue.lock.releaseIrq(flags);
   }
 
   private put(index: u32, tag: u16, value: u64): void {

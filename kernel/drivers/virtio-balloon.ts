@@ -16,7 +16,7 @@ import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
 import { Virtqueue } from '../virtio/queue.ts';
-import { addBalloon, BalloonState } from './balloon.ts';
+import { BalloonState, balloons } from './balloon.ts';
 import { BalloonStatistics } from './virtio-balloon-statistics.ts';
 
 const DEVICE_ID: u32 = 5; // §5.5.1
@@ -50,13 +50,8 @@ class Channel {
   tell(list: u32, count: u32): bool {
     const queue = this.queue!;
     this.done.reset();
-    const flags = queue.lock.acquireIrq();
-    const room = queue.begin(1);
+    const room = queue.give(list, count * 4, false, 0);
     assert(room, 'a ring without room for a single buffer');
-    queue.add(list, count * 4, false);
-    queue.submit(0);
-    queue.kick();
-    queue.lock.releaseIrq(flags);
     return this.done.wait(clock.after(WAIT_MS)) && this.completions.next(queue);
   }
 }
@@ -204,8 +199,9 @@ export class VirtioBalloonDriver extends VirtioDriver {
       .text(' pages')
       .end();
     const balloon = new Balloon(device, window, inflation, deflation, statistics, attention);
-    addBalloon(balloon.state);
-    return scheduler.create('balloon', balloon, nextCpu()) !== null;
+    return (
+      balloons.add(balloon.state, device.name) && scheduler.create('balloon', balloon, nextCpu()) !== null
+    );
   }
 }
 

@@ -11,7 +11,7 @@ import { Mutex } from '../sched/mutex.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
 import * as x86 from '../x86.ts';
-import { addDisk, Disk, SECTOR_BYTES, Stream, Transfer } from './disk.ts';
+import { Disk, disks, SECTOR_BYTES, Stream, Transfer } from './disk.ts';
 import {
   BlockConfig,
   DISCARD,
@@ -266,7 +266,8 @@ export class VirtioBlkDriver extends VirtioDriver {
     const line = log(device.name);
     config.describe(line);
     line.end();
-    return addDisk(new VirtioDisk(device, config, queues, frames.allocate(REQUEST_BYTES_MAX)));
+    const disk = new VirtioDisk(device, config, queues, frames.allocate(REQUEST_BYTES_MAX));
+    return disks.add(disk, device.name);
   }
 }
 

@@ -13,7 +13,7 @@ import { VirtioDriver } from '../virtio/driver.ts';
 import { FreeBuffers } from '../virtio/free-buffers.ts';
 import { Virtqueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
-import { addTerminal, Terminal } from './terminal.ts';
+import { Terminal, terminals } from './terminal.ts';
 
 const DEVICE_ID: u32 = 3; // §5.3.1
 const RECEIVE_QUEUE: u32 = 0; // §5.3.2: port 0's
@@ -69,13 +69,7 @@ class Input {
 
   /** A small ring takes fewer buffers than there are. */
   private give(index: u32): void {
-    const flags = this.queue.lock.acquireIrq();
-    if (this.queue.begin(1)) {
-      this.queue.add(this.memory + index * INPUT_BYTES, INPUT_BYTES, true);
-      this.queue.submit(index);
-      this.queue.kick();
-    }
-    this.queue.lock.releaseIrq(flags);
+    this.queue.give(this.memory + index * INPUT_BYTES, INPUT_BYTES, true, index);
   }
 }
 
@@ -182,12 +176,12 @@ export class VirtioConsoleDriver extends VirtioDriver {
     const emergency = window !== null && window.has(EMERGENCY) ? window : null;
     const input = new Input(receive, completions, typed);
     const buffers = min(transmit.ring.size, OUTPUT_BUFFERS);
-    addTerminal(new VirtioTerminal(device, input, transmit, free, buffers, emergency));
     log(device.name)
       .text(device.legacy ? 'legacy' : 'modern')
       .text(', port 0')
       .text(emergency !== null ? ', emergency writes' : '')
       .end();
-    return true;
+    const terminal = new VirtioTerminal(device, input, transmit, free, buffers, emergency);
+    return terminals.add(terminal, device.name);
   }
 }

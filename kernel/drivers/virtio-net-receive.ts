@@ -56,9 +56,7 @@ export class Receiver {
 
   /** Tells the device of the buffers that it got back. */
   kick(): void {
-    const flags = this.queue.lock.acquireIrq();
-    this.queue.kick();
-    this.queue.lock.releaseIrq(flags);
+    this.queue.kickLocked();
   }
 
   /** Copies the next good frame to `frame` and returns its length; 0: there is none now. Call it with the same address always. */

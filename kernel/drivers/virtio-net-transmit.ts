@@ -56,9 +56,7 @@ export class Transmitter {
   }
 
   kick(): void {
-    const flags = this.queue.lock.acquireIrq();
-    this.queue.kick();
-    this.queue.lock.releaseIrq(flags);
+    this.queue.kickLocked();
   }
 
   /** Waits until what was sent has gone, but not for ever. */

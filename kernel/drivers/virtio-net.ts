@@ -13,7 +13,7 @@ import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
 import { FreeBuffers } from '../virtio/free-buffers.ts';
-import { addNic, Nic } from './nic.ts';
+import { Nic, nics } from './nic.ts';
 import { NetConfig, UNDERSTOOD } from './virtio-net-config.ts';
 import { BUFFERS_MAX, Receiver } from './virtio-net-receive.ts';
 import { BUFFERS, Transmitter } from './virtio-net-transmit.ts';
@@ -69,7 +69,9 @@ class VirtioNic extends Nic {
       this.attention.wait(NEVER);
       this.attention.reset(); // before a look at what has happened
       this.lookAtLink();
-      while (this.handleBatch() && !this.stopping) scheduler.yieldCpu();
+      // After the last one too: on a busy network the next frame is always there.
+      do scheduler.yieldCpu();
+      while (this.handleBatch() && !this.stopping);
     }
     this.transmitter.drain();
     this.ended.signal();
@@ -152,7 +154,7 @@ export class VirtioNetDriver extends VirtioDriver {
     const statistics = new Statistics();
     const receiver = new Receiver(receive, completions, config.mergeable, headerBytes, statistics);
     const transmitter = new Transmitter(transmit, free, headerBytes, statistics);
-    addNic(new VirtioNic(device, config, receiver, transmitter, attention, statistics));
-    return true;
+    const nic = new VirtioNic(device, config, receiver, transmitter, attention, statistics);
+    return nics.add(nic, device.name);
   }
 }

@@ -10,7 +10,7 @@ import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
 import { VirtioDriver } from '../virtio/driver.ts';
 import { Virtqueue } from '../virtio/queue.ts';
-import { addEntropySource, EntropySource } from './entropy.ts';
+import { EntropySource, entropySources } from './entropy.ts';
 
 const DEVICE_ID: u32 = 4; // §5.4.1
 const REQUEST_QUEUE: u32 = 0; // §5.4.2
@@ -52,13 +52,8 @@ class VirtioEntropy extends EntropySource {
   /** Asks for a pool of bytes; the device may give fewer. */
   request(): void {
     this.filled.reset();
-    const flags = this.queue.lock.acquireIrq();
-    const room = this.queue.begin(1);
+    const room = this.queue.give(this.pool, POOL_BYTES, true, 0);
     assert(room, 'a ring without room for a single buffer');
-    this.queue.add(this.pool, POOL_BYTES, true);
-    this.queue.submit(0);
-    this.queue.kick();
-    this.queue.lock.releaseIrq(flags);
     this.inFlight = true;
   }
 
@@ -96,13 +91,12 @@ export class VirtioRngDriver extends VirtioDriver {
     device.start();
     const source = new VirtioEntropy(device, queue, completions, filled, frames.allocate(PAGE));
     source.request();
-    addEntropySource(source);
     log(device.name)
       .text('entropy, ')
       .text(device.legacy ? 'legacy' : 'modern')
       .decimal(', pool of ', POOL_BYTES)
       .text(' bytes')
       .end();
-    return true;
+    return entropySources.add(source, device.name);
   }
 }

@@ -1,7 +1,7 @@
 // job=balloon: lets the host take memory and give it back, until its wish has changed changes=N times and was met, as far as
 // it could be, or the time is over, seconds=N (0: never).
 
-import { firstBalloon } from '../drivers/balloon.ts';
+import { balloons } from '../drivers/balloon.ts';
 import { number } from '../lib/cmdline.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
@@ -11,9 +11,7 @@ const CHANGES: u32 = 2;
 const CHANGES_MAX: u32 = 1_000_000;
 
 export function balloonJob(): void {
-  const balloon = firstBalloon();
-  if (balloon === null) panic('no memory balloon: attach one with -device virtio-balloon-pci');
-  const state = balloon!;
+  const state = balloons.need('no memory balloon: attach one with -device virtio-balloon-pci');
   const changes = number('changes', CHANGES, CHANGES_MAX);
   const deadline = jobDeadline();
   log('balloon').text('waits for the host').end();

@@ -2,7 +2,7 @@
 // own, port=N the echo's. It ends after seconds=N (0: never), or when a datagram to the echo port is the text of stop=TEXT,
 // which is sent back too; without stop= no datagram ends it.
 
-import { firstNic } from '../drivers/nic.ts';
+import { nics } from '../drivers/nic.ts';
 import { number, value } from '../lib/cmdline.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
@@ -17,20 +17,19 @@ const IP: string = '10.0.2.15';
 const ECHO_PORT: u32 = 7; // RFC 862
 
 export function netJob(): void {
-  const nic = firstNic();
-  if (nic === null) {
-    panic('no network interface: attach one with -netdev user,id=n -device virtio-net-pci,netdev=n');
-  }
+  const nic = nics.need(
+    'no network interface: attach one with -netdev user,id=n -device virtio-net-pci,netdev=n',
+  );
   const ip = ownAddress();
   const port = number('port', ECHO_PORT, 0xffff);
   const deadline = jobDeadline();
   const stopped = new Event();
-  const host = new Host(nic!.mac, ip, nic!.statistics, port, value('stop', ''), stopped);
-  appendIpv4(log('net').text(nic!.name).text(' answers as '), ip).decimal(', UDP echo on port ', port).end();
-  if (!nic!.start(host, nextCpu())) panic('no thread for the network interface');
+  const host = new Host(nic.mac, ip, nic.statistics, port, value('stop', ''), stopped);
+  appendIpv4(log('net').text(nic.name).text(' answers as '), ip).decimal(', UDP echo on port ', port).end();
+  if (!nic.start(host, nextCpu())) panic('no thread for the network interface');
   const told = stopped.wait(deadline);
-  nic!.stop();
-  nic!.statistics.describe('net');
+  nic.stop();
+  nic.statistics.describe('net');
   if (host.broken) panic('the network interface has failed');
   log('net')
     .text(told ? 'stopped by a datagram' : 'its time is over')

@@ -4,9 +4,9 @@
 import { PciFunction } from '../bus/pci/function.ts';
 import { PciInterrupts } from '../bus/pci/interrupts.ts';
 import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
-import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { log } from '../lib/log.ts';
 import { RingLayout } from './layout.ts';
+import { PciTransport } from './pci-transport.ts';
 import { Transport } from './transport.ts';
 
 const DEVICE_FEATURES: Register = LONG | 0x00;
@@ -26,14 +26,14 @@ const DEVICE_CONFIG_MSIX: u32 = 0x18;
 /** §4.1.5.1.3: QUEUE_ADDRESS is a physical address divided by this. */
 const QUEUE_ADDRESS_SHIFT: u32 = 12;
 
-export class LegacyTransport extends Transport {
+export class LegacyTransport extends PciTransport {
   constructor(
     name: string,
     deviceId: u32,
-    private readonly interrupts: PciInterrupts,
+    interrupts: PciInterrupts,
     private readonly registers: Window,
   ) {
-    super(name, deviceId, true);
+    super(name, deviceId, true, interrupts);
   }
 
   status(): u32 {
@@ -54,18 +54,6 @@ export class LegacyTransport extends Transport {
 
   interruptStatus(): u32 {
     return this.registers.read(ISR_STATUS);
-  }
-
-  vectorCount(): u32 {
-    return this.interrupts.vectorCount;
-  }
-
-  routeVector(index: u32, vector: u32, apicId: u32): void {
-    this.interrupts.route(index, vector, apicId);
-  }
-
-  useLine(user: LineUser): IrqLine | null {
-    return this.interrupts.usePin(user);
   }
 
   setConfigVector(index: u32): bool {

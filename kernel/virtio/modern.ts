@@ -6,9 +6,9 @@ import * as config from '../bus/pci/config.ts';
 import { BARS_MAX, PciFunction } from '../bus/pci/function.ts';
 import { PciInterrupts } from '../bus/pci/interrupts.ts';
 import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
-import { Line as IrqLine, LineUser } from '../irq/line.ts';
 import { log } from '../lib/log.ts';
 import { RingLayout } from './layout.ts';
+import { PciTransport } from './pci-transport.ts';
 import { Transport } from './transport.ts';
 
 // struct virtio_pci_cap (§4.1.4).
@@ -50,18 +50,18 @@ const QUEUE_RESET: Register = WORD | 0x3a;
 
 const ISR_STATUS: Register = BYTE | 0; // §4.1.4.5
 
-export class ModernTransport extends Transport {
+export class ModernTransport extends PciTransport {
   constructor(
     name: string,
     deviceId: u32,
-    private readonly interrupts: PciInterrupts,
+    interrupts: PciInterrupts,
     private readonly common: Window,
     private readonly isr: Window,
     private readonly notify: Window,
     private readonly notifyMultiplier: u32,
     private readonly device: Window | null,
   ) {
-    super(name, deviceId, false);
+    super(name, deviceId, false, interrupts);
   }
 
   status(): u32 {
@@ -88,18 +88,6 @@ export class ModernTransport extends Transport {
 
   interruptStatus(): u32 {
     return this.isr.read(ISR_STATUS);
-  }
-
-  vectorCount(): u32 {
-    return this.interrupts.vectorCount;
-  }
-
-  routeVector(index: u32, vector: u32, apicId: u32): void {
-    this.interrupts.route(index, vector, apicId);
-  }
-
-  useLine(user: LineUser): IrqLine | null {
-    return this.interrupts.usePin(user);
   }
 
   setConfigVector(index: u32): bool {

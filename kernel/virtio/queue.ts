@@ -206,6 +206,26 @@ export abstract class Virtqueue {
     else x86.store16(this.doorbell, this.index);
   }
 
+  /** Makes one buffer a chain and tells the device; for threads that share the queue. False: no room now. */
+  give(address: u32, bytes: u32, write: bool, token: u32): bool {
+    const flags = this.lock.acquireIrq();
+    const room = this.begin(1);
+    if (room) {
+      this.add(address, bytes, write);
+      this.submit(token);
+      this.kick();
+    }
+    this.lock.releaseIrq(flags);
+    return room;
+  }
+
+  /** kick(), for threads that share the queue. */
+  kickLocked(): void {
+    const flags = this.lock.acquireIrq();
+    this.kick();
+    this.lock.releaseIrq(flags);
+  }
+
   /**
    * One interrupt is enough, when all chains that were submitted have been used (§2.7.7, §2.8.10); a device without EVENT_IDX
    * can't be told. With interrupts off. What the device uses before it sees this interrupts at once, so nothing is missed.

@@ -3,7 +3,8 @@
 import { dumpFunction } from '../../bus/pci/dump.ts';
 import { functionCount, functions } from '../../bus/pci/scan.ts';
 import { printTree } from '../../bus/pci/tree.ts';
-import { DISKS_MAX, Disk, diskAt, SECTOR_BYTES } from '../../drivers/disk.ts';
+import { Disk, disks, SECTOR_BYTES } from '../../drivers/disk.ts';
+import { DEVICES_MAX } from '../../drivers/registry.ts';
 import { listen } from '../../drivers/serial-input.ts';
 import * as lines from '../../irq/line.ts';
 import * as vectors from '../../irq/vectors.ts';
@@ -81,7 +82,7 @@ class Monitor {
   }
 
   private read(): void {
-    const disk = diskAt(0);
+    const disk = disks.at(0);
     const count = this.range('read LBA [COUNT]', 2);
     if (disk === null || count === 0) return;
     if (disk.read(this.sector, count, this.buffer)) hexdump(this.buffer, count * SECTOR_BYTES);
@@ -90,7 +91,7 @@ class Monitor {
   private write(): void {
     const text = 'write LBA BYTE [COUNT]: fills sectors';
     const words = this.words;
-    const disk = diskAt(0);
+    const disk = disks.at(0);
     if (!words.isNumber(2, 255)) {
       usage(text);
       return;
@@ -103,7 +104,7 @@ class Monitor {
   }
 
   private clear(zeroes: bool): void {
-    const disk = diskAt(0);
+    const disk = disks.at(0);
     const count = this.range(
       zeroes ? 'zero LBA [COUNT]: fills sectors with zeros' : 'discard LBA [COUNT]: forgets sectors',
       2,
@@ -114,14 +115,14 @@ class Monitor {
   }
 
   private flush(): void {
-    const disk = diskAt(0);
+    const disk = disks.at(0);
     if (disk === null) usage('there is no disk');
     else if (disk.flush()) bare().text('done').end();
   }
 
   private bench(): void {
     const words = this.words;
-    const disk = diskAt(0);
+    const disk = disks.at(0);
     const depth: u32 = words.isNumber(1, 128) ? (words.value as u32) : 0;
     const count: u32 = words.count < 3 ? 1000 : words.isNumber(2, 1_000_000) ? (words.value as u32) : 0;
     if (words.count > 3 || depth === 0 || count === 0)
@@ -137,7 +138,7 @@ class Monitor {
     const words = this.words;
     if (!words.isNumber(1, u64.MAX_VALUE)) return usage(text);
     this.sector = words.value;
-    if (diskAt(0) === null) return usage('there is no disk');
+    if (disks.at(0) === null) return usage('there is no disk');
     if (words.count <= countAt) return 1;
     if (words.count > countAt + 1 || !words.isNumber(countAt, SECTORS_MAX) || words.value === 0) {
       bare().text(text).decimal('; COUNT is from 1 to ', SECTORS_MAX).end();
@@ -174,8 +175,8 @@ class Monitor {
       return;
     }
     setQuiet(words.value === 0);
-    for (let i: u32 = 0; i < DISKS_MAX; i++) {
-      const disk = diskAt(i);
+    for (let i: u32 = 0; i < DEVICES_MAX; i++) {
+      const disk = disks.at(i);
       if (disk !== null) disk.setTrace(words.value === 2);
     }
   }
@@ -206,8 +207,8 @@ function help(): void {
 }
 
 function listDisks(): void {
-  for (let i: u32 = 0; i < DISKS_MAX; i++) {
-    const disk = diskAt(i);
+  for (let i: u32 = 0; i < DEVICES_MAX; i++) {
+    const disk = disks.at(i);
     if (disk !== null) describe(disk);
   }
 }
