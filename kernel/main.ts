@@ -63,7 +63,6 @@ export function kmain(magic: u32, info: u32): void {
   madt.read();
   power.init();
   vectors.init(); // PICs off, local APIC on
-  ioapic.init();
   clock.init(); // measures the APIC's timer
   scheduler.init();
   smp.start();
@@ -103,6 +102,7 @@ class MainProgram extends Program {
     scan(extraRoots());
     assignAll();
     moveAsTold();
+    ioapic.init(); // what the firmware has put in their way is elsewhere now
     smp.awaitStart();
     attachAll(); // queues for all CPUs that came
     chooseConsole();
