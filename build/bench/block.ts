@@ -1,6 +1,6 @@
 // Reads of a disk at several depths, in requests a second: the kernel's job=blkbench by interrupt and polled, beside the
 // floor (bench/block, the least that a guest can do), all on the same QEMU and disk in turn; and qemu-img bench, which
-// has no guest. Medians of some rounds. Linux is measured where a kernel for clouds is installed, else a line says so.
+// has no guest. Medians of some rounds. Linux is measured where Debian's kernel for clouds is installed, else a line says so.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { UserError } from '../error.ts';
 import { out, root } from '../paths.ts';
 import { QEMU } from '../qemu/command.ts';
+import { type LinuxGuest, linuxGuest } from './linux.ts';
 import { isInstalled } from './process.ts';
 import { median, printColumns, progress } from './table.ts';
 
@@ -16,7 +17,9 @@ const ROUNDS = 5;
 const DEPTHS = [1, 4, 16, 32, 64, 128];
 const REQUEST_BYTES = 4096;
 const DISK_BYTES = 64 * 2 ** 20;
-const RUN_MS_MAX = 60_000;
+/** Linux alone takes seconds to boot, and then measures all depths. */
+const RUN_MS_MAX = 300_000;
+const LINUX_ROUNDS = 3;
 
 interface Backend {
   name: string;
@@ -44,61 +47,82 @@ export function measureBlock(): void {
         count: (depth) => (depth === 1 ? 10_000 : 100_000),
       },
     ];
-    for (const backend of backends) measureBackend(backend, floor);
-    measureImage(disk);
-    if (spawnSync('sh', ['-c', 'ls /boot/vmlinuz-*-cloud-*']).status !== 0)
+    const linux = linuxGuest(directory);
+    if (linux === undefined)
       console.log(
         "a Linux guest is left out: Debian's cloud kernel (linux-image-cloud-amd64) is not installed",
       );
+    for (const backend of backends) measureBackend(backend, floor, linux);
+    measureImage(disk);
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-function measureBackend({ name, drive, count }: Backend, floor: string): void {
-  const rows = [
-    [`${name}: reads of 4 KiB a second at a depth of`, 'floor', 'interrupts', '/ floor', 'polled', '/ floor'],
-  ];
-  for (const depth of DEPTHS) {
-    const words = `size=${REQUEST_BYTES} qd=${depth} count=${count(depth)} pattern=rand`;
-    const guests: [kernel: string, line: string][] = [
-      [floor, words],
-      [join(out, 'kernel.elf'), `job=blkbench ${words} poll=0`],
-      [join(out, 'kernel.elf'), `job=blkbench ${words} poll=1`],
-    ];
-    const rates: number[][] = [[], [], []];
-    for (let round = 0; round < ROUNDS; round++) {
-      progress(`${name}, ${depth} in flight, round ${round + 1} of ${ROUNDS}`);
-      for (const [i, [kernel, line]] of guests.entries()) rates[i].push(iopsOf(kernel, line, drive));
-    }
-    const [base, byInterrupt, polled] = rates.map(median);
-    rows.push([
-      String(depth),
+function measureBackend(backend: Backend, floor: string, linux: LinuxGuest | undefined): void {
+  const { name } = backend;
+  const title = `${name}: reads of 4 KiB a second at a depth of`;
+  const rows = [[title, 'floor', 'interrupts', '/ floor', 'polled', '/ floor']];
+  const peer = linux && ratesOfLinux(linux, backend);
+  if (peer) rows[0].push('Linux', 'interrupts / Linux');
+  for (const [at, depth] of DEPTHS.entries()) {
+    const [base, byInterrupt, polled] = ratesOfGuests(backend, depth, floor);
+    const row = [
       ...[base.toFixed(0), byInterrupt.toFixed(0), (byInterrupt / base).toFixed(2)],
       ...[polled.toFixed(0), (polled / base).toFixed(2)],
-    ]);
+    ];
+    if (peer) row.push(peer[at].toFixed(0), (byInterrupt / peer[at]).toFixed(2));
+    rows.push([String(depth), ...row]);
   }
   progress('');
   printColumns(rows);
 }
 
-function iopsOf(kernel: string, line: string, drive: string): number {
+/** The floor's rate, and the kernel's by interrupt and polled. */
+function ratesOfGuests({ name, drive, count }: Backend, depth: number, floor: string): number[] {
+  const words = `size=${REQUEST_BYTES} qd=${depth} count=${count(depth)} pattern=rand`;
+  const guests: [kernel: string, line: string][] = [
+    [floor, words],
+    [join(out, 'kernel.elf'), `job=blkbench ${words} poll=0`],
+    [join(out, 'kernel.elf'), `job=blkbench ${words} poll=1`],
+  ];
+  const rates: number[][] = [[], [], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    progress(`${name}, ${depth} in flight, round ${round + 1} of ${ROUNDS}`);
+    for (const [i, [kernel, line]] of guests.entries())
+      rates[i].push(...ratesOf(['-kernel', kernel, '-append', line], drive));
+  }
+  return rates.map(median);
+}
+
+/** At each depth. */
+function ratesOfLinux({ kernel, initrd }: LinuxGuest, { name, drive, count }: Backend): number[] {
+  const line = `console=ttyS0 quiet panic=-1 mitigations=off -- ${DEPTHS.map((d) => `${d}:${count(d)}`).join(' ')}`;
+  const rounds = Array.from({ length: LINUX_ROUNDS }, (_, round) => {
+    progress(`${name}, Linux, round ${round + 1} of ${LINUX_ROUNDS}`);
+    const rates = ratesOf(['-kernel', kernel, '-initrd', initrd, '-append', line], drive);
+    if (rates.length === DEPTHS.length) return rates;
+    throw new UserError(`bench: ${kernel} told ${rates.length} rates, not ${DEPTHS.length}`);
+  });
+  return DEPTHS.map((_, at) => median(rounds.map((rates) => rates[at])));
+}
+
+/** What a guest tells. */
+function ratesOf(boot: string[], drive: string): number[] {
   const { stdout, stderr } = spawnSync(
     QEMU,
     [
       ...['-nodefaults', '-no-reboot', '-display', 'none', '-serial', 'stdio'],
       ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-machine', 'pc', '-m', '256', '-accel', 'tcg'],
       ...['-drive', `if=none,id=disk,${drive}`, '-device', 'virtio-blk-pci,drive=disk,queue-size=1024'],
-      ...['-kernel', kernel, '-append', line],
+      ...boot,
     ],
     { encoding: 'latin1', timeout: RUN_MS_MAX },
   );
-  const iops = /^BLK .*\biops=(\d+)/m.exec(stdout)?.[1];
-  if (iops === undefined)
-    throw new UserError(
-      `bench: ${kernel} with "${line}" told no rate: ${(stderr || stdout).trim().split('\n').at(-1)}`,
-    );
-  return Number(iops);
+  const rates = [...stdout.matchAll(/^BLK .*\biops=(\d+)/gm)].map(([, iops]) => Number(iops));
+  if (rates.length > 0) return rates;
+  const last = (stderr || stdout).trim().split(/\r?\n/).slice(-2).join(', ');
+  throw new UserError(`bench: ${boot[1]} with "${boot.at(-1)}" told no rate: ${last}`);
 }
 
 function measureImage(disk: string): void {
