@@ -9,6 +9,10 @@ import type { InlineLimits, Inliner } from './opt/inline.ts';
 import { improve, type OptimiseOptions } from './opt/passes.ts';
 import { makeTemplate, type Template } from './opt/template.ts';
 
+/** What the builder does on its own account: locals become values. Without it those that change on several ways stay in
+ * the frame. */
+export const SSA_PASS = 'ssa';
+
 /** Bytes of a body that may come to so few instructions that it can be inlined; an accessor has about 60. */
 const SMALL_BYTES: Record<ModuleEnv['model'], number> = { fixed: 128, register: 256 };
 /** Functions that are made while others wait for them: a chain of thousands would exhaust our own stack. */
@@ -70,7 +74,8 @@ export class Functions implements Inliner {
   }
 
   private make(index: number): Func {
-    const func = buildFunction(this.env, index);
+    const inFrame = this.options.disabled?.has(SSA_PASS);
+    const func = buildFunction(this.env, index, inFrame ? 0 : undefined);
     this.options.trace?.(func, 'builder');
     improve(func, this.options);
     return func;

@@ -1,6 +1,6 @@
 // The translator: a WebAssembly module in, an ELF64 x86-64 relocatable object out. This file is the list of its stages.
 
-import { Functions } from './functions.ts';
+import { Functions, SSA_PASS } from './functions.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
@@ -31,9 +31,10 @@ import { select } from './x64/select.ts';
 import type { Target } from './x64/selector.ts';
 
 /** Names of the passes that can be left out, in the order of the stages. */
-export const OPTIONAL_PASSES: readonly string[] = [...PASSES.filter((p) => !p.required), ...BLOCK_PASSES].map(
-  ({ name }) => name,
-);
+export const OPTIONAL_PASSES: readonly string[] = [
+  SSA_PASS,
+  ...[...PASSES.filter((p) => !p.required), ...BLOCK_PASSES].map(({ name }) => name),
+];
 
 export interface TranslateOptions {
   memory: 'fixed' | 'register';

@@ -12,6 +12,8 @@ interface Shape {
   close?: number[] | ((local: number) => number[]);
   /** Behind all steps. */
   end?: number[];
+  /** And behind that once more for each step. */
+  after?: (local: number) => number[];
 }
 
 const get = (local: number): number[] => [0x20, ...unsigned(local)];
@@ -87,6 +89,21 @@ export const SHAPES: Record<string, Shape> = {
     instructions: 7,
     end: [...get(0), ...BR_IF, END],
   },
+  /** Blocks in each other, each with a way out and a variable that is read behind all of them. */
+  joins: {
+    step: (local) => [...BLOCK, ...get(0), 0x10, 0, ...set(local), ...get(0), ...BR_IF],
+    instructions: 11,
+    close: [END],
+    after: (local) => [...get(1), ...get(local), ADD, ...set(1)],
+  },
+  /** The same with one block, which each variable has a way out of. */
+  exits: {
+    open: BLOCK,
+    step: (local) => [...get(0), 0x10, 0, ...set(local), ...get(0), ...BR_IF],
+    instructions: 9,
+    end: [END],
+    after: (local) => [...get(1), ...get(local), ADD, ...set(1)],
+  },
   /** Each variable read in an early return, past those of the ones before. */
   'early returns': {
     step: (local) => [...get(0), 0x10, 0, ...set(local)],
@@ -99,13 +116,14 @@ export const SHAPES: Record<string, Shape> = {
 export function moduleOf(name: string, instructions: number, count: number): Uint8Array {
   const shape = SHAPES[name];
   const steps = Math.ceil(instructions / shape.instructions);
-  const { step, close = [] } = shape;
+  const { step, close = [], after = [] } = shape;
   const body = [
     ...[1, ...unsigned(3 + (typeof step === 'function' ? steps : 0)), 0x7f], // locals of i32
     ...(shape.open ?? []),
     ...repeat(step, steps),
     ...repeat(close, steps),
     ...(shape.end ?? []),
+    ...repeat(after, steps),
     ...get(1),
     END,
   ];

@@ -14,26 +14,39 @@ import { buildBulk, buildMemory } from './build-memory.ts';
 import { buildNumeric, buildTruncSat } from './build-numeric.ts';
 import { buildTable, buildTableBulk } from './build-table.ts';
 import { Emitter, irType, type ModuleEnv, sigOf } from './emitter.ts';
+import { frameLocals } from './frame-locals.ts';
 import { globalGet, globalSet } from './instance.ts';
 import { Func, type Inst, type Sig, type Type } from './ir.ts';
 import { arrangeLoops } from './loops.ts';
 import { scanBody } from './scan.ts';
 import { Ssa } from './ssa.ts';
 
-/** Translates the body of function `index`. */
-export function buildFunction(env: ModuleEnv, index: number): Func {
-  const wasm = env.module.funcs[index];
-  const b = new FuncBuilder(env, index);
+/** What a function may have for its locals. Real programs have one for every two bytes at most, and most a tenth. */
+const EDGE_ARGUMENTS = { least: 20_000, perByte: 1 };
+
+/** Translates the body of function `index`. With more than `edgeArgumentsMax` arguments of edges for its locals, some
+ * of them are kept in the frame. */
+export function buildFunction(env: ModuleEnv, index: number, edgeArgumentsMax?: number): Func {
+  const { start, end } = env.module.funcs[index].body!;
+  const most = edgeArgumentsMax ?? EDGE_ARGUMENTS.least + EDGE_ARGUMENTS.perByte * (end - start);
+  const built = build(new FuncBuilder(env, index, [], most));
+  if (built) return built;
+  const inFrame = frameLocals(new Reader(env.module.bytes, start, end), most / 2);
+  return build(new FuncBuilder(env, index, inFrame, Number.POSITIVE_INFINITY))!;
+}
+
+/** Undefined if there are too many arguments of edges. */
+function build(b: FuncBuilder): Func | undefined {
   enterFunction(b);
   while (b.reader.pos < b.reader.end) {
     b.e.loc = b.reader.pos;
     const opcode = b.reader.u8();
     if (b.e.block) buildOperator(b, opcode);
     else skipDead(b, opcode);
+    if (b.ssa.isTooLarge()) return undefined;
   }
   b.ssa.finish();
   arrangeLoops(b.e.func);
-  b.e.func.name = wasm.name;
   return b.e.func;
 }
 
@@ -50,7 +63,7 @@ export class FuncBuilder {
   /** Constructs opened inside unreachable code. */
   deadDepth = 0;
 
-  constructor(env: ModuleEnv, index: number) {
+  constructor(env: ModuleEnv, index: number, inFrame: number[], edgeArgumentsMax: number) {
     const wasm = env.module.funcs[index];
     const body = wasm.body!;
     const sig = sigOf(wasm.type);
@@ -60,11 +73,9 @@ export class FuncBuilder {
     this.reader = new Reader(env.module.bytes, body.start, body.end);
     this.ends = scan.ends;
     const types = [...sig.params, ...body.locals.map(irType)];
-    this.ssa = new Ssa(this.e, types, wasm.localNames, scan.assignments);
-    this.ssa.start(this.ssa.current);
-    sig.params.forEach((type, i) => {
-      this.ssa.write(i, this.e.func.addParam(this.ssa.current.block, type));
-    });
+    const { assignments } = scan;
+    this.ssa = new Ssa(this.e, { types, names: wasm.localNames, assignments, inFrame }, edgeArgumentsMax);
+    this.ssa.enter(sig.params.length);
   }
 
   push(value: Inst): void {

@@ -2,7 +2,17 @@
 
 import type { ContextLayout } from '../object/layout.ts';
 import type { FuncType, ValType, WasmModule } from '../wasm/module.ts';
-import type { Block, Edge, Func, Inst, Op, Sig, TrapName, Type } from './ir.ts';
+import {
+  type Block,
+  bytesOf,
+  type Edge,
+  type Func,
+  type Inst,
+  type Op,
+  type Sig,
+  type TrapName,
+  type Type,
+} from './ir.ts';
 
 /** The module around a function, and how it will be run. */
 export interface ModuleEnv {
@@ -24,10 +34,6 @@ export function typeIdOf(env: ModuleEnv, typeIndex: number): number {
 
 export function irType(type: ValType): Type {
   return type === 'funcref' || type === 'externref' ? 'i64' : type;
-}
-
-export function bytesOf(type: Type): 4 | 8 {
-  return type === 'i32' || type === 'f32' ? 4 : 8;
 }
 
 const sigs = new WeakMap<FuncType, Sig>();
@@ -125,6 +131,16 @@ export class Emitter {
 
   nStore(address: Inst, offset: number, value: Inst): void {
     this.access('nstore', 'none', [address, value], offset, bytesOf(value.type), true);
+  }
+
+  slotLoad(type: Type, slot: number): Inst {
+    const inst = this.access('slotload', type, [], 0, bytesOf(type), true);
+    inst.index = slot;
+    return inst;
+  }
+
+  slotStore(slot: number, value: Inst): void {
+    this.access('slotstore', 'none', [value], 0, bytesOf(value.type), true).index = slot;
   }
 
   private access(op: Op, type: Type, args: Inst[], offset: number, width: number, mutable: boolean): Inst {

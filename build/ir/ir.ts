@@ -83,6 +83,9 @@ export type Op =
   | 'ctxaddr' // i64: the native address context + offset
   | 'ctxload'
   | 'ctxstore' // a field of `width` bytes, never traps; `mutable` false: never changes after start
+  // The function's own frame, which nothing else can reach: `index` of `Func.slots`; `width` is the type's.
+  | 'slotload'
+  | 'slotstore'
   // Native memory, 64-bit addresses: tables, descriptors, segments. args[0]: i64 address; `offset` signed.
   | 'nload' // with `trap` set, an address in the first page traps with that kind
   | 'nstore'
@@ -134,7 +137,7 @@ export class Inst {
   signed = false;
   mutable = true;
   trap: TrapName | undefined = undefined;
-  /** call, tailcall: function index; result: which; param: position. */
+  /** call, tailcall: function index; result: which; param: position; slotload, slotstore: slot. */
   index = 0;
   sig: Sig | undefined = undefined;
   sym = '';
@@ -196,6 +199,8 @@ export class Func {
   blocks: Block[] = [];
   nextValue = 0;
   nextBlock = 0;
+  /** Types of the variables that are kept in the frame. */
+  slots: Type[] = [];
   /** Names of parameters and locals that the source gave to values, for debug information. */
   valueNames: Map<Inst, string> = new Map();
 
@@ -261,6 +266,11 @@ export function bitsOf(type: Type): 32 | 64 {
   return type === 'i32' ? 32 : 64;
 }
 
+/** Bytes of a value in memory. */
+export function bytesOf(type: Type): 4 | 8 {
+  return type === 'i32' || type === 'f32' ? 4 : 8;
+}
+
 /** The count of a shift by a constant, which wraps (WebAssembly core 4.3.2). */
 export function shiftCount({ type, args: [, count] }: Inst): number {
   return Number(BigInt(count.imm) & BigInt(bitsOf(type) - 1));
@@ -271,11 +281,14 @@ export function extendedBits(op: Op): number {
   return Number(op.slice('extend'.length, -1));
 }
 
+/** `all` is all that others than the function can reach: everything but its slots. */
+export type Memory = 'linear' | 'context' | 'native' | 'slots' | 'all';
+
 /** What an instruction may do besides computing its result. */
 export interface Effects {
-  /** Reads memory that something may write: 'linear', 'context', 'native'. */
-  reads?: 'linear' | 'context' | 'native' | 'all';
-  writes?: 'linear' | 'context' | 'native' | 'all';
+  /** Reads memory that something may write. */
+  reads?: Memory;
+  writes?: Memory;
   /** May end the function abnormally. */
   traps?: boolean;
   /** Must stay, in order, exactly once. */
@@ -300,6 +313,8 @@ const EFFECTS: Partial<Record<Op, Effects>> = {
   fence: { reads: 'all', writes: 'all', pinned: true },
   ctxload: { reads: 'context' },
   ctxstore: { writes: 'context', pinned: true },
+  slotload: { reads: 'slots' },
+  slotstore: { writes: 'slots', pinned: true },
   nload: { reads: 'native', traps: true },
   nstore: { writes: 'native', pinned: true },
   memcopy: { reads: 'all', writes: 'all', traps: true, pinned: true },

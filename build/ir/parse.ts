@@ -44,9 +44,12 @@ class Parser {
   }
 
   private header(text: string): void {
-    const m = text.match(/^func ("(?:[^"\\]|\\.)*") index=(-?\d+) \((.*?)\) -> \((.*?)\)$/);
-    if (!m) this.fail('expected: func "name" index=N (types) -> (types)');
+    const m = text.match(
+      /^func ("(?:[^"\\]|\\.)*") index=(-?\d+) \((.*?)\) -> \((.*?)\)(?: slots=\((.*?)\))?$/,
+    );
+    if (!m) this.fail('expected: func "name" index=N (types) -> (types) slots=(types)');
     this.f = new Func(JSON.parse(m[1]), Number(m[2]), { params: typeList(m[3]), results: typeList(m[4]) });
+    this.f.slots = typeList(m[5] ?? '');
   }
 
   private block(text: string): Block {

@@ -1,18 +1,20 @@
 // The text form of the IR, for tests and for reading. parse.ts reads it back. One instruction a line:
 //
-//   func "name" index=3 (i32, i64) -> (i32)
+//   func "name" index=3 (i32, i64) -> (i32) slots=(i32)
 //   b0 depth=0 (v0 "x": i32, v1: i64):
 //     v2 = load.i32 v0 offset=8 width=4 @52
 //     br v2 b1(v2) b2()
 //
 // `.type` is the result's type, absent for none; `@` is the byte offset in the Wasm file. Attributes at their default
-// are left out.
+// are left out, and the types of the slots where there are none.
 
 import type { Block, Edge, Func, Inst, Sig, Type } from './ir.ts';
 
 export function printFunc(func: Func): string {
+  const { name, index, sig, slots } = func;
+  const frame = slots.length > 0 ? ` slots=${types(slots)}` : '';
   const lines = [
-    `func ${JSON.stringify(func.name)} index=${func.index} ${types(func.sig.params)} -> ${types(func.sig.results)}`,
+    `func ${JSON.stringify(name)} index=${index} ${types(sig.params)} -> ${types(sig.results)}${frame}`,
   ];
   for (const block of func.blocks) {
     lines.push(printBlock(func, block));

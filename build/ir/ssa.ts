@@ -3,7 +3,8 @@
 // gets a parameter where they may differ. Three things keep it near-linear here: a construct of structured control
 // flow in whose byte range a local is not assigned cannot change it, so the question skips the construct; it jumps
 // over many such constructs at once; and parameters that turn out to be the same on all edges are removed at the
-// end, all together.
+// end, all together. Locals that would need too many arguments (frame-locals.ts) are loaded and stored instead, and
+// remembered to the end of a block.
 
 import type { Emitter } from './emitter.ts';
 import type { Block, Edge, Inst, Type } from './ir.ts';
@@ -55,6 +56,16 @@ export class SsaBlock {
   }
 }
 
+/** The local variables of a function, parameters first. */
+export interface Locals {
+  types: Type[];
+  names: Map<number, string> | undefined;
+  /** For each local, the byte offsets of its assignments, ascending. */
+  assignments: number[][];
+  /** Those that are kept in the frame. */
+  inFrame: number[];
+}
+
 /** A parameter that stands for local `local` at the start of `at`. */
 interface Pending {
   param: Inst;
@@ -64,22 +75,33 @@ interface Pending {
 
 export class Ssa {
   private readonly e: Emitter;
-  private readonly types: Type[];
-  private readonly names: Map<number, string> | undefined;
-  /** For each local, the byte offsets of its assignments, ascending. */
-  private readonly assignments: number[][];
+  private readonly locals: Locals;
+  /** By local. */
+  private readonly slots = new Map<number, number>();
+  /** Arguments of edges that there may be yet. */
+  private room: number;
   private readonly entry: SsaBlock;
   private readonly zeros: Inst[] = [];
   private queue: Pending[] = [];
   current: SsaBlock;
 
-  constructor(e: Emitter, types: Type[], names: Map<number, string> | undefined, assignments: number[][]) {
+  constructor(e: Emitter, locals: Locals, edgeArgumentsMax: number) {
     this.e = e;
-    this.types = types;
-    this.names = names;
-    this.assignments = assignments;
+    this.locals = locals;
+    this.room = edgeArgumentsMax;
     this.entry = this.newBlock(true);
     this.current = this.entry;
+    for (const local of locals.inFrame) {
+      this.slots.set(local, e.func.slots.push(locals.types[local]) - 1);
+    }
+  }
+
+  /** Begins the function: gives its parameters, the first locals, their values, and zeros to those in the frame. */
+  enter(params: number): void {
+    this.start(this.entry);
+    const { types, inFrame } = this.locals;
+    for (let i = 0; i < params; i++) this.write(i, this.e.func.addParam(this.entry.block, types[i]));
+    for (const local of inFrame) if (local >= params) this.write(local, this.zero(local));
   }
 
   /** A block that is appended to the layout when `start` is called. */
@@ -111,11 +133,13 @@ export class Ssa {
 
   write(local: number, value: Inst): void {
     this.current.defs.set(local, value);
+    const slot = this.slots.get(local);
+    if (slot !== undefined) this.e.slotStore(slot, value);
     if (value.op !== 'const') this.nameValue(local, value);
   }
 
   private nameValue(local: number, value: Inst): void {
-    const name = this.names?.get(local);
+    const name = this.locals.names?.get(local);
     const { valueNames } = this.e.func;
     if (name !== undefined && !valueNames.has(value)) valueNames.set(value, name);
   }
@@ -123,8 +147,17 @@ export class Ssa {
   read(local: number): Inst {
     const known = this.current.defs.get(local);
     if (known) return known;
+    const slot = this.slots.get(local);
+    if (slot !== undefined) return this.load(local, slot);
     const value = this.lookUp(local, this.current, this.e.loc);
     this.fill();
+    return value;
+  }
+
+  private load(local: number, slot: number): Inst {
+    const value = this.e.slotLoad(this.locals.types[local], slot);
+    this.nameValue(local, value);
+    this.current.defs.set(local, value);
     return value;
   }
 
@@ -151,7 +184,7 @@ export class Ssa {
   }
 
   private newParam(local: number, at: SsaBlock): Inst {
-    const param = this.e.func.addParam(at.block, this.types[local]);
+    const param = this.e.func.addParam(at.block, this.locals.types[local]);
     this.nameValue(local, param);
     at.defs.set(local, param);
     const pending = { param, at, local };
@@ -162,16 +195,22 @@ export class Ssa {
 
   /** Gives queued parameters an argument on each edge, which may queue more. */
   private fill(): void {
-    for (let i = 0; i < this.queue.length; i++) {
+    for (let i = 0; i < this.queue.length && this.room >= 0; i++) {
       const { param, at, local } = this.queue[i];
+      this.room -= at.preds.length;
       for (const p of at.preds) p.edge.args[param.index] = this.lookUp(local, p.from, p.at);
     }
     this.queue = [];
   }
 
+  /** There have been more arguments of edges than there may be: what has been made is no use. */
+  isTooLarge(): boolean {
+    return this.room < 0;
+  }
+
   /** A local starts as zero (WebAssembly core 4.4.10): the constant goes to the top of the entry block. */
   private zero(local: number): Inst {
-    const type = this.types[local];
+    const type = this.locals.types[local];
     const inst = this.e.func.newInst('const', type, []);
     inst.imm = type === 'i64' || type === 'f64' ? 0n : 0;
     inst.block = this.entry.block;
@@ -187,7 +226,7 @@ export class Ssa {
   }
 
   private assignedIn(local: number, start: number, end: number): boolean {
-    const at = this.assignments[local];
+    const at = this.locals.assignments[local];
     if (at === undefined) return false;
     let low = 0;
     let high = at.length;

@@ -1,6 +1,6 @@
 // The types of every operation: arguments and result, for the verifier.
 
-import type { Func, Inst, Op, Type } from './ir.ts';
+import { bytesOf, type Func, type Inst, type Op, type Type } from './ir.ts';
 
 /** Letters: i an i32, l an i64, n either; x any float; v any type; t the same type as the result; - none. */
 const SIGNATURES: Partial<Record<Op, string>> = {};
@@ -32,6 +32,8 @@ define('fence', ':-');
 define('ctxaddr symaddr membase', ':l');
 define('ctxload', ':v');
 define('ctxstore', 'v:-');
+define('slotload', ':v');
+define('slotstore', 'v:-');
 define('nload', 'l:v');
 define('nstore', 'lv:-');
 define('memcopy', 'lll:-');
@@ -62,7 +64,7 @@ export function typeError(inst: Inst, func: Func): string | undefined {
   for (let i = 0; i < args.length; i++) {
     if (!MATCHES[args[i]](inst.args[i].type, inst)) return `argument ${i} has type ${inst.args[i].type}`;
   }
-  return WIDTH_OPS.has(inst.op) ? widthError(inst) : undefined;
+  return WIDTH_OPS.has(inst.op) ? (slotError(inst, func) ?? widthError(inst)) : undefined;
 }
 
 const WIDTH_OPS: ReadonlySet<Op> = new Set([
@@ -74,12 +76,27 @@ const WIDTH_OPS: ReadonlySet<Op> = new Set([
   'acmpxchg',
   'ctxload',
   'ctxstore',
+  'slotload',
+  'slotstore',
   'nload',
   'nstore',
 ]);
 
+/** The type that is loaded or stored. */
+function accessType({ type, args }: Inst): Type {
+  return type === 'none' ? args[args.length - 1].type : type;
+}
+
+/** A slot has one type, and is accessed as a whole. */
+function slotError(inst: Inst, func: Func): string | undefined {
+  if (inst.op !== 'slotload' && inst.op !== 'slotstore') return undefined;
+  const type = func.slots[inst.index];
+  if (type !== accessType(inst)) return `slot ${inst.index} has type ${type}`;
+  return inst.width === bytesOf(type) ? undefined : `width ${inst.width} is not that of ${type}`;
+}
+
 function widthError(inst: Inst): string | undefined {
-  const type = inst.type === 'none' ? inst.args[inst.args.length - 1].type : inst.type;
+  const type = accessType(inst);
   const full = type === 'i32' || type === 'f32' ? 4 : 8;
   const float = type === 'f32' || type === 'f64';
   const ok = inst.width === full || (!float && [1, 2, 4].includes(inst.width) && inst.width < full);

@@ -1,8 +1,8 @@
 // What the instructions of a loop may write, its inner loops included.
 
-import { effectsOf, type Func, type Inst } from '../ir/ir.ts';
+import type { Func, Inst } from '../ir/ir.ts';
 import type { LoopNode, LoopTree } from '../ir/loop-tree.ts';
-import { isStore, MemoryState, memoryOf } from './memory-state.ts';
+import { isStore, MemoryState, memoryOf, writesMemory } from './memory-state.ts';
 
 /** Stores that are told apart in a loop; with more of them the whole memory counts as written. */
 const STORES_MAX = 16;
@@ -13,7 +13,7 @@ export class Writes {
 
   add(inst: Inst): void {
     if (isStore(inst)) this.addStore(memoryOf(inst)!, inst);
-    else if (effectsOf(inst).writes) this.everything = true;
+    else if (writesMemory(inst)) this.everything = true;
   }
 
   private addStore(memory: number, inst: Inst): void {

@@ -23,6 +23,12 @@ export function memoryOf(inst: Inst): 0 | 1 | 2 | undefined {
   return OF_OP[inst.op];
 }
 
+/** Whether it may write any memory but the function's own slots. */
+export function writesMemory(inst: Inst): boolean {
+  const { writes } = effectsOf(inst);
+  return writes !== undefined && writes !== 'slots';
+}
+
 export function isStore(inst: Inst): boolean {
   return inst.op === 'store' || inst.op === 'ctxstore' || inst.op === 'nstore';
 }
@@ -62,7 +68,7 @@ export class MemoryState {
     if (isStore(inst)) {
       const list = this.known[memoryOf(inst)!];
       if (list.length > 0) keep(list, (access) => !mayOverlap(access, inst));
-    } else if (effectsOf(inst).writes) this.clear();
+    } else if (writesMemory(inst)) this.clear();
   }
 
   clear(): void {

@@ -22,14 +22,14 @@ export interface TemplateOptions {
 /** Beyond this it is not tried what is left without the traps. */
 const COST_WITH_TRAPS_MAX = 80;
 
-/** Undefined if the function cannot be inlined: tail calls, no way back, or more than `cost_max` instructions. */
+/** Undefined if the function cannot be inlined: tail calls, variables in the frame, no way back, or more than `cost_max` instructions. */
 export function makeTemplate(
   func: Func,
   cost_max: number,
   options: TemplateOptions = {},
 ): Template | undefined {
   if (func.blocks.length > cost_max || costOf(func) > COST_WITH_TRAPS_MAX) return undefined;
-  if (func.blocks.some(endsInTailCall)) return undefined;
+  if (func.slots.length > 0 || func.blocks.some(endsInTailCall)) return undefined;
   const copy = new Func(func.name, func.index, func.sig);
   const params = func.blocks[0].params.map((p) => copy.newInst('param', p.type, []));
   copy.blocks = copyBlocks(func, copy, params, (location) => location);

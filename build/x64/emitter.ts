@@ -57,8 +57,9 @@ export class Emitter {
   readonly frame: number;
   /** Bytes that the prologue subtracts from rsp after the pushes. */
   readonly locals: number;
-  /** Where the memory results of calls, and the spill slots, begin above rsp. */
+  /** Where the memory results of calls, the variables of the function and the spill slots begin above rsp. */
   readonly resultBase: number;
+  private readonly variableBase: number;
   private readonly slotBase: number;
   private readonly tableOf = new Map<MData, JumpTable>();
   private readonly labels = new Map<MBlock, Label>();
@@ -72,7 +73,8 @@ export class Emitter {
     const mustSave = this.func.usedRegs & CALLEE_SAVED & (options.model === 'register' ? ~(1 << R15) : ~0);
     for (let r = 0; r < 16; r++) if (mustSave & (1 << r)) this.saved.push(r);
     this.resultBase = selected.outgoingBytes;
-    this.slotBase = this.resultBase + selected.resultBytes;
+    this.variableBase = this.resultBase + selected.resultBytes;
+    this.slotBase = this.variableBase + selected.frameBytes;
     let locals = this.slotBase + 8 * this.func.spillSlots;
     const calls = this.func.blocks.some((b) => b.insts.some((m) => m.op === 'call' || m.op === 'tailcall'));
     if (calls && (8 + 8 * this.saved.length + locals) % 16 !== 0) locals += 8;
@@ -121,6 +123,7 @@ export class Emitter {
 
   address(m: MInst, mem: MMem): Mem {
     if (mem.context) return this.contextField(mem.disp);
+    if (mem.frame) return this.stack(this.variableBase + mem.disp);
     if (mem.sym !== undefined) return { base: -1, index: -1, scale: 1, disp: mem.disp, sym: mem.sym };
     let base = mem.base < 0 ? -1 : this.reg(m, mem.base);
     let index = mem.index < 0 ? -1 : this.reg(m, mem.index);

@@ -113,6 +113,8 @@ export interface MMem {
   pinned?: boolean;
   /** Relative to the context pointer, whatever holds it. */
   context?: boolean;
+  /** Relative to the function's slots in its frame. */
+  frame?: boolean;
   /** Relative to this symbol (rip-relative); base and index are -1. */
   sym?: string;
   /** An access to linear memory: a fault here is the trap `memory`. */

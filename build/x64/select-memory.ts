@@ -10,7 +10,7 @@ import { FIXED_FIELDS } from '../object/layout.ts';
 import type { VolatileAccess } from './intrinsics.ts';
 import { type MData, type MMem, Operand, RAX, type VReg } from './mir.ts';
 import { lowerBlock } from './select-block.ts';
-import { immediate, isConst, type Selector, scaledIndex, sizeOf } from './selector.ts';
+import { immediate, isConst, type Selector, SLOT_BYTES, scaledIndex, sizeOf } from './selector.ts';
 
 const MAX_DISP = 0x7fffffff;
 /** In the fixed model page 0, the last page of the low 4 GiB and what lies around them are never mapped. */
@@ -24,6 +24,9 @@ export function memOperand(s: Selector, inst: Inst, ops: Operand[]): MMem {
     case 'ctxload':
     case 'ctxstore':
       return contextField(inst.offset);
+    case 'slotload':
+    case 'slotstore':
+      return { base: -1, index: -1, scale: 1, disp: SLOT_BYTES * inst.index, frame: true };
     case 'nload':
     case 'nstore':
       return { ...nativeAddress(s, inst.args[0], inst.offset, ops), trap: accessTrap(inst) };
@@ -147,10 +150,12 @@ export function lowerMemory(s: Selector, inst: Inst): boolean {
   switch (inst.op) {
     case 'load':
     case 'ctxload':
+    case 'slotload':
     case 'nload':
       return lowerLoad(s, inst);
     case 'store':
     case 'ctxstore':
+    case 'slotstore':
     case 'nstore':
       return lowerStore(s, inst);
     case 'ctxaddr':
@@ -264,11 +269,17 @@ function readModifyWrite(s: Selector, inst: Inst, value: Inst): boolean {
   return true;
 }
 
-const LOAD_OF: Record<string, string | undefined> = { store: 'load', ctxstore: 'ctxload', nstore: 'nload' };
+const LOAD_OF: Record<string, string | undefined> = {
+  store: 'load',
+  ctxstore: 'ctxload',
+  slotstore: 'slotload',
+  nstore: 'nload',
+};
 
 function samePlace(load: Inst, store: Inst): boolean {
-  if (load.op !== LOAD_OF[store.op] || load.offset !== store.offset) return false;
-  return store.op === 'ctxstore' || load.args[0] === store.args[0];
+  if (load.op !== LOAD_OF[store.op] || load.offset !== store.offset || load.index !== store.index)
+    return false;
+  return load.args[0] === store.args[0] || load.args.length === 0;
 }
 
 /** Whether a register holds linear memory's base all the time. */

@@ -15,7 +15,7 @@ import { lowerConvert } from './select-convert.ts';
 import { lowerFloat } from './select-float.ts';
 import { lowerInteger } from './select-integer.ts';
 import { lowerMemory } from './select-memory.ts';
-import { classOf, Selector, type Target } from './selector.ts';
+import { classOf, Selector, SLOT_BYTES, type Target } from './selector.ts';
 
 export interface Selected {
   func: MFunc;
@@ -23,6 +23,8 @@ export interface Selected {
   outgoingBytes: number;
   /** Bytes above them for results that calls return in memory. */
   resultBytes: number;
+  /** Bytes above those for the variables that are kept in the frame. */
+  frameBytes: number;
 }
 
 export function select(func: Func, target: Target): Selected {
@@ -32,7 +34,8 @@ export function select(func: Func, target: Target): Selected {
   makeBlocks(s, order);
   for (const block of order) lowerBlock(s, block);
   layOut(s, new Set(order));
-  return { func: s.out, outgoingBytes: s.outgoingBytes, resultBytes: s.resultBytes };
+  const { out, outgoingBytes, resultBytes } = s;
+  return { func: out, outgoingBytes, resultBytes, frameBytes: SLOT_BYTES * func.slots.length };
 }
 
 function makeBlocks(s: Selector, order: Block[]): void {

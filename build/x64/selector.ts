@@ -104,6 +104,12 @@ const LOW_HALF_USERS: ReadonlySet<string> = new Set([
   'bitcast',
 ]);
 
+/** Those that can be a memory operand of another instruction. */
+const LOADS: ReadonlySet<string> = new Set(['load', 'ctxload', 'slotload', 'nload']);
+
+/** Of each variable in the frame. */
+export const SLOT_BYTES = 8;
+
 export class Selector {
   readonly func: Func;
   readonly target: Target;
@@ -166,8 +172,7 @@ export class Selector {
           behindSpecial = special;
         }
         this.colours[inst.id] = colour;
-        const load = inst.op === 'load' || inst.op === 'ctxload' || inst.op === 'nload';
-        if (!load && (fx.writes || fx.traps || fx.pinned)) colour++;
+        if (!LOADS.has(inst.op) && (fx.writes || fx.traps || fx.pinned)) colour++;
         this.countUses(inst);
         if (inst.op === 'result') this.results.get(call!)!.push(inst);
         else if (inst.sig && inst.type === 'none') {
@@ -308,7 +313,7 @@ export class Selector {
   /** A load whose access can be a memory operand of the instruction being lowered. */
   foldableLoad(v: Inst, width: number): boolean {
     if (!this.usedOnlyHere(v) || v.width !== width) return false;
-    if (v.op !== 'load' && v.op !== 'ctxload' && v.op !== 'nload') return false;
+    if (!LOADS.has(v.op)) return false;
     return v.block === this.root.block && this.colours[v.id] === this.colours[this.root.id];
   }
 

@@ -123,12 +123,12 @@ describe('refuses in one line', () => {
     [
       'a pass that is none',
       ['compile', 'good.wasm', '-o', 'x.o', '--disable-pass=gvn,frob'],
-      /^yaos compile: --disable-pass frob: choose among inline, .*\bdce\b/,
+      /^yaos compile: --disable-pass frob: choose among ssa, inline, .*\bdce\b/,
     ],
     [
       'a pass that is required',
       ['exe', 'good.wasm', '-o', 'x.o', '--disable-pass', 'legalise'],
-      /^yaos exe: --disable-pass legalise: choose among inline, /,
+      /^yaos exe: --disable-pass legalise: choose among ssa, inline, /,
     ],
     [
       'a source map that is none',

@@ -12,7 +12,10 @@ import { wat } from '../wasm/wat.ts';
 import { compare } from './differential.ts';
 import { PROGRAMS } from './programs.ts';
 
-describe('builder against Node', () => {
+describe.each([
+  { where: 'as values', edgeArgumentsMax: undefined },
+  { where: 'in the frame', edgeArgumentsMax: 0 },
+])('builder against Node, locals $where', ({ edgeArgumentsMax }) => {
   for (const [name, source] of Object.entries(PROGRAMS)) {
     it(name, () => {
       const bytes = wat(source);
@@ -21,6 +24,7 @@ describe('builder against Node', () => {
       for (const n of [0, 1, 2, 3, 5, 8, 100, 65535, -1]) {
         const compared = compare(bytes, {
           argument: (type) => (type === 'i64' ? BigInt(n) : type.endsWith('ref') ? null : n),
+          edgeArgumentsMax,
           transform: (f) => {
             verify(f, 'after build');
             expect(printFunc(parseFunc(printFunc(f)))).toBe(printFunc(f));

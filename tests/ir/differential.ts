@@ -44,6 +44,8 @@ export interface Options {
   /** Arguments for a parameter of this type. */
   argument: (type: ValType) => Js;
   stepsMax?: number;
+  /** The builder's: 0 puts locals into the frame. */
+  edgeArgumentsMax?: number;
 }
 
 /** What happened: lines to compare. A trap is the kind or V8's message. */
@@ -209,7 +211,8 @@ class OurSide {
         );
         return type.results.map((t) => (t === 'i32' || t === 'f32' ? 0 : 0n));
       });
-    this.interpreter = new Interpreter(module, imports, options.stepsMax ?? 2_000_000, options.transform);
+    const { stepsMax = 2_000_000, transform, edgeArgumentsMax } = options;
+    this.interpreter = new Interpreter(module, imports, stepsMax, transform, edgeArgumentsMax);
   }
 
   private js(type: ValType, v: Value): Js {

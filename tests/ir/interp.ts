@@ -4,10 +4,18 @@
 
 import { buildFunction } from '../../build/ir/build.ts';
 import { dataSymbol } from '../../build/ir/build-memory.ts';
-import { bytesOf, type ModuleEnv } from '../../build/ir/emitter.ts';
+import type { ModuleEnv } from '../../build/ir/emitter.ts';
 import { evaluate, fromFloat, toFloat, type Value } from '../../build/ir/evaluate.ts';
 import { buildInit } from '../../build/ir/init.ts';
-import type { Block, Edge, Func, Inst, TrapName, Type } from '../../build/ir/ir.ts';
+import {
+  type Block,
+  bytesOf,
+  type Edge,
+  type Func,
+  type Inst,
+  type TrapName,
+  type Type,
+} from '../../build/ir/ir.ts';
 import { FIXED_FIELDS, FUNC_FIELDS, layOutContext, TABLE_FIELDS } from '../../build/object/layout.ts';
 import type { ValType, WasmModule } from '../../build/wasm/module.ts';
 
@@ -43,12 +51,13 @@ export class Interpreter {
   private depth = 0;
   private steps: number;
 
-  /** `transform` is applied to every function. */
+  /** `transform` is applied to every function; `edgeArgumentsMax` is the builder's. */
   constructor(
     module: WasmModule,
     imports: HostFunction[],
     stepsMax: number,
     transform: (f: Func) => void = () => {},
+    edgeArgumentsMax?: number,
   ) {
     this.module = module;
     this.imports = imports;
@@ -56,7 +65,7 @@ export class Interpreter {
     this.env = { module, layout: layOutContext(module), model: 'register', isIntrinsic: () => false };
     for (const f of module.funcs) {
       if (!f.body) continue;
-      const func = buildFunction(this.env, f.index);
+      const func = buildFunction(this.env, f.index, edgeArgumentsMax);
       transform(func);
       this.funcs.set(f.index, func);
     }
@@ -158,6 +167,7 @@ export class Interpreter {
   private runOnce(func: Func, args: Value[]): { inst: Inst; values: Value[] } {
     const v: Value[] = new Array(func.nextValue);
     const results = new Map<Inst, Value[]>();
+    const slots: Value[] = [];
     let block: Block = func.blocks[0];
     block.params.forEach((p, i) => {
       v[p.id] = args[i];
@@ -175,7 +185,9 @@ export class Interpreter {
           const r = this.call(direct ? inst.index : this.funcOf(a[0]), direct ? a : a.slice(1));
           results.set(inst, r);
           if (inst.type !== 'none') v[inst.id] = r[0];
-        } else if (inst.op === 'result') v[inst.id] = results.get(inst.args[0])![inst.index];
+        } else if (inst.op === 'slotload') v[inst.id] = slots[inst.index];
+        else if (inst.op === 'slotstore') slots[inst.index] = a[0];
+        else if (inst.op === 'result') v[inst.id] = results.get(inst.args[0])![inst.index];
         else v[inst.id] = this.execute(inst, a)!;
       }
       const values = edge!.args.map((x) => v[x.id]);

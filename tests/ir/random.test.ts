@@ -12,12 +12,14 @@ import { compare } from './differential.ts';
 const COUNT = Number(process.env.N ?? 20);
 const SEED = Number(process.env.SEED ?? 1);
 
-const TRANSFORMS: Record<string, (f: Func) => void> = {
-  'as built': (f) => verify(f, 'after build'),
-  optimised: (f) => optimise(f, { verify: true }),
-};
+const verified = (f: Func) => verify(f, 'after build');
+const optimised = (f: Func) => optimise(f, { verify: true });
 
-test.each(Object.keys(TRANSFORMS))(`programs from seed ${SEED}, %s`, (how) => {
+test.each([
+  { how: 'as built', transform: verified },
+  { how: 'optimised', transform: optimised },
+  { how: 'with locals in the frame', transform: optimised, edgeArgumentsMax: 0 },
+])(`programs from seed ${SEED}, $how`, ({ transform, edgeArgumentsMax }) => {
   let calls = 0;
   for (let seed = SEED; seed < SEED + COUNT; seed++) {
     const shared = startModule();
@@ -25,7 +27,8 @@ test.each(Object.keys(TRANSFORMS))(`programs from seed ${SEED}, %s`, (how) => {
     addProgram(shared, random, `program ${seed}`);
     const bytes = finishModule(shared).build();
     try {
-      calls += compare(bytes, { argument: (type) => argument(type, random), transform: TRANSFORMS[how] });
+      const options = { argument: (type: string) => argument(type, random), transform, edgeArgumentsMax };
+      calls += compare(bytes, options);
     } catch (e) {
       throw new Error(`N=1 SEED=${seed} npx vitest run tests/ir/random.test.ts: ${(e as Error).message}`, {
         cause: e,

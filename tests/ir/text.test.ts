@@ -5,7 +5,7 @@ import { parseFunc } from '../../build/ir/parse.ts';
 import { printFunc } from '../../build/ir/print.ts';
 import { verify } from '../../build/ir/verify.ts';
 
-const EXAMPLE = `func "an \\"example\\"" index=3 (i32, i64) -> (f64)
+const EXAMPLE = `func "an \\"example\\"" index=3 (i32, i64) -> (f64) slots=(i32, f64)
 b0 depth=0 (v0 "n": i32, v1: i64):
   v2 = const.i32 -5 @10
   v3 = const.i64 -9223372036854775808
@@ -22,6 +22,8 @@ b0 depth=0 (v0 "n": i32, v1: i64):
   v12 = result.i64 v11
   v13 = result.f64 v11 index=1
   v14 = x86.i32 v0 intrinsic=in8
+  slotstore v14 width=4
+  v18 = slotload.f64 width=8 index=1
   jump b1(v2, v13)
 b1 depth=1 (v15: i32, v16: f64):
   v17 = add.i32 v15 v0
@@ -86,6 +88,7 @@ describe('the verifier', () => {
       /leads back/,
     ],
     ['a width that does not fit', '  v1 = load.i32 v0 width=8\n  return v1', /width 8/],
+    ['a slot that there is not', '  v1 = slotload.i32 width=4\n  return v1', /slot 0 has type undefined/],
     ['a result of no call', '  v1 = result.i32 v0\n  return v1', /no such result/],
     ['a call without a signature', '  v1 = call v0\n  return v0', /no signature/],
     ['a call with wrong arguments', '  v1 = call.i32 v0 sig=(i64)->(i32)\n  return v1', /arguments/],

@@ -64,6 +64,7 @@ function address(inst: MInst, m: MMem): string {
   const parts: string[] = [];
   if (m.pinned) parts.push('memory');
   if (m.context) parts.push('context');
+  if (m.frame) parts.push('frame');
   if (m.sym !== undefined) parts.push(m.sym);
   if (m.base >= 0) parts.push(operand(inst.ops[m.base]));
   if (m.index >= 0) parts.push(`${operand(inst.ops[m.index])}*${m.scale}`);

@@ -43,6 +43,13 @@ const CALL = 'v1 = call.i32 v0 index=1 sig=(i32)->(i32) @7';
 const CALLER = [CALL, 'v2 = add.i32 v1 v0', 'return v2'];
 
 describe('small functions', () => {
+  it('keep no variables in their frames', () => {
+    const callee = parse(1, ['slotstore v0 width=4', 'v1 = slotload.i32 width=4', 'return v1']);
+    callee.slots = ['i32'];
+    verify(callee, 'as parsed');
+    expect(makeTemplate(callee, 100)).toBeUndefined();
+  });
+
   it('are those within the limit', () => {
     const code = Array.from({ length: 9 }, (_, i) => `v${i + 1} = xor.i32 v${i} v${i}`);
     const calls = (cost_max: number) =>

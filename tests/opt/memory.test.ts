@@ -29,6 +29,23 @@ describe('loads', () => {
     ]);
   });
 
+  it('reads once past a store to a slot', () => {
+    const text = `func "f" index=0 (i32) -> (i32) slots=(i32)
+      b0 depth=0 (v0: i32):
+        v1 = load.i32 v0 width=4
+        slotstore v1 width=4
+        v2 = load.i32 v0 width=4
+        v3 = slotload.i32 width=4
+        v4 = sub.i32 v2 v3
+        return v4`;
+    expect(after(text, eliminateLoads).slice(2)).toEqual([
+      'slotstore v1 width=4',
+      'v3 = slotload.i32 width=4',
+      'v4 = sub.i32 v1 v3',
+      'return v4',
+    ]);
+  });
+
   it.each([
     ['a store at an index that is not known to differ', 'store v1 v1 width=4'],
     ['a store that overlaps', 'store v0 v1 offset=7 width=2'],

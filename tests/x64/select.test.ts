@@ -324,6 +324,32 @@ describe('arithmetic', () => {
   });
 });
 
+describe('variables in the frame', () => {
+  const body = (...lines: string[]): string =>
+    `func "f" index=0 (i32) -> (i32) slots=(i32, i32)\nb0 depth=0 (v0: i32):\n${lines.join('\n')}`;
+  const load = 'v1 = slotload.i32 width=4 index=1';
+
+  it('are memory operands', () => {
+    const func = selected(body(load, 'v2 = add.i32 v0 v1', 'return v2'));
+    expect(insts(func).map((m) => m.op)).toEqual(['alu', 'ret']);
+    expect(find(func, 'alu').data.mem).toMatchObject({ disp: 8, frame: true });
+  });
+
+  it('are changed in their place', () => {
+    expect(ops(body(load, 'v2 = add.i32 v0 v1', 'slotstore v2 width=4 index=1', 'return v0'))).toEqual([
+      'alumem',
+      'ret',
+    ]);
+    const other = ['slotstore v2 width=4', 'return v0'];
+    expect(ops(body(load, 'v2 = add.i32 v0 v1', ...other))).toEqual(['alu', 'store', 'ret']);
+  });
+
+  it('are read before they are changed', () => {
+    const code = [load, 'slotstore v0 width=4 index=1', 'v2 = xor.i32 v0 v1', 'return v2'];
+    expect(ops(body(...code))).toEqual(['load', 'store', 'alu', 'ret']);
+  });
+});
+
 describe('control flow', () => {
   it('splits an edge from a branch to a join', () => {
     const func = selected(`func "f" index=0 (i32) -> (i32)
