@@ -45,6 +45,10 @@ const RANGE_COUNT: u32 = 8;
 const RANGE_FLAGS: u32 = 12;
 const ID_BYTES: u32 = 20; // §5.2.6
 
+/** What was asked for, in a refusal. */
+const READ: string = 'read ';
+const WRITE: string = 'write ';
+
 class VirtioDisk extends Disk {
   /** Guards the bounce buffer. */
   private readonly bounceMutex: Mutex = new Mutex();
@@ -99,7 +103,7 @@ class VirtioDisk extends Disk {
 
   run(stream: Stream, depth: u32, poll: bool): bool {
     const own = this.own();
-    if (own.lost) return false;
+    if (!this.usable(own)) return false;
     this.take(own);
     return this.give(own, own.run(stream, depth, poll));
   }
@@ -126,15 +130,13 @@ class VirtioDisk extends Disk {
     return good;
   }
 
-  private rangeCommand(feature: u32, type: u32, what: string, sector: u64, count: u32): bool {
-    const line = appendSectors(log(this.name).text('cannot ').text(what), sector, count).text(': ');
-    if (!this.device.has(feature)) return refuse(line.text('the device does not know how'));
-    const end = sector + count;
-    if (end < sector || end > this.sectors || count === 0)
-      return refuse(line.decimal('the capacity is ', this.sectors));
-    if (count > this.config.rangeMax(feature))
-      return refuse(line.decimal('at most ', this.config.rangeMax(feature)).text(' sectors at once'));
-    if (this.config.readOnly) return refuse(line.text('the device is read-only'));
+  private rangeCommand(feature: u32, type: u32, verb: string, sector: u64, count: u32): bool {
+    if (!this.device.has(feature))
+      return refuse(this.cannot(verb, sector, count).text('the device does not know how'));
+    if (!this.allows(true, verb, sector, count)) return false;
+    const most = this.config.rangeMax(feature);
+    if (count === 0 || count > most)
+      return refuse(this.cannot(verb, sector, count).decimal('1 to ', most).text(' sectors at once'));
     this.bounceMutex.acquire();
     store<u64>(this.bounce, sector);
     store<u32>(this.bounce + RANGE_COUNT, count);
@@ -147,7 +149,7 @@ class VirtioDisk extends Disk {
   /** With data in the bounce buffer. */
   private command(type: u32, bytes: u32, reads: bool): bool {
     const own = this.own();
-    if (own.lost) return refuse(log(this.name).text('it still owes an answer'));
+    if (!this.usable(own)) return false;
     this.take(own);
     return this.give(own, own.command(type, this.bounce, bytes, reads));
   }
@@ -184,14 +186,21 @@ class VirtioDisk extends Disk {
 
   /** Whether sectors can be transferred at all; else a line says why not. */
   private admits(own: BlockQueue, write: bool, sector: u64, count: u32): bool {
-    const end = sector + count;
-    if (end < sector || end > this.sectors)
-      return refuse(this.cannot(write, sector, count).decimal('the capacity is ', this.sectors));
-    if (write && this.config.readOnly)
-      return refuse(this.cannot(write, sector, count).text('the device is read-only'));
-    if (own.lost) return refuse(this.cannot(write, sector, count).text('it still owes an answer'));
+    const verb = write ? WRITE : READ;
+    if (!this.allows(write, verb, sector, count)) return false;
+    if (!this.usable(own)) return false;
     if (own.requestBytes > 0) return true;
-    return refuse(this.cannot(write, sector, count).text('a request cannot hold a block'));
+    return refuse(this.cannot(verb, sector, count).text('a request cannot hold a block'));
+  }
+
+  /** Whether the disk has the sectors and, where they are changed, lets them be. */
+  private allows(change: bool, verb: string, sector: u64, count: u32): bool {
+    const capacity = this.sectors; // first: it may have a line of its own to log
+    const end = sector + count;
+    if (end < sector || end > capacity)
+      return refuse(this.cannot(verb, sector, count).decimal('the capacity is ', capacity));
+    if (!change || !this.config.readOnly) return true;
+    return refuse(this.cannot(verb, sector, count).text('the device is read-only'));
   }
 
   /** Whether it can be a single request. */
@@ -199,18 +208,22 @@ class VirtioDisk extends Disk {
     if (!this.admits(own, what.write, what.sector, what.count)) return false;
     const whole = this.wholeBlocks(what.sector, what.count);
     if (whole && what.count > 0 && what.count <= own.requestBytes / SECTOR_BYTES) return true;
-    const line = this.cannot(what.write, what.sector, what.count).text('a request is of whole blocks');
-    return refuse(line.decimal(', up to ', own.requestBytes).text(' bytes'));
+    const line = this.cannot(what.write ? WRITE : READ, what.sector, what.count);
+    return refuse(line.decimal('a request is of whole blocks, up to ', own.requestBytes).text(' bytes'));
   }
 
   private wholeBlocks(sector: u64, count: u32): bool {
     return (((sector as u32) | count) & (this.blockSectors - 1)) === 0;
   }
 
-  private cannot(write: bool, sector: u64, count: u32): Line {
-    return appendSectors(log(this.name).text(write ? 'cannot write ' : 'cannot read '), sector, count).text(
-      ': ',
-    );
+  private cannot(verb: string, sector: u64, count: u32): Line {
+    return appendSectors(log(this.name).text('cannot ').text(verb), sector, count).text(': ');
+  }
+
+  /** Whether the device has let go of all requests: it may still write to the memory of one that was given up. */
+  private usable(own: BlockQueue): bool {
+    if (!own.lost) return true;
+    return refuse(log(this.name).text('cannot be used: it still owes an answer'));
   }
 
   /** Reads the blocks that hold the sectors, and copies them from there, or to there: a request is of whole blocks. */

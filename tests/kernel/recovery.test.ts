@@ -99,13 +99,13 @@ test('does not reset a queue for a device that has stopped', () => {
   const { end, said } = boot(new Wrong({}, ['asks']), 'attempts=2');
   expect(end).toBe('panic');
   expect(said.join('\n')).toMatch(/needs reset/);
-  expect(said).toContain('cannot read sector 3: it still owes an answer');
+  expect(said).toContain('cannot be used: it still owes an answer');
 });
 
 test('cannot reset a queue where the device does not offer it', () => {
   const { end, said } = boot(new Wrong({ ringReset: false }, ['silent']), 'attempts=2');
   expect(end).toBe('panic');
-  expect(said).toContain('cannot read sector 3: it still owes an answer');
+  expect(said).toContain('cannot be used: it still owes an answer');
 });
 
 const malices: [MaliceName, 'off' | 'panic', RegExp][] = [
