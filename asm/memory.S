@@ -8,22 +8,17 @@
 	.set TABLE_SIZE, 8			# field of a yaos_table
 
 	.text
-	.globl x86.memory_limit, yaos_memory_grow, yaos_table_grow, yaos_table_fill
+	.globl yaos_memory_grow, yaos_table_grow, yaos_table_fill
 	.globl yaos_wait32, yaos_wait64, yaos_notify, memmove, memset
 
-# x86.memory_limit(bytes: u64): how far linear memory may grow; all of it must be mapped.
-x86.memory_limit:
-	mov %rdi, memory_limit(%rip)
-	ret
-
-# int32_t yaos_memory_grow(void *context, uint32_t pages): the old size in 64 KiB pages, or -1. The new
-# pages are zero (WebAssembly core 4.2.8).
+# int32_t yaos_memory_grow(void *context, uint32_t pages): the old size in 64 KiB pages, or -1 beyond the module's maximum or
+# what is mapped at entry. The new pages are zero (WebAssembly core 4.2.8).
 yaos_memory_grow:
 	mov yaos_memory + MEMORY_BYTES(%rip), %rdi
 	mov %esi, %ecx
 	shl $16, %rcx
 	lea (%rdi, %rcx), %rdx			# the new size
-	cmp memory_limit(%rip), %rdx
+	cmp $LOW_ZONE_MAPPED, %rdx
 	ja 1f
 	mov yaos_memory + MEMORY_MAX_PAGES(%rip), %rax
 	shl $16, %rax
@@ -118,8 +113,3 @@ memset:	mov %rdi, %r8
 1:	rep stosb
 	mov %r8, %rax
 	ret
-
-	.data
-	.balign 8
-memory_limit:
-	.quad LOW_ZONE_MAPPED

@@ -196,7 +196,7 @@ pool_next:
 physical_limit:
 	.quad 0
 
-	.bss
+	.section .uncleared, "aw", @nobits	# each table is filled when it is taken
 	.balign PAGE_BYTES
 pool:	.skip POOL_TABLES * PAGE_BYTES
 pool_end:

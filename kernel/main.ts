@@ -2,7 +2,7 @@
 //
 // The AssemblyScript runtime is `stub`: memory is taken in one direction and never freed. That is all a kernel needs
 // which allocates at start-up only (threads, drivers, queues) and nothing in an interrupt handler. The heap lies
-// between the static data and mm/layout.ts's HEAP_END; growing beyond is refused and panics. A failed assertion, a bound
+// between the static data and mm/layout.ts's HEAP_END, where linear memory's maximum is; growing beyond panics. A failed assertion, a bound
 // that is passed or a `throw` becomes a panic (lib/panic.ts).
 //
 // asconfig.json has asc's options, passes.mjs Binaryen's; heap-lock.mjs makes the allocator safe for several CPUs.
@@ -30,7 +30,6 @@ import { bare, log } from './lib/log.ts';
 import { panic } from './lib/panic.ts';
 import * as serial from './lib/serial.ts';
 import * as frames from './mm/frames.ts';
-import { HEAP_END } from './mm/layout.ts';
 import { exception } from './panic/report.ts';
 import { Event } from './sched/event.ts';
 import * as scheduler from './sched/scheduler.ts';
@@ -54,7 +53,6 @@ const SWITCH_OFF_MS_MAX: u32 = 2000;
 export function kmain(magic: u32, info: u32): void {
   serial.init();
   bare().text('yaos ').text(VERSION).end();
-  x86.memory_limit(HEAP_END); // the heap's end is where the frames begin
   const boot = readBootInfo(magic, info);
   fwcfg.init();
   readCommandLine(boot);

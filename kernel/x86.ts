@@ -61,7 +61,6 @@ export declare function unmap(virt: u32, bytes: u32): u32;
 export declare function mapping(address: u32): u64;
 export declare function image_start(): u32;
 export declare function image_end(): u32;
-export declare function memory_limit(bytes: u64): void;
 /** Has the CPU with this local APIC ID become CPU `number` and call cpu_main when it starts at `page`. */
 export declare function cpu_prepare(page: u32, number: u32, apicId: u32): void;
 /** Prepares stack `slot`: the first switch to it calls thread_main(arg). */

@@ -99,7 +99,6 @@ export class Machine implements MemoryOwner {
   /** What is on virtio-mmio; on microvm. */
   readonly mmio: MmioBus;
   private readonly type: 'pc' | 'q35' | 'microvm';
-  private readonly limit = { bytes: Number.POSITIVE_INFINITY };
   private readonly steps: Steps;
   private wasmMemory: WasmMemory | undefined;
   private threads: Threads | undefined;
@@ -201,19 +200,15 @@ export class Machine implements MemoryOwner {
   load(kernel: Kernel): Record<string, unknown> {
     const mib = this.options.memory_mib ?? MEMORY_MIB;
     const pages = (mib * MIB) / WASM_PAGE_BYTES;
-    const x86 = {
-      ...x86Imports(this.surroundings()),
-      memory_limit: (bytes: bigint) => {
-        this.limit.bytes = Number(BigInt.asUintN(64, bytes));
-      },
-    };
+    const x86 = x86Imports(this.surroundings());
     const imports: WasmImports = { ...this.options.imports, x86 };
     let memory: WasmMemory | undefined;
-    if (kernel.memoryPages !== undefined) {
+    const own = kernel.ownMemory;
+    if (own !== undefined) {
       memory = this.reuse?.takeMemory(pages) ?? new wasm.Memory({ initial: pages });
       this.wasmMemory = memory;
       this.ram.use(memory);
-      imports[MODEL] = { memory, ...modelImports(this.ram, this.pages, kernel.memoryPages, this.limit) };
+      imports[MODEL] = { memory, ...modelImports(this.ram, this.pages, own) };
     }
     this.reuse = undefined;
     const exports = instantiate(kernel, imports);

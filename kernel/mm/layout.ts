@@ -16,7 +16,7 @@ export const STARTUP_PAGE: u32 = 0x8000;
 export const BIOS_START: u32 = 0xe_0000;
 export const BIOS_END: u32 = 0x10_0000;
 
-/** Linear memory's own part: asc's static data (--memoryBase), then its heap up to --initialMemory. */
+/** Linear memory's own part: asc's static data (--memoryBase), then its heap, which grows up to --maximumMemory. */
 export const STATIC_START: u32 = 0x80_0000;
 export const HEAP_END: u32 = 0xa0_0000;
 

@@ -10,6 +10,7 @@ import { MachineError } from '../error.ts';
 import type { Trace } from '../trace.ts';
 import type { Native } from './native.ts';
 import type { Threads } from './threads.ts';
+import type { OwnMemory } from './transform.ts';
 import { WASM_PAGE_BYTES } from './wasm.ts';
 
 export interface Surroundings {
@@ -46,19 +47,14 @@ export function x86Imports(machine: Surroundings): Intrinsics {
  * What the transformation has added: memory.size and memory.grow of the kernel's own part of memory, and the check of a
  * plain access below it.
  */
-export function modelImports(
-  ram: Ram,
-  pageMap: PageMap,
-  initialPages: number,
-  limit: { bytes: number },
-): Intrinsics {
-  let pages = initialPages;
+export function modelImports(ram: Ram, pageMap: PageMap, own: OwnMemory): Intrinsics {
+  let { pages } = own;
   return {
     memory_size: () => pages,
     memory_grow: (more: number) => {
       const before = pages;
       const after = before + (more >>> 0);
-      if (after * WASM_PAGE_BYTES > limit.bytes) return -1;
+      if (after > own.pagesMax) return -1;
       ram.bytes.fill(0, before * WASM_PAGE_BYTES, after * WASM_PAGE_BYTES);
       pages = after;
       return before;

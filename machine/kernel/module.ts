@@ -6,17 +6,17 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MachineError } from '../error.ts';
-import { transformKernel } from './transform.ts';
+import { type OwnMemory, transformKernel } from './transform.ts';
 import { type WasmModule, wasm } from './wasm.ts';
 
 /** Raised when the transformation changes. */
-const VERSION = 4;
+const VERSION = 5;
 const HASH_BYTES = 32;
 
 export interface Kernel {
   readonly module: WasmModule;
-  /** Of the module's own memory at its start; undefined: it was not transformed, and has its memory itself. */
-  readonly memoryPages?: number;
+  /** Undefined: it was not transformed, and has its memory itself. */
+  readonly ownMemory?: OwnMemory;
 }
 
 const SECTION = 'yaos.machine';
@@ -64,7 +64,8 @@ async function compile(path: string, bytes: Uint8Array, hash: Uint8Array): Promi
     );
   const transformed = new wasm.Module(await prepared(path, bytes, hash));
   const [section] = wasm.Module.customSections(transformed, SECTION);
-  return { module: transformed, memoryPages: new DataView(section).getUint32(0) };
+  const view = new DataView(section);
+  return { module: transformed, ownMemory: { pages: view.getUint32(0), pagesMax: view.getUint32(4) } };
 }
 
 /** The transformed module: from beside the file if it is of this very content, else made and kept there. */
@@ -77,7 +78,7 @@ async function prepared(path: string, bytes: Uint8Array, hash: Uint8Array): Prom
     // not made yet
   }
   const transformed = await transformKernel(bytes);
-  const made = appendSection(transformed.bytes, transformed.memoryPages, hash);
+  const made = appendSection(transformed.bytes, transformed.memory, hash);
   try {
     writeFileSync(`${beside}.${process.pid}`, made);
     renameSync(`${beside}.${process.pid}`, beside);
@@ -88,10 +89,11 @@ async function prepared(path: string, bytes: Uint8Array, hash: Uint8Array): Prom
 }
 
 /** A custom section (WebAssembly core 5.5.3) at the end: pages of memory, and the hash. */
-function appendSection(module: Uint8Array, memoryPages: number, hash: Uint8Array): Uint8Array {
+function appendSection(module: Uint8Array, memory: OwnMemory, hash: Uint8Array): Uint8Array {
   const name = new TextEncoder().encode(SECTION);
-  const pages = Buffer.alloc(4);
-  pages.writeUInt32BE(memoryPages);
+  const pages = Buffer.alloc(8);
+  pages.writeUInt32BE(memory.pages);
+  pages.writeUInt32BE(memory.pagesMax, 4);
   const bytes = 1 + name.length + pages.length + hash.length;
   return Buffer.concat([module, Uint8Array.of(0, bytes, name.length), name, pages, hash]);
 }

@@ -3,7 +3,7 @@
 // - Threads: Asyncify lets a call stack be taken down at x86.thread_switch and put up again later. Only functions that
 //   can reach it are changed. One instance keeps its globals, any Node can do it, and each run is the same.
 // - Its memory becomes an import, which is all of RAM; and memory.size and memory.grow do, since the kernel's own part of
-//   that begins with the module's size and ends where x86.memory_limit says.
+//   that begins with the module's size and ends with its maximum.
 // - Plain loads and stores through a null pointer are found (checks.ts).
 
 import { checkAccesses } from './checks.ts';
@@ -36,12 +36,19 @@ const IMPORTS = `
  (import "${MODEL}" "memory_size" (func $${MODEL}.memory_size (result i32)))
  (import "${MODEL}" "memory_grow" (func $${MODEL}.memory_grow (param i32) (result i32)))
  (import "${MODEL}" "access" (func $${MODEL}.access (param i32 i32)))`;
-const MEMORY = /\(memory (\$\S+) (\d+)[^)]*\)/;
+const MEMORY = /\(memory (\$\S+) (\d+)(?: (\d+))?[^)]*\)/;
+/** Of a module that names no maximum (WebAssembly core 4.2.8). */
+const PAGES_MAX = '65536';
+
+/** The module's own part of memory: where that ends at its start, and at most. */
+export interface OwnMemory {
+  readonly pages: number;
+  readonly pagesMax: number;
+}
 
 export interface Transformed {
   bytes: Uint8Array;
-  /** Of the module's own memory at its start. */
-  memoryPages: number;
+  memory: OwnMemory;
 }
 
 export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
@@ -50,8 +57,8 @@ export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
   original.setFeatures(binaryen.Features.All);
   const text = original.emitText();
   original.dispose();
-  const [memory, memoryName, memoryPages] = MEMORY.exec(text) ?? ['', '$0', '0'];
-  const memoryImport = `(import "${MODEL}" "memory" (memory ${memoryName} ${memoryPages}))`;
+  const [memory, memoryName, pages, pagesMax = PAGES_MAX] = MEMORY.exec(text) ?? ['', '$0', '0'];
+  const memoryImport = `(import "${MODEL}" "memory" (memory ${memoryName} ${pages}))`;
   const changed = binaryen.parseText(
     checkAccesses(text, `${MODEL}.access`)
       .replace(memory, '')
@@ -70,5 +77,5 @@ export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
   changed.runPasses(['asyncify']);
   const result = changed.emitBinary();
   changed.dispose();
-  return { bytes: result, memoryPages: Number(memoryPages) };
+  return { bytes: result, memory: { pages: Number(pages), pagesMax: Number(pagesMax) } };
 }

@@ -26,7 +26,6 @@ uint32_t x86_map(uint32_t virt, uint64_t phys, uint32_t bytes, uint32_t flags) _
 uint32_t x86_unmap(uint32_t virt, uint32_t bytes) __asm__("x86.unmap");
 uint32_t x86_image_start(void) __asm__("x86.image_start");
 uint32_t x86_image_end(void) __asm__("x86.image_end");
-void x86_memory_limit(uint64_t bytes) __asm__("x86.memory_limit");
 uint64_t x86_mapping(uint32_t address) __asm__("x86.mapping");
 void x86_thread_new(uint32_t slot, uint32_t arg) __asm__("x86.thread_new");
 void x86_thread_switch(uint32_t from, uint32_t to) __asm__("x86.thread_switch");
@@ -231,8 +230,6 @@ static void check_memory(void)
 	fact("  bytes", yaos_memory.bytes);
 	fact("grow too far", yaos_memory_grow(0, 0x1000));
 	fact("grow by 4 G pages", yaos_memory_grow(0, 0xffffffff));
-	x86_memory_limit(0xc00000);
-	fact("grow past the new limit", yaos_memory_grow(0, 0x30));
 	fact("grow by none", yaos_memory_grow(0, 0));
 
 	static uint8_t area[256], model[256];
