@@ -38,6 +38,7 @@ import * as smp from './sched/smp.ts';
 import { cpu_main } from './sched/smp.ts';
 import { NEVER, Program } from './sched/thread.ts';
 import * as clock from './time/clock.ts';
+import { logDate } from './time/date.ts';
 import { VERSION } from './version.ts';
 import * as x86 from './x86.ts';
 
@@ -62,6 +63,7 @@ export function kmain(magic: u32, info: u32): void {
   power.init();
   vectors.init(); // PICs off, local APIC on
   clock.init(); // measures the APIC's timer
+  logDate();
   scheduler.init();
   smp.start();
   scheduler.create('main', new MainProgram(), 0);

@@ -4,10 +4,12 @@ import { Dma, Ram } from './bus/memory.ts';
 import { AddressSpace } from './bus/space.ts';
 import { Cpu, Steps } from './cpu/cpu.ts';
 import { Cpus } from './cpu/cpus.ts';
+import { KvmClock } from './cpu/kvmclock.ts';
 import { LocalApic } from './cpu/lapic.ts';
 import { PAGE_BYTES, PageMap } from './cpu/paging.ts';
 import { Cmos } from './devices/cmos.ts';
 import { FwCfg } from './devices/fwcfg.ts';
+import { Hpet } from './devices/hpet.ts';
 import { IOAPIC_2_ADDRESS, IOAPIC_ADDRESS, IOAPIC_PINS, IoApic } from './devices/ioapic.ts';
 import { Pic } from './devices/pic.ts';
 import { Pit } from './devices/pit.ts';
@@ -86,6 +88,10 @@ export class Machine implements MemoryOwner {
   readonly cpus: Cpus;
   readonly pic: Pic;
   readonly pit: Pit;
+  /** Undefined: there is none. */
+  readonly hpet: Hpet | undefined;
+  readonly cmos: Cmos;
+  readonly kvmclock: KvmClock;
   readonly ioapic: IoApic;
   /** All I/O APICs, in the order of their GSIs. */
   private readonly ioapics: IoApic[];
@@ -118,14 +124,16 @@ export class Machine implements MemoryOwner {
     const random = options.seed === undefined ? undefined : new Random(options.seed);
     this.pic = new Pic(ports);
     this.steps = new Steps(options.budget_steps ?? BUDGET_STEPS);
+    const { step_ns = STEP_NS, tsc_khz = TSC_KHZ } = options;
+    this.kvmclock = new KvmClock(ram, clock, tsc_khz);
+    const { steps, kvmclock } = this;
     const cpus: Cpu[] = [];
     for (let id = 0; id < (options.cpus ?? 1); id++) {
       const lapic = new LocalApic(id, clock);
       lapic.onEnd = (vector) => {
         for (const ioapic of this.ioapics) ioapic.end(vector);
       };
-      const { step_ns = STEP_NS, tsc_khz = TSC_KHZ } = options;
-      cpus.push(new Cpu(lapic, this.pic, clock, trace, { step_ns, tsc_khz, steps: this.steps, random }));
+      cpus.push(new Cpu(lapic, this.pic, clock, trace, { step_ns, tsc_khz, steps, random, kvmclock }));
     }
     this.cpu = cpus[0];
     this.cpu.started = true;
@@ -135,7 +143,8 @@ export class Machine implements MemoryOwner {
     this.ioapics = addresses.map((address) => new IoApic(memory, this.cpus.request.bind(this.cpus), address));
     this.ioapic = this.ioapics[0];
     this.pit = new Pit(ports, clock, this.pic, type !== 'microvm');
-    new Cmos(ports, clock, options.date ?? new Date(0));
+    if (type !== 'microvm' && options.hpet !== false) this.hpet = new Hpet(memory, clock);
+    this.cmos = new Cmos(ports, clock, options.date ?? new Date(0));
     this.serial = new Serial(ports, 0x3f8, (high) => this.setIsaLine(4, high));
     const messages = (address: number, data: number) => this.message(address, data);
     this.fwcfg = new FwCfg(ports, new Dma(() => 'fw_cfg', ram, trace, messages));
@@ -237,10 +246,11 @@ export class Machine implements MemoryOwner {
   }
 
   private surroundings(): Surroundings {
+    const { x2apic = false, tscDeadline = false, kvmclock = false } = this.options;
     return {
       ...{ cpus: this.cpus, ram: this.ram, ports: this.ports, memory: this.memory, pages: this.pages },
       trace: this.options.trace ?? {},
-      identity: { x2apic: this.options.x2apic ?? false },
+      identity: { x2apic, tscDeadline, kvmclock },
       threads: () => this.threads!,
       native: () => this.native,
     };
@@ -258,7 +268,13 @@ export class Machine implements MemoryOwner {
     } else {
       configurePci(this.pci, type, ram.size, this.options.firmware);
       const address = usableEnd(type, ram.size);
-      writeAcpi(ram.view, { machine: type, apicIds, ramBytes: ram.size, address });
+      writeAcpi(ram.view, {
+        machine: type,
+        apicIds,
+        ramBytes: ram.size,
+        address,
+        hpet: this.hpet !== undefined,
+      });
     }
     return writeMultiboot(ram.view, {
       machine: type,

@@ -30,6 +30,12 @@ export interface MachineOptions {
   /** Rate of the time-stamp counter; 2 GHz by default. */
   tsc_khz?: number;
   x2apic?: boolean;
+  /** The local APICs have a TSC-deadline timer. */
+  tscDeadline?: boolean;
+  /** The hypervisor is KVM, with its clock. */
+  kvmclock?: boolean;
+  /** Whether there is an HPET, on pc and q35; there is one by default. */
+  hpet?: boolean;
   /** The date at which the machine is switched on. */
   date?: Date;
   /** Varies when interrupts are taken and how long requests take: other interleavings, each the same every time. */
@@ -61,6 +67,9 @@ const NAMES: Record<keyof MachineOptions, true> = {
     step_ns: true,
     tsc_khz: true,
     x2apic: true,
+    tscDeadline: true,
+    kvmclock: true,
+    hpet: true,
     date: true,
     seed: true,
     reuse: true,

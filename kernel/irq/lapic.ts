@@ -25,6 +25,7 @@ const TIMER_DIVIDE: u32 = 0x3e0;
 
 const SVR_ENABLE: u32 = 1 << 8; // §10.4.7.2
 const LVT_MASKED: u32 = 1 << 16; // §10.5.1
+const LVT_DEADLINE: u32 = 2 << 17; // §10.5.4, figure 10-8
 const DIVIDE_BY_16: u32 = 3; // §10.5.4
 export const TIMER_DIVISOR: u32 = 16;
 
@@ -39,16 +40,19 @@ const ALL_BUT_SELF: u32 = 3 << 18;
 /** A command is taken within microseconds. */
 const COMMAND_POLLS_MAX: u32 = 1_000_000;
 
+const IA32_TSC_DEADLINE: u32 = 0x6e0; // §10.5.4.1
 const IA32_APIC_BASE: u32 = 0x1b; // §10.4.4
 const BASE_X2APIC: u64 = 1 << 10;
 const BASE_ENABLE: u64 = 1 << 11;
 const BASE_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const CPUID_1_ECX_X2APIC: u32 = 1 << 21;
+const CPUID_1_ECX_DEADLINE: u32 = 1 << 24;
 const CPUID_1_EDX_APIC: u32 = 1 << 9;
 const X2APIC_MSRS: u32 = 0x800;
 const XAPIC_BYTES: u32 = 0x400;
 
 let x2apic: bool = false;
+let deadlines: bool = false;
 /** xAPIC: where the registers are mapped. */
 let registers: u32 = 0;
 
@@ -64,7 +68,9 @@ function write(register: u32, value: u32): void {
 /** Enables the first CPU's APIC. */
 export function init(spuriousVector: u32): void {
   if (!(x86.cpuid_edx(1, 0) & CPUID_1_EDX_APIC)) panic('this CPU has no local APIC');
-  x2apic = (x86.cpuid_ecx(1, 0) & CPUID_1_ECX_X2APIC) !== 0;
+  const features = x86.cpuid_ecx(1, 0);
+  x2apic = (features & CPUID_1_ECX_X2APIC) !== 0;
+  deadlines = (features & CPUID_1_ECX_DEADLINE) !== 0;
   if (!x2apic) {
     registers = mapDevice(x86.rdmsr(IA32_APIC_BASE) & BASE_ADDRESS, XAPIC_BYTES);
     if (registers === 0) panic('the local APIC cannot be reached');
@@ -115,10 +121,26 @@ export function endOfInterrupt(): void {
   write(END_OF_INTERRUPT, 0);
 }
 
-/** Starts the timer once (§10.5.4): it counts `count` down and interrupts with `vector`. */
-export function startTimer(vector: u32, count: u32): void {
-  write(LVT_TIMER, vector);
+/** Has this CPU's timer interrupt with `vector`, when one of the next two functions starts it. */
+export function enableTimer(vector: u32): void {
+  write(TIMER_INITIAL, 0); // it may still run without an interrupt
+  write(LVT_TIMER, deadlines ? vector | LVT_DEADLINE : vector);
+  x86.mfence(); // §10.5.4.1: or a deadline could come before its mode, and be ignored
+}
+
+/** Starts the timer once (§10.5.4): it counts `count` down and interrupts. */
+export function startTimer(count: u32): void {
   write(TIMER_INITIAL, count);
+}
+
+/** §10.5.4.1: the timer interrupts once, when the time-stamp counter has come to `ticks`, which is not 0. */
+export function startDeadline(ticks: u64): void {
+  x86.wrmsr(IA32_TSC_DEADLINE, ticks);
+}
+
+/** Whether startDeadline() takes startTimer()'s place. */
+export function hasDeadline(): bool {
+  return deadlines;
 }
 
 /** Starts the timer without an interrupt, to be measured by timerCount. */

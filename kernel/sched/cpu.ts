@@ -3,7 +3,6 @@
 // A wait's bound is a deadline in ticks. The local APIC's timer is set to the earliest deadline only when it is not
 // already set to one before it, so that a thousand short waits with bounds of seconds set it once.
 
-import * as lapic from '../irq/lapic.ts';
 import { SpinLock } from '../lib/lock.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
@@ -111,7 +110,7 @@ export class Cpu {
   }
 
   /** Sets the local APIC's timer for the earliest deadline; on this CPU. */
-  setTimer(vector: u32): void {
+  setTimer(): void {
     let earliest: u64 = NEVER;
     for (let thread: Thread | null = this.threads; thread !== null; thread = thread!.next)
       if (thread.state === WAITING) earliest = min(earliest, thread.deadline);
@@ -119,9 +118,8 @@ export class Cpu {
     if (timer !== null) earliest = min(earliest, timer.deadline);
     if (earliest >= this.timerDeadline) return;
     this.timerDeadline = earliest;
-    const now = clock.now();
-    this.timerSet = now;
-    lapic.startTimer(vector, clock.timerCount(earliest > now ? earliest - now : 0));
+    clock.interruptAt(earliest);
+    this.timerSet = clock.now();
   }
 }
 

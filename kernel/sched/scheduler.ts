@@ -39,7 +39,7 @@ class TimerInterrupt extends InterruptHandler {
       timer.expired();
       cpu.lock.acquire();
     }
-    cpu.setTimer(timerVector);
+    cpu.setTimer();
     cpu.lock.release();
   }
 }
@@ -54,7 +54,13 @@ export function init(): void {
   timerVector = allocateVector(new TimerInterrupt());
   wakeVector = allocateVector(new WakeInterrupt());
   cpus[0]!.apicId = lapic.id();
-  cpus[0]!.online = true;
+  goOnline();
+}
+
+/** This CPU takes threads and timers from now on. */
+export function goOnline(): void {
+  lapic.enableTimer(timerVector);
+  here().online = true;
 }
 
 /** Before CPU `number` starts. */
@@ -173,7 +179,7 @@ export function setTimeout(timer: Timer, ns: u64): void {
   cpu.removeTimer(timer);
   timer.deadline = deadline;
   cpu.addTimer(timer);
-  cpu.setTimer(timerVector);
+  cpu.setTimer();
   cpu.lock.releaseIrq(flags);
 }
 
@@ -207,7 +213,7 @@ export function idle(): void {
 /** Until the next interrupt. Who fills the run queue sees `idling`, or is seen here. */
 function halt(cpu: Cpu): void {
   cpu.lock.acquire();
-  cpu.setTimer(timerVector);
+  cpu.setTimer();
   cpu.idling = true;
   const ready = cpu.hasReady;
   cpu.lock.release();

@@ -70,7 +70,7 @@ export function awaitStart(): void {
 /** Called by asm/ on another CPU, on its own stack, interrupts off. */
 export function cpu_main(_number: u32): void {
   vectors.initCpu();
-  here().online = true;
+  scheduler.goOnline();
   started.event.signal();
   scheduler.idle();
 }

@@ -2,8 +2,9 @@
 // interrupt goes nowhere; or channel 0, whose is masked, on machines without the port that gates channel 2 (microvm).
 
 import * as x86 from '../x86.ts';
+import { Reference } from './reference.ts';
 
-export const PIT_HZ: u32 = 1_193_182;
+const PIT_HZ: u32 = 1_193_182;
 const COUNTER: u32 = 0x40; // of channel 0
 const MODE: u32 = 0x43;
 const CONTROL_B: u32 = 0x61; // port B of the old 8255
@@ -20,27 +21,39 @@ const SPEAKER: u32 = 1 << 1;
 
 const COUNT_MAX: u32 = 0xffff; // 54.9 ms
 
-/** Chosen at start-up. */
-let channel: u32 = 2;
+export class Pit extends Reference {
+  private channel: u32 = 2;
 
-/** Starts to count from 0. */
-export function start(): void {
-  x86.out8(CONTROL_B, (x86.in8(CONTROL_B) & ~SPEAKER) | GATE_2);
-  channel = (x86.in8(CONTROL_B) & (GATE_2 | SPEAKER)) === GATE_2 ? 2 : 0;
-  x86.out8(MODE, (channel << CHANNEL_SHIFT) | MODE_ONCE);
-  x86.out8(COUNTER + channel, COUNT_MAX & 0xff);
-  x86.out8(COUNTER + channel, COUNT_MAX >> 8);
-}
+  constructor() {
+    super('PIT');
+  }
 
-/** Counts since start(). Where there is no PIT it stays at 0. */
-export function elapsed(): u32 {
-  x86.out8(MODE, (channel << CHANNEL_SHIFT) | LATCH);
-  const low = x86.in8(COUNTER + channel);
-  return COUNT_MAX - (low | (x86.in8(COUNTER + channel) << 8));
-}
+  hz(): u64 {
+    return PIT_HZ;
+  }
 
-/** Whether the count has come to its end, and elapsed() is of no use any more. */
-export function ended(): bool {
-  x86.out8(MODE, READ_BACK_STATUS | (2 << channel));
-  return (x86.in8(COUNTER + channel) & STATUS_OUTPUT) !== 0;
+  measureCounts(): u32 {
+    return PIT_HZ / 1000;
+  }
+
+  /** Where there is no PIT it stays at 0. */
+  start(): bool {
+    x86.out8(CONTROL_B, (x86.in8(CONTROL_B) & ~SPEAKER) | GATE_2);
+    this.channel = (x86.in8(CONTROL_B) & (GATE_2 | SPEAKER)) === GATE_2 ? 2 : 0;
+    x86.out8(MODE, (this.channel << CHANNEL_SHIFT) | MODE_ONCE);
+    x86.out8(COUNTER + this.channel, COUNT_MAX & 0xff);
+    x86.out8(COUNTER + this.channel, COUNT_MAX >> 8);
+    return true;
+  }
+
+  elapsed(): u32 {
+    x86.out8(MODE, (this.channel << CHANNEL_SHIFT) | LATCH);
+    const low = x86.in8(COUNTER + this.channel);
+    return COUNT_MAX - (low | (x86.in8(COUNTER + this.channel) << 8));
+  }
+
+  ended(): bool {
+    x86.out8(MODE, READ_BACK_STATUS | (2 << this.channel));
+    return (x86.in8(COUNTER + this.channel) & STATUS_OUTPUT) !== 0;
+  }
 }

@@ -7,6 +7,7 @@ import { BudgetError, MachineError } from '../error.ts';
 import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
+import { KVM_SYSTEM_TIME, type KvmClock } from './kvmclock.ts';
 import type { LocalApic } from './lapic.ts';
 
 /** RFLAGS: bit 1 is always set (Intel SDM 1 §3.4.3). */
@@ -15,6 +16,7 @@ const FLAGS_INTERRUPT = 1 << 9;
 
 const IA32_APIC_BASE = 0x1b;
 const IA32_TSC = 0x10;
+const IA32_TSC_DEADLINE = 0x6e0;
 const X2APIC_FIRST = 0x800;
 const X2APIC_LAST = 0x83f;
 const X2APIC_COMMAND = 0x830;
@@ -45,6 +47,7 @@ export interface CpuOptions {
   step_ns: number;
   steps: Steps;
   tsc_khz: number;
+  kvmclock?: KvmClock;
   /** Has interrupts taken some steps late. */
   random?: Random;
 }
@@ -72,6 +75,7 @@ export class Cpu {
   private interruptsTaken = 0;
   /** The step from which a pending interrupt may be taken; undefined: none was pending. */
   private heldUntil: number | undefined;
+  private deadline = 0n;
   private readonly msrs = new Map<number, bigint>();
 
   constructor(lapic: LocalApic, pic: Pic, clock: Clock, trace: Trace, options: CpuOptions) {
@@ -155,15 +159,25 @@ export class Cpu {
 
   readMsr(msr: number): bigint {
     if (msr === IA32_TSC) return this.readTsc();
+    if (msr === IA32_TSC_DEADLINE) return this.lapic.deadlineRuns ? this.deadline : 0n;
     if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST) return this.readX2apic((msr - X2APIC_FIRST) * 16);
     return this.msrs.get(msr) ?? 0n;
   }
 
   writeMsr(msr: number, value: bigint): void {
-    if (msr === X2APIC_COMMAND) this.lapic.writeCommand(value);
+    if (msr === IA32_TSC_DEADLINE) this.setDeadline(value);
+    else if (msr === KVM_SYSTEM_TIME) this.options.kvmclock?.write(value, this.readTsc());
+    else if (msr === X2APIC_COMMAND) this.lapic.writeCommand(value);
     else if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST)
       this.lapic.write((msr - X2APIC_FIRST) * 16, 4, Number(value & 0xffff_ffffn));
     else this.msrs.set(msr, value);
+  }
+
+  /** Intel SDM 3A §10.5.4.1: of the time-stamp counter; 0 means none. In other modes of the timer writes are ignored. */
+  private setDeadline(ticks: bigint): void {
+    const at_ns = Math.ceil((Number(ticks) * 1e6) / this.options.tsc_khz);
+    this.lapic.startDeadline(ticks === 0n ? undefined : at_ns);
+    this.deadline = ticks;
   }
 
   private held(random: Random): boolean {

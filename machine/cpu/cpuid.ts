@@ -1,14 +1,19 @@
-// What CPUID answers: QEMU's qemu64 under TCG, as far as a kernel asks. No x2APIC, no TSC-deadline timer, no rates.
+// What CPUID answers: QEMU's qemu64 under TCG, as far as a kernel asks, and what a machine's options add to it. No rates.
 
 const VENDOR = 'AuthenticAMD';
 const HYPERVISOR = 'TCGTCGTCGTCG';
+const KVM = 'KVMKVMKVM\0\0\0';
+const KVM_CLOCK = 1 << 3;
 
 const LEAF_1_EDX = 0x078b_fbfd;
 const LEAF_1_ECX = 0x8000_2001; // SSE3, CMPXCHG16B, hypervisor
 const X2APIC = 1 << 21;
+const TSC_DEADLINE = 1 << 24;
 
 export interface Identity {
   x2apic: boolean;
+  tscDeadline: boolean;
+  kvmclock: boolean;
   apicId: number;
 }
 
@@ -20,11 +25,18 @@ export function cpuid(leaf: number, identity: Identity): readonly [number, numbe
       return [0xd, b, c, d];
     }
     case 1:
-      return [0x0006_0fb1, identity.apicId << 24, LEAF_1_ECX | (identity.x2apic ? X2APIC : 0), LEAF_1_EDX];
+      return [
+        0x0006_0fb1,
+        identity.apicId << 24,
+        LEAF_1_ECX | (identity.x2apic ? X2APIC : 0) | (identity.tscDeadline ? TSC_DEADLINE : 0),
+        LEAF_1_EDX,
+      ];
     case 0x4000_0000: {
-      const [b, c, d] = words(HYPERVISOR);
+      const [b, c, d] = words(identity.kvmclock ? KVM : HYPERVISOR);
       return [0x4000_0001, b, c, d];
     }
+    case 0x4000_0001:
+      return [identity.kvmclock ? KVM_CLOCK : 0, 0, 0, 0];
     case 0x8000_0000:
       return [0x8000_000a, 0, 0, 0];
     case 0x8000_0001:

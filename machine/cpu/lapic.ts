@@ -30,6 +30,7 @@ const VERSION_VALUE = 0x0005_0014; // as QEMU's: six LVT entries
 const SVR_ENABLE = 1 << 8;
 const LVT_MASKED = 1 << 16;
 const LVT_PERIODIC = 1 << 17;
+const LVT_DEADLINE = 1 << 18;
 const LVT_EXTINT = 7 << 8;
 
 /** Of the timer before its divisor: 1 GHz, as QEMU's. */
@@ -187,11 +188,28 @@ export class LocalApic implements Registers {
     return periodic && initial > 0 ? initial - (ticks % initial) : 0;
   }
 
+  /** The TSC-deadline timer (§10.5.4.1), in its mode: it interrupts once, at a moment; undefined: it does not. */
+  startDeadline(at_ns: number | undefined): void {
+    if ((this.get(LVT_TIMER) & LVT_DEADLINE) === 0) return;
+    this.clock.cancel(this.timerEvent);
+    this.timerEvent = undefined;
+    if (at_ns === undefined) return;
+    this.timerEvent = this.clock.schedule(at_ns - this.clock.now_ns, () => {
+      this.timerEvent = undefined;
+      if ((this.get(LVT_TIMER) & LVT_MASKED) === 0) this.request(this.get(LVT_TIMER) & 0xff);
+    });
+  }
+
+  /** Whether a deadline is to come. */
+  get deadlineRuns(): boolean {
+    return this.timerEvent !== undefined && (this.get(LVT_TIMER) & LVT_DEADLINE) !== 0;
+  }
+
   private startTimer(start_ns = this.clock.now_ns): void {
     this.clock.cancel(this.timerEvent);
     this.timerEvent = undefined;
     this.timerStart_ns = start_ns;
-    const initial = this.get(TIMER_INITIAL);
+    const initial = this.get(LVT_TIMER) & LVT_DEADLINE ? 0 : this.get(TIMER_INITIAL);
     const period_ns = initial * this.divisor * TICK_NS;
     const lvt = this.get(LVT_TIMER);
     let end_ns = start_ns + period_ns;

@@ -1,6 +1,7 @@
-// The firmware's ACPI tables (ACPI 6.4 §5.2): RSDP, RSDT, FADT, MADT, DSDT with \_S5 and the host bridge, and MCFG where there is ECAM. They
-// lie where SeaBIOS puts them: the root pointer in the BIOS area, the tables at the top of RAM.
+// The firmware's ACPI tables (ACPI 6.4 §5.2): RSDP, RSDT, FADT, MADT, DSDT with \_S5 and the host bridge, HPET where there
+// is one, and MCFG where there is ECAM. They lie where SeaBIOS puts them: the root pointer in the BIOS area, the tables at the top of RAM.
 
+import { HPET_ADDRESS, HPET_ID } from '../devices/hpet.ts';
 import { IOAPIC_ADDRESS } from '../devices/ioapic.ts';
 import * as power from '../devices/power.ts';
 import { ECAM_ADDRESS, ECAM_BYTES } from '../pci/host.ts';
@@ -37,6 +38,7 @@ export interface AcpiOptions {
   ramBytes: number;
   /** Where the tables go; all of it is reserved. */
   address: number;
+  hpet: boolean;
 }
 
 /** Writes the tables into RAM. */
@@ -50,6 +52,7 @@ export function writeAcpi(ram: DataView, options: AcpiOptions): void {
     place(table('FACP', 1, fadt(options.machine, dsdt))),
     place(table('APIC', 1, madt(options.apicIds))),
   ];
+  if (options.hpet) tables.push(place(table('HPET', 1, hpet())));
   if (q35) tables.push(place(table('MCFG', 1, mcfg())));
   const rsdt = new DataView(new ArrayBuffer(tables.length * 4));
   for (const [i, address] of tables.entries()) rsdt.setUint32(i * 4, address, true);
@@ -84,6 +87,11 @@ function madt(apicIds: readonly number[]): Uint8Array {
   for (const irq of [5, 9, 10, 11]) bytes.push(2, 10, 0, irq, ...word(irq), 0x0d, 0); // active high, level
   bytes.push(4, 6, 0xff, 0, 0, 1); // LINT1 is NMI
   return Uint8Array.from(bytes);
+}
+
+/** IA-PC HPET Specification 1.0a §3.2.4. */
+function hpet(): Uint8Array {
+  return Uint8Array.from([...word(HPET_ID), 0, 0, 0, 0, ...word(HPET_ADDRESS), ...word(0), 0, 0, 0, 0]);
 }
 
 /** PCI Firmware Specification 3.0 §4.1.2. */

@@ -5,6 +5,7 @@ import { type Attack, intercept, type Malice } from './attack.ts';
 const LAPIC_TIMER_INITIAL = 0x380;
 const LAPIC_TIMER_CURRENT = 0x390;
 const PIT_CHANNEL_2 = 2;
+const HPET_COUNTER = 0xf0;
 
 function tsc(attack: Attack, alter: (ticks: bigint) => bigint): void {
   intercept(attack.machine.cpu, 'readTsc', (read) => () => {
@@ -13,6 +14,21 @@ function tsc(attack: Attack, alter: (ticks: bigint) => bigint): void {
     if (told !== ticks) attack.act();
     return told;
   });
+}
+
+/** On a machine that has one. */
+function hpet(attack: Attack, alter: () => number): void {
+  if (!attack.machine.hpet) return;
+  intercept(attack.machine.hpet, 'read', (read) => (offset, width) => {
+    if (offset !== HPET_COUNTER) return read(offset, width);
+    attack.act();
+    return alter();
+  });
+}
+
+/** Without it the PIT is what is measured by. */
+function withoutHpet({ machine }: Attack): void {
+  if (machine.hpet) intercept(machine.hpet, 'read', () => () => 0xffff_ffff);
 }
 
 export const CLOCKS = {
@@ -44,6 +60,7 @@ export const CLOCKS = {
   },
 
   'PIT stands still'(attack) {
+    withoutHpet(attack);
     intercept(attack.machine.pit, 'read', (read) => (offset, width) => {
       if (offset !== PIT_CHANNEL_2) return read(offset, width);
       attack.act();
@@ -52,6 +69,7 @@ export const CLOCKS = {
   },
 
   'PIT reads as anything'(attack) {
+    withoutHpet(attack);
     const since = attack.moment(60, true);
     intercept(attack.machine.pit, 'read', (read) => (offset, width) => {
       const value = read(offset, width);
@@ -62,6 +80,7 @@ export const CLOCKS = {
   },
 
   'PIT falls back'(attack) {
+    withoutHpet(attack);
     const since = attack.moment(80, true);
     intercept(attack.machine.pit, 'read', (read) => (offset, width) => {
       const value = read(offset, width);
@@ -69,6 +88,15 @@ export const CLOCKS = {
       attack.act();
       return 0xff;
     });
+  },
+
+  'HPET stands still'(attack) {
+    hpet(attack, () => 0);
+  },
+
+  'HPET reads as anything'(attack) {
+    const { random } = attack;
+    hpet(attack, () => random.edge(32));
   },
 
   'APIC timer counts anyhow'(attack) {

@@ -11,6 +11,7 @@ export function normalised(lines: string[]): string[] {
       line
         .replace(/^(memory: )\d+ KiB/, '$1…')
         .replace(/^(time: ).*( by \S+)$/, '$1…$2')
+        .replace(/^(time: )\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/, '$1…')
         .replace(/^(panic: #.*) \(.*\)$/, '$1'),
     );
 }
