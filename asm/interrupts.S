@@ -18,8 +18,24 @@
 # Vectors for which the processor pushes an error code: 8, 10-14, 17, 21, 29, 30.
 	.set ERROR_CODES, 0x60227d00
 
+	.cfi_sections .debug_frame
 	.text
 	.globl make_idt, idt_pointer
+
+# Debuggers find the interrupted code by these: what the processor pushed ends at the canonical frame address.
+	.macro INTERRUPTED below
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_def_cfa rsp, \below + 40
+	.cfi_offset rip, -40
+	.cfi_offset rsp, -16
+	.endm
+
+	.macro SAVE register
+	push %\register
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset \register, 0
+	.endm
 
 make_idt:
 	mov $idt, %rdx
@@ -76,56 +92,49 @@ interrupt_stubs:
 
 # On entry: vector, error, rip, cs, rflags, rsp, ss.
 exception_common:
+	INTERRUPTED 16
 	cld
-	push %rax
+	SAVE rax
 	mov %cr2, %rax
 	xchg %rax, (%rsp)
 	push %rax
-	push %rbx
-	push %rcx
-	push %rdx
-	push %rsi
-	push %rdi
-	push %rbp
-	push %r8
-	push %r9
-	push %r10
-	push %r11
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset rax, 0
+	.irp register, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+	SAVE \register
+	.endr
 	mov %rsp, %rdx
 	mov 16 * 8(%rsp), %edi			# vector
 	mov 17 * 8(%rsp), %esi			# error
+	mov %rsp, %rbp
+	.cfi_def_cfa_register rbp
 	and $-16, %rsp
 	call exception
 	ud2
+	.cfi_endproc
 
 # On entry: vector, rip, cs, rflags, rsp, ss. The processor has aligned the stack to 16 before it pushed
 # (SDM 3A, 6.14.2), so that it is aligned again after the ten pushes and 8 bytes more.
 	.weak yaos_uses_float			# absolute, not zero: translated code uses xmm registers
 interrupt_common:
-	push %rax
-	push %rcx
-	push %rdx
-	push %rsi
-	push %rdi
-	push %r8
-	push %r9
-	push %r10
-	push %r11
+	INTERRUPTED 8
+	.irp register, rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11
+	SAVE \register
+	.endr
 	cld
 	movzbl 9 * 8(%rsp), %edi
 	mov $yaos_uses_float, %eax
 	test %eax, %eax
 	jnz 1f
 	sub $8, %rsp
+	.cfi_adjust_cfa_offset 8
 	call interrupt
 	add $8, %rsp
+	.cfi_adjust_cfa_offset -8
 	jmp 2f
 
 1:	sub $16 * 16 + 8, %rsp
+	.cfi_adjust_cfa_offset 16 * 16 + 8
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	movaps %xmm\n, 16 * \n(%rsp)
 	.endr
@@ -134,18 +143,17 @@ interrupt_common:
 	movaps 16 * \n(%rsp), %xmm\n
 	.endr
 	add $16 * 16 + 8, %rsp
+	.cfi_adjust_cfa_offset -16 * 16 - 8
 
-2:	pop %r11
-	pop %r10
-	pop %r9
-	pop %r8
-	pop %rdi
-	pop %rsi
-	pop %rdx
-	pop %rcx
-	pop %rax
+2:	.irp register, r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax
+	pop %\register
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore \register
+	.endr
 	add $8, %rsp				# the vector
+	.cfi_adjust_cfa_offset -8
 	iretq
+	.cfi_endproc
 
 	.section .rodata
 idt_pointer:

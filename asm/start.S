@@ -7,10 +7,13 @@
 	.set BASE_MEMORY_END, 0xa0000
 	.set FIRST_MIB, 0x100000
 
+	.cfi_sections .debug_frame
 	.text
 	.globl start, set_up_cpu
 
-start:	mov $boot_stack_top, %rsp
+start:	.cfi_startproc
+	.cfi_undefined rip			# the outermost frame
+	mov $boot_stack_top, %rsp
 	mov $low_directories - KERNEL_BASE + PRESENT + WRITABLE, %eax
 	mov %rax, low_directory_pointers(%rip)
 	mov %cr3, %rax
@@ -39,6 +42,7 @@ start:	mov $boot_stack_top, %rsp
 	mov boot_info(%rip), %esi
 	call kmain
 	ud2
+	.cfi_endproc
 
 # A CPU's own registers; it becomes number %edi.
 set_up_cpu:

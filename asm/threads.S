@@ -3,6 +3,7 @@
 
 	.include "layout.inc"
 
+	.cfi_sections .debug_frame
 	.text
 	.globl x86.thread_new, x86.thread_switch
 
@@ -45,8 +46,11 @@ x86.thread_switch:
 
 # A new thread comes here by thread_switch's return, its stack empty.
 thread_start:
+	.cfi_startproc
+	.cfi_undefined rip			# nobody has called it: debuggers need not look for who did
 	mov %ebx, %edi
 	call thread_main
+	.cfi_endproc
 bad_slot:
 	ud2
 

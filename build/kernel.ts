@@ -87,7 +87,7 @@ function objectStep(): Step {
       const sourceMap = readSourceMap(join(out, 'kernel.wasm.map'));
       replaceFile(
         join(out, 'kernel.o'),
-        translateFile(join(out, 'kernel.wasm'), { memory: 'fixed', sourceMap }),
+        translateFile(join(out, 'kernel.wasm'), { memory: 'fixed', name: 'kernel', sourceMap }),
       );
     },
   };

@@ -1,5 +1,6 @@
 // The translator: a WebAssembly module in, an ELF64 x86-64 relocatable object out. This file is the list of its stages.
 
+import { addDebugInfo } from './debug/debug.ts';
 import { Functions, SSA_PASS } from './functions.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
@@ -44,7 +45,7 @@ export interface TranslateOptions {
   disabledPasses?: ReadonlySet<string>;
   /** Verify the IR between passes and every register allocation. */
   verify?: boolean;
-  /** Symbol of the module descriptor, register model (yaos_module). */
+  /** The module's: symbol of its descriptor in the register model, compilation unit in debugging information. */
   name?: string;
   /** There will be no other module's instance in the process to share functions with. */
   alone?: boolean;
@@ -172,7 +173,7 @@ class Unit {
   private addFunction(index: number): void {
     const { body } = this.module.funcs[index];
     if (!body || this.program.offsetOf(keyOf(index)) !== undefined) return;
-    this.compile(keyOf(index), this.functions.take(index), body.start);
+    this.compile(keyOf(index), this.functions.take(index), index);
   }
 
   addInit(): void {
@@ -186,7 +187,7 @@ class Unit {
     addTrampolines(this.program, this.module, this.layout, { crossings, alone: this.options.alone === true });
   }
 
-  private compile(key: string, ir: Func, bodyStart = 0): void {
+  private compile(key: string, ir: Func, index?: number): void {
     const { disabledPasses: disabled, verify, trace } = this.options;
     lower(ir, this.optimisation);
     const selected = select(ir, this.target);
@@ -205,7 +206,7 @@ class Unit {
       trace: trace?.code !== undefined,
     });
     trace?.code?.(key, code.insts!);
-    this.program.add(key, code, bodyStart);
+    this.program.add(key, code, index, index === undefined ? 0 : this.module.funcs[index].body!.start);
   }
 
   /** Functions of the module by their key; imported ones by symbol in the fixed model, else by descriptor. */
@@ -225,6 +226,7 @@ class Unit {
     const elf = new ElfObject();
     const text = this.program.writeTo(elf);
     const symbols = this.addSymbols(elf, text);
+    if (this.options.sourceMap) this.addDebugInfo(elf, text);
     if (this.options.memory === 'fixed') {
       writeFixedContext(elf, this.module, this.layout, (index) => this.callSymbol(index)!);
     } else {
@@ -236,6 +238,18 @@ class Unit {
       });
     }
     return elf.toBytes();
+  }
+
+  private addDebugInfo(elf: ElfObject, text: ElfSection): void {
+    const { module, program, places } = this;
+    const { locations } = this.functions;
+    addDebugInfo(elf, text, {
+      name: `${this.options.name ?? 'module'}.wasm`,
+      module,
+      program,
+      places,
+      locations,
+    });
   }
 
   /** Returns those that the runtime needs, by name. Several modules may be linked into one hosted program. */

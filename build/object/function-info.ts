@@ -26,6 +26,7 @@ export interface TrapEntry {
 export interface Place {
   file?: string;
   line?: number;
+  column?: number;
   /** In a function that was inlined: its name, and the place of the call. */
   inlined?: { name: string; call: Place };
 }

@@ -9,6 +9,7 @@ export class Places {
   private readonly module: WasmModule;
   private readonly locations: Locations;
   private readonly map: SourceMap | undefined;
+  private readonly bodies = new Map<number, Place | undefined>();
 
   constructor(module: WasmModule, locations: Locations, map: SourceMap | undefined) {
     this.module = module;
@@ -25,8 +26,22 @@ export class Places {
     const from = this.locations.get(location);
     if (!from) return this.atOrBefore(location, bodyStart);
     const { name, body } = this.module.funcs[from.func];
-    const { file, line } = this.atOrBefore(from.offset, body!.start);
-    return { file, line, inlined: { name, call: this.placeOf(from.call, bodyStart) } };
+    const { file, line, column } = this.atOrBefore(from.offset, body!.start);
+    return { file, line, column, inlined: { name, call: this.placeOf(from.call, bodyStart) } };
+  }
+
+  /** The first place in a function; undefined: the map has none, as of one that asc has made. */
+  ofBody(func: number): Place | undefined {
+    if (!this.bodies.has(func)) this.bodies.set(func, this.firstIn(this.module.funcs[func].body));
+    return this.bodies.get(func);
+  }
+
+  private firstIn(body: { start: number; end: number } | undefined): Place | undefined {
+    for (let at = body?.start ?? 0; body && at < body.end; at++) {
+      const place = this.map?.positionAt(at, body.start);
+      if (place) return place;
+    }
+    return undefined;
   }
 
   /** Where the map says nothing, as asc's does for some calls, the code before counts. */

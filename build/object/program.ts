@@ -4,7 +4,7 @@
 
 import type { TrapName } from '../ir/ir.ts';
 import { LOOP_ALIGN } from '../x64/align.ts';
-import type { EmittedFunction } from '../x64/emit.ts';
+import type { EmittedFunction, FrameState } from '../x64/emit.ts';
 import { ByteWriter } from './bytes.ts';
 import type { ElfObject, ElfSection } from './elf.ts';
 
@@ -13,12 +13,15 @@ export interface PlacedFunction {
   key: string;
   /** The symbol's name; need not be unique. */
   name: string;
+  /** Index in the module; undefined: it is none of the module's. */
+  func: number | undefined;
   start: number;
   size: number;
   /** Bytes from rsp after the prologue to the return address. */
   frame: number;
   /** Bytes of stack arguments that it pops on return. */
   pop: number;
+  frames: readonly FrameState[];
 }
 
 type Reloc = EmittedFunction['relocs'][number];
@@ -58,12 +61,14 @@ export class Program {
     this.rodata.append(data);
   }
 
-  add(key: string, f: EmittedFunction, bodyStart = 0): void {
+  /** `func` and `bodyStart`: which of the module's functions it is, and where that begins in the file. */
+  add(key: string, f: EmittedFunction, func?: number, bodyStart = 0): void {
     this.text.alignTo(f.align, 0xcc);
     const start = this.text.length;
     this.text.append(f.code);
     this.keys.set(key, start);
-    this.functions.push({ key, name: f.name, start, size: f.code.length, frame: f.frame, pop: f.popped });
+    const { name, frame, frames, popped: pop } = f;
+    this.functions.push({ key, name, func, start, size: f.code.length, frame, pop, frames });
     this.usesFloat ||= f.usesFloat;
     for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
     for (const { offset, loc, stops } of f.lines)

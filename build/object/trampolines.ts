@@ -5,7 +5,7 @@
 import type { Sig, Type } from '../ir/ir.ts';
 import type { FuncType, ValType, WasmModule } from '../wasm/module.ts';
 import { type ArgLoc, assign, isFloat } from '../x64/abi.ts';
-import { Assembler, type Mem } from '../x64/asm.ts';
+import { Assembler, type Mark, type Mem } from '../x64/asm.ts';
 import type { EmittedFunction } from '../x64/emit.ts';
 import { R11, R12, R13, R14, R15, RAX, RBP, RBX, RDI, RDX, RSI, RSP } from '../x64/mir.ts';
 import { type ContextLayout, FIXED_FIELDS, FUNC_FIELDS } from './layout.ts';
@@ -74,6 +74,7 @@ export function emitImportThunk(name: string, sig: Sig): EmittedFunction {
   // 8 modulo 16, so that rsp is aligned for C.
   const frame = roundUp(8 * values + 8, 16) + 8;
   a.aluImm('sub', 8, RSP, frame);
+  const built = a.mark();
   if (hidden) a.store(hiddenAt, RDI, 8);
   params.forEach((loc, i) => {
     const to = at(RSP, 8 * i);
@@ -95,7 +96,7 @@ export function emitImportThunk(name: string, sig: Sig): EmittedFunction {
   });
   a.aluImm('add', 8, RSP, frame);
   a.ret(stackBytes);
-  return finished(name, a, frame, stackBytes);
+  return finished(name, a, { built, frame, popped: stackBytes, saved: [] });
 }
 
 /**
@@ -109,6 +110,7 @@ export function emitCrossing(name: string, type: number, module: WasmModule, lin
   a.load(RAX, link ? at(RAX, FUNC_FIELDS.host) : at(R15, FIXED_FIELDS.foreign), 8, false, 8);
   a.push(R15);
   if (stackBytes > 0) a.aluImm('sub', 8, RSP, stackBytes);
+  const built = a.mark();
   params.forEach((loc) => {
     if (loc.kind === 'stack') copy(a, at(RSP, loc.offset), at(RSP, stackBytes + 16 + loc.offset), 'i64');
   });
@@ -116,7 +118,7 @@ export function emitCrossing(name: string, type: number, module: WasmModule, lin
   a.callRm(at(RAX, FUNC_FIELDS.code));
   a.pop(R15);
   a.ret(stackBytes);
-  return finished(name, a, stackBytes + 8, stackBytes);
+  return finished(name, a, { built, frame: stackBytes + 8, popped: stackBytes, saved: [R15] });
 }
 
 /** `void invoke(struct yaos_func *f, void *context, uint64_t *values)` in, Wasm convention out. */
@@ -127,6 +129,7 @@ export function emitInvoke(name: string, sig: Sig): EmittedFunction {
   // The callee pops its stack arguments, so the memory for results lies above them.
   const resultArea = roundUp(resultBytes, 16) + 8;
   a.aluImm('sub', 8, RSP, stackBytes + resultArea);
+  const built = a.mark();
   a.mov(8, RBX, RDX);
   a.mov(8, R15, RSI);
   a.mov(8, RAX, RDI);
@@ -144,7 +147,8 @@ export function emitInvoke(name: string, sig: Sig): EmittedFunction {
   a.aluImm('add', 8, RSP, resultArea);
   for (const reg of CALLEE_SAVED_PUSHED.toReversed()) a.pop(reg);
   a.ret(0);
-  return finished(name, a, stackBytes + resultArea + 8 * CALLEE_SAVED_PUSHED.length, 0);
+  const frame = stackBytes + resultArea + 8 * CALLEE_SAVED_PUSHED.length;
+  return finished(name, a, { built, frame, popped: 0, saved: CALLEE_SAVED_PUSHED });
 }
 
 function storeResult(a: Assembler, loc: ArgLoc, i: number, type: Type): void {
@@ -185,7 +189,17 @@ function roundUp(n: number, to: number): number {
   return Math.ceil(n / to) * to;
 }
 
-function finished(name: string, a: Assembler, frame: number, popped: number): EmittedFunction {
-  const { code, relocs } = a.finish();
-  return { name, code, relocs, traps: [], lines: [], tables: [], frame, popped, usesFloat: true, align: 16 };
+/** The frame as it is at the call, and is said to be until the end: nobody stops in the few instructions that take it down. */
+interface Frame {
+  built: Mark;
+  frame: number;
+  popped: number;
+  saved: readonly number[];
+}
+
+function finished(name: string, a: Assembler, { built, frame, popped, saved }: Frame): EmittedFunction {
+  const { code, relocs, offsetOf } = a.finish();
+  const frames = [{ offset: offsetOf(built), depth: frame, saved }];
+  const nothing = { traps: [], lines: [], tables: [] };
+  return { name, code, relocs, ...nothing, frame, frames, popped, usesFloat: true, align: 16 };
 }

@@ -33,11 +33,15 @@ export const controlRules: Record<string, Rule> = {
     e.stop();
     // The callee popped its stack arguments: put rsp back where the frame's offsets count from.
     const popped = (m.data.popped as number | undefined) ?? 0;
-    if (popped > 0) e.asm.aluImm('sub', 8, RSP, popped);
+    if (popped === 0) return;
+    e.frameIs(e.frame - popped);
+    e.asm.aluImm('sub', 8, RSP, popped);
+    e.frameIs();
   },
   ret(e) {
     restoreFrame(e);
     e.asm.ret(e.options.popped);
+    e.frameIs(); // of what follows
   },
   tailcall: emitTailCall,
   jmp(e, m, next) {
@@ -85,8 +89,15 @@ function loadSlot(e: Emitter, m: MInst, at: Mem): void {
 }
 
 function restoreFrame(e: Emitter): void {
-  if (e.locals > 0) e.asm.aluImm('add', 8, RSP, e.locals);
-  for (let i = e.saved.length - 1; i >= 0; i--) e.asm.pop(e.saved[i]);
+  const { saved } = e;
+  if (e.locals > 0) {
+    e.asm.aluImm('add', 8, RSP, e.locals);
+    e.frameIs(8 * saved.length);
+  }
+  for (let i = saved.length - 1; i >= 0; i--) {
+    e.asm.pop(saved[i]);
+    e.frameIs(8 * i, i);
+  }
 }
 
 function emitBranch(e: Emitter, m: MInst, next: MBlock | undefined): void {
@@ -140,7 +151,9 @@ function emitTailCall(e: Emitter, m: MInst): void {
     }
     a.store(e.stack(target), R10, 8);
     a.aluImm('add', 8, RSP, target);
+    e.frameIs(e.frame - target, 0);
   }
   if (m.data.sym !== undefined) a.jmpSym(m.data.sym);
   else a.jmpRm(descriptorCode());
+  e.frameIs(); // of what follows
 }

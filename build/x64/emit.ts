@@ -27,12 +27,23 @@ export interface EmittedFunction {
   /** Entry i of a table is its label's offset within the function. */
   tables: { symbol: string; offsets: number[] }[];
   frame: number;
+  /** How the frame is built up and taken down. */
+  frames: FrameState[];
   popped: number;
   usesFloat: boolean;
   /** Of the function's start. */
   align: number;
   /** Where each machine instruction begins, if that was asked for; without one: what stands behind the blocks. */
   insts?: { offset: number; inst: MInst | undefined }[];
+}
+
+/** The frame from an offset in the function's code on. */
+export interface FrameState {
+  offset: number;
+  /** Bytes from rsp to the return address. */
+  depth: number;
+  /** Registers of the caller that lie below the return address, in the order they were pushed. */
+  saved: readonly number[];
 }
 
 /** How each machine instruction is encoded. `next` is the block that follows in the code. */
@@ -70,6 +81,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
       offsets: t.labels.map((l) => done.offsetOf(l)),
     })),
     frame: e.frame,
+    frames: e.frames.map(({ mark, depth, saved }) => ({ offset: done.offsetOf(mark), depth, saved })),
     popped: options.popped,
     insts: options.trace ? e.insts.map((i) => ({ offset: done.offsetOf(i.mark), inst: i.inst })) : undefined,
     usesFloat: e.func.usedRegs >>> 16 !== 0,
@@ -93,9 +105,14 @@ function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {
 
 function emitPrologue(e: Emitter): void {
   const a = e.asm;
-  for (const r of e.saved) a.push(r);
+  for (const [i, r] of e.saved.entries()) {
+    a.push(r);
+    e.frameIs(8 * (i + 1), i + 1);
+  }
   if (e.locals > PAGE) probeStack(e);
-  if (e.locals > 0) a.aluImm('sub', 8, RSP, e.locals);
+  if (e.locals === 0) return;
+  a.aluImm('sub', 8, RSP, e.locals);
+  e.frameIs();
 }
 
 /** Touches every page of a large frame in order, so that an overflow meets the guard page and not what lies below. */

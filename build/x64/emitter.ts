@@ -49,6 +49,7 @@ export class Emitter {
   readonly options: EmitOptions;
   readonly traps: { mark: Mark; kind: TrapName }[] = [];
   readonly lines: { mark: Mark; loc: number; stops: boolean }[] = [];
+  readonly frames: { mark: Mark; depth: number; saved: readonly number[] }[] = [];
   readonly insts: { mark: Mark; inst: MInst | undefined }[] = [];
   readonly tables: JumpTable[] = [];
   /** Callee-saved registers in the order they are pushed. */
@@ -204,6 +205,13 @@ export class Emitter {
       this.trapSite(kind);
       this.asm.ud2();
     });
+  }
+
+  // --- frame ---
+
+  /** From here on the return address is `depth` bytes above rsp, and so many of the saved registers lie below it. */
+  frameIs(depth = this.frame, saved = this.saved.length): void {
+    this.frames.push({ mark: this.asm.mark(), depth, saved: this.saved.slice(0, saved) });
   }
 
   // --- flags ---

@@ -1,17 +1,58 @@
-// `make gdb` in batch mode: gdb finds the paused machine and the kernel's symbols.
+// `make gdb` in batch mode: gdb finds the paused machine, and TypeScript in it: functions, lines, inlined calls, and a way
+// out of every frame, of interrupts too. Lines are those of a text in the sources.
 
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-test.each(['--gdb', '--gdb --kernel'])('yaos run %s', (options) => {
-  const GDBFLAGS = `-batch -ex 'hbreak kmain' -ex continue -ex 'backtrace 2' -ex disconnect`;
-  const env = { ...process.env, GDBFLAGS, ACCEL: 'tcg', DISK: 'none' };
-  const { status, stdout } = spawnSync('out/yaos', ['run', ...options.split(' ')], {
+function debug(options: string, ...commands: string[]): string {
+  const flags = [...commands, 'disconnect'].map((command) => `-ex '${command}'`);
+  const env = { ...process.env, GDBFLAGS: `-batch ${flags.join(' ')}`, ACCEL: 'tcg', SMP: '1' };
+  const { status, stdout, stderr } = spawnSync('out/yaos', ['run', ...options.split(' ')], {
     encoding: 'utf8',
     env,
     timeout: 30_000,
   });
-  expect(stdout).toMatch(/Breakpoint 1, 0xffffffff8[0-9a-f]+ in kmain \(\)/);
-  expect(stdout).toMatch(/#1 .* in start \(\) at asm\/start\.S:\d+/);
-  expect(status).toBe(0);
+  expect(status, stderr).toBe(0);
+  return stdout;
+}
+
+/** Of the only line of a source with this text. */
+function lineOf(path: string, text: string): number {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const found = lines.flatMap((line, i) => (line.includes(text) ? [i + 1] : []));
+  expect(found).toHaveLength(1);
+  return found[0]!;
+}
+
+/** `FUNCTION file:line` of each frame of a back trace. */
+function frames(told: string): string[] {
+  return [...told.matchAll(/^#\d+ +(?:0x\w+ in )?(.*?) \(.*?\)(?: at (?:\.\/)?(\S+))?$/gm)].map(
+    ([, name, place]) => `${name} ${place ?? '-'}`,
+  );
+}
+
+test.each(['--gdb', '--gdb --kernel'])('yaos run %s', (options) => {
+  const told = debug(options, 'hbreak kmain', 'continue', 'backtrace');
+  expect(told).toMatch(/Breakpoint 1, kmain \(.*\) at \.?\/?kernel\/main\.ts:\d+/);
+  const line = lineOf('asm/start.S', 'call kmain');
+  expect(frames(told).slice(-1)).toEqual([`start asm/start.S:${line}`]);
+});
+
+test('in a thread, from the device to where the thread begins', () => {
+  const told = debug('--gdb --kernel', 'hbreak Virtqueue::kick', 'continue', 'backtrace');
+  const trace = frames(told);
+  const kick = lineOf('kernel/virtio/queue.ts', 'const steps = this.unannounced');
+  expect(trace[0]).toBe(`Virtqueue::kick kernel/virtio/queue.ts:${kick}`);
+  const run = lineOf('kernel/main.ts', "runOnCpu(cmdline.number('cpu'");
+  expect(trace).toContain(`MainProgram::run kernel/main.ts:${run}`);
+  expect(trace.at(-1)).toMatch(/^thread_start asm\/threads\.S:\d+$/);
+});
+
+test('in an interrupt handler, through the interrupt', () => {
+  const told = debug('--gdb --kernel', 'hbreak SplitQueue::collect', 'continue', 'backtrace');
+  const [handler, interrupted] = told.split('<signal handler called>').map(frames);
+  const call = lineOf('kernel/irq/vectors.ts', 'handler.interrupt(vector)');
+  expect(handler!.at(-1)).toBe(`interrupt kernel/irq/vectors.ts:${call}`);
+  expect(interrupted!.at(-1)).toMatch(/^(start asm\/start|thread_start asm\/threads)\.S:\d+$/);
 });

@@ -1,0 +1,52 @@
+// Debugging information for what was made of a module with a source map: DWARF 5, in sections that are not loaded.
+
+import type { Locations } from '../ir/locations.ts';
+import type { ElfObject, ElfSection } from '../object/elf.ts';
+import type { Places } from '../object/places.ts';
+import type { Program } from '../object/program.ts';
+import type { WasmModule } from '../wasm/module.ts';
+import { writeInfo } from './entries.ts';
+import { writeFrames } from './frames.ts';
+import { debugFunctions } from './functions.ts';
+import { Files, writeLines } from './lines.ts';
+
+/** Sources are named by their paths below the folder that the compiler was run in, where a debugger is run too. */
+const FOLDER = '.';
+
+export interface DebugInput {
+  name: string;
+  module: WasmModule;
+  program: Program;
+  places: Places;
+  locations: Locations;
+}
+
+export function addDebugInfo(elf: ElfObject, text: ElfSection, input: DebugInput): void {
+  const { name, module, program, places, locations } = input;
+  const functions = debugFunctions(program, places, locations);
+  const files = new Files(name);
+  const declaration = (func: number) => ({ name: module.funcs[func].name, place: places.ofBody(func) });
+  const unit = { name, folder: FOLDER, textSize: program.textSize, functions, declaration };
+  const info = writeInfo(unit, files);
+  const lines = writeLines(functions, files, FOLDER);
+  const frames = writeFrames(functions);
+  const section = (suffix: string, bytes: Uint8Array) =>
+    elf.section(`.debug_${suffix}`, { type: 'progbits', bytes });
+  const sections = {
+    abbrev: section('abbrev', info.abbrev),
+    line: section('line', lines.bytes),
+    rnglists: section('rnglists', info.rnglists),
+    frame: section('frame', frames.bytes),
+    info: section('info', info.info),
+  };
+  for (const [to, addresses] of [
+    [sections.info, info.addresses.info],
+    [sections.rnglists, info.addresses.rnglists],
+    [sections.line, lines.addresses],
+    [sections.frame, frames.addresses],
+  ] as const)
+    for (const { at, to: offset } of addresses) elf.relocation(to, at, 'abs64', text, offset);
+  for (const at of frames.links) elf.relocation(sections.frame, at, 'abs32', sections.frame);
+  for (const { at, section: of, to } of info.offsets)
+    elf.relocation(sections.info, at, 'abs32', sections[of], to);
+}

@@ -1,0 +1,122 @@
+// The numbers of DWARF 5 that we use, under the names of the standard (DWARF Debugging Information Format, version 5,
+// §7.5 to §7.25) without their prefix, and a writer of its debugging information entries.
+
+import { ByteWriter } from '../object/bytes.ts';
+
+export const DWARF_VERSION = 5;
+export const ADDRESS_BYTES = 8;
+
+/** §7.5.3. */
+export const TAG = {
+  inlined_subroutine: 0x1d,
+  compile_unit: 0x11,
+  subprogram: 0x2e,
+  namespace: 0x39,
+} as const;
+
+/** §7.5.4. */
+export const AT = {
+  name: 0x03,
+  stmt_list: 0x10,
+  low_pc: 0x11,
+  high_pc: 0x12,
+  language: 0x13,
+  comp_dir: 0x1b,
+  inline: 0x20,
+  producer: 0x25,
+  abstract_origin: 0x31,
+  decl_file: 0x3a,
+  decl_line: 0x3b,
+  frame_base: 0x40,
+  ranges: 0x55,
+  call_column: 0x57,
+  call_file: 0x58,
+  call_line: 0x59,
+} as const;
+
+/** §7.5.6. */
+export const FORM = {
+  addr: 0x01,
+  data2: 0x05,
+  data4: 0x06,
+  string: 0x08,
+  data1: 0x0b,
+  udata: 0x0f,
+  ref4: 0x13,
+  sec_offset: 0x17,
+  exprloc: 0x18,
+} as const;
+
+/** §7.7.1. */
+export const OP = { call_frame_cfa: 0x9c } as const;
+
+/** §7.12. TypeScript has no number; what a debugger knows of C++ (methods, `this`, namespaces) fits it best. */
+export const LANG_CPP_14 = 0x21;
+
+/** §7.20: the function has been inlined. */
+export const INL_INLINED = 1;
+
+/** §7.22. */
+export const LNS = {
+  copy: 1,
+  advance_pc: 2,
+  advance_line: 3,
+  set_file: 4,
+  set_column: 5,
+  const_add_pc: 8,
+  set_prologue_end: 10,
+} as const;
+export const LNE = { end_sequence: 1, set_address: 2 } as const;
+export const LNCT = { path: 1, directory_index: 2 } as const;
+
+/** §7.24; the first four carry an operand in their low bits. */
+export const CFA = {
+  advance_loc: 0x40,
+  offset: 0x80,
+  restore: 0xc0,
+  advance_loc1: 0x02,
+  advance_loc2: 0x03,
+  advance_loc4: 0x04,
+  def_cfa: 0x0c,
+  def_cfa_offset: 0x0e,
+} as const;
+
+/** §7.25. */
+export const RLE = { end_of_list: 0, offset_pair: 4, base_address: 5 } as const;
+
+/** Numbers of the general registers in debugging information, by their number in instructions (x86-64 psABI, figure 3.36). */
+export const DWARF_REGISTER = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15] as const;
+export const RETURN_ADDRESS_REGISTER = 16;
+
+export class DwarfWriter extends ByteWriter {
+  /** SLEB128. */
+  sleb(value: number): void {
+    for (let rest = value; ; ) {
+      const low = rest & 0x7f;
+      rest = Math.floor(rest / 0x80);
+      const last = (rest === 0 && !(low & 0x40)) || (rest === -1 && (low & 0x40) !== 0);
+      this.u8(last ? low : low | 0x80);
+      if (last) return;
+    }
+  }
+
+  /** NUL-terminated. A NUL inside is written as the two characters `\0`. */
+  text(text: string): void {
+    this.append(new TextEncoder().encode(text.replaceAll('\0', '\\0')));
+    this.u8(0);
+  }
+
+  /** A length of 4 bytes, and what `write` writes behind it (§7.4, the 32-bit format). */
+  sized(write: () => void): void {
+    const at = this.length;
+    this.u32(0);
+    write();
+    this.patch32(at, this.length - at - 4);
+  }
+
+  patch32(at: number, value: number): void {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, value, true);
+    this.overwrite(at, bytes);
+  }
+}

@@ -1,0 +1,125 @@
+// What the writers of debugging information are told: each function's code, from which places in the source it comes, and
+// what was inlined where in it.
+
+import type { Locations } from '../ir/locations.ts';
+import type { Place } from '../object/function-info.ts';
+import type { Places } from '../object/places.ts';
+import type { PlacedFunction, Program } from '../object/program.ts';
+import type { FrameState } from '../x64/emit.ts';
+
+export interface DebugFunction {
+  name: string;
+  /** Index in the module; undefined: it is none of the module's. */
+  func: number | undefined;
+  /** Text offset, as all offsets here but those of frames, which count from it. */
+  start: number;
+  size: number;
+  frames: readonly FrameState[];
+  /** Its first place in its own source. */
+  place: Place | undefined;
+  rows: Row[];
+  inlined: Inlined[];
+}
+
+/** From here on the code is of this place, in the innermost of the functions that are inlined there. */
+export interface Row {
+  offset: number;
+  place: Place;
+}
+
+/** One call that was replaced by the called function's code. */
+export interface Inlined {
+  /** Index in the module of the function that was called. */
+  func: number;
+  /** Of the call. */
+  call: Place;
+  ranges: Range[];
+  /** Calls in it that were replaced. */
+  inlined: Inlined[];
+}
+
+export interface Range {
+  start: number;
+  end: number;
+}
+
+/** All functions of a program, in the order of their code. */
+export function debugFunctions(program: Program, places: Places, locations: Locations): DebugFunction[] {
+  const functions = program.functions.toSorted((a, b) => a.start - b.start);
+  const lines = program.lines.toSorted((a, b) => a.offset - b.offset);
+  let next = 0;
+  return functions.map((f) => {
+    const scope = new Scope(f, places, locations);
+    for (; next < lines.length && lines[next].offset < f.start + f.size; next++) {
+      // Of several at one offset the last one holds.
+      if (lines[next + 1]?.offset !== lines[next].offset) scope.add(lines[next]);
+    }
+    return scope.end();
+  });
+}
+
+/** Collects what a function's lines say of it. */
+class Scope {
+  private readonly function: PlacedFunction;
+  private readonly places: Places;
+  private readonly locations: Locations;
+  private readonly rows: Row[] = [];
+  private readonly inlined: Inlined[] = [];
+  /** By function and location of the call. */
+  private readonly calls = new Map<string, Inlined>();
+  /** Those that the code is in. */
+  private open: Inlined[] = [];
+
+  constructor(f: PlacedFunction, places: Places, locations: Locations) {
+    this.function = f;
+    this.places = places;
+    this.locations = locations;
+  }
+
+  add({ offset, loc: from, bodyStart }: Program['lines'][number]): void {
+    const loc = this.inSource(from);
+    const place = this.places.placeOf(loc, bodyStart);
+    this.close(offset);
+    this.open = this.chain(loc, bodyStart);
+    for (const { ranges } of this.open) {
+      const last = ranges.at(-1);
+      if (last?.end === offset) last.end = -1;
+      else ranges.push({ start: offset, end: -1 });
+    }
+    this.rows.push({ offset, place });
+  }
+
+  end(): DebugFunction {
+    const { name, func, start, size, frames } = this.function;
+    this.close(start + size);
+    const place = func === undefined ? undefined : this.places.ofBody(func);
+    return { name, func, start, size, frames, place, rows: this.rows, inlined: this.inlined };
+  }
+
+  private close(offset: number): void {
+    for (const { ranges } of this.open) ranges.at(-1)!.end = offset;
+  }
+
+  /** What was inlined and is in no source, as the accessors that asc makes for fields, is its call's. */
+  private inSource(loc: number): number {
+    const from = this.locations.get(loc);
+    return from && !this.places.ofBody(from.func) ? this.inSource(from.call) : loc;
+  }
+
+  /** The inlined calls around a location, the outermost first. */
+  private chain(loc: number, bodyStart: number): Inlined[] {
+    const from = this.locations.get(loc);
+    if (!from) return [];
+    const at = this.inSource(from.call);
+    const outer = this.chain(at, bodyStart);
+    const key = `${from.func} ${at}`;
+    let call = this.calls.get(key);
+    if (call === undefined) {
+      const { inlined: _, ...place } = this.places.placeOf(at, bodyStart);
+      call = { func: from.func, call: place, ranges: [], inlined: [] };
+      this.calls.set(key, call);
+      (outer.at(-1)?.inlined ?? this.inlined).push(call);
+    }
+    return [...outer, call];
+  }
+}

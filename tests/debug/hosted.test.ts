@@ -1,0 +1,112 @@
+// Debugging information of hosted programs: readelf has nothing to object to, and gdb knows functions, lines and inlined
+// calls, and finds its way out of every frame from every instruction. Lines are those of marks in the source.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const SOURCE = `
+class Counter {
+  total: i32 = 0;
+
+  add(n: i32): void {
+    this.total += n; // ADD
+  }
+
+  get twice(): i32 {
+    return this.total * 2;
+  }
+}
+
+const counter = new Counter();
+
+function many(a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i64, h: f64): i64 {
+  if (a > 100) unreachable();
+  counter.add(a); // MANY
+  return a + b * c + d * e + f * g + <i64>h;
+}
+
+function deep(n: i32): i64 {
+  if (n === 0) return many(1, 2, 3, 4, 5, 6, 7, 8.5); // LAST
+  return deep(n - 1) + n; // DEEPER
+}
+
+export function outer(n: i32): i64 {
+  let sum: i64 = 0;
+  for (let i = 0; i < n; i++) sum += deep(i); // CALL
+  return sum + counter.twice;
+}
+`;
+
+const folder = mkdtempSync(join(tmpdir(), 'yaos-debug-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(program: string, ...args: string[]): { stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: 'utf8' });
+  expect(status, `${program} ${args.join(' ')}\n${stderr}`).toBe(0);
+  return { stdout, stderr };
+}
+
+/** By these commands. */
+function gdb(...commands: string[]): string {
+  const all = ['set pagination off', 'set extension-language .ts c++', ...commands];
+  return run('gdb', '-q', '-nx', '-batch', ...all.flatMap((command) => ['-ex', command]), './program').stdout;
+}
+
+function lineOf(mark: string): number {
+  return SOURCE.split('\n').findIndex((line) => line.includes(`// ${mark}`)) + 1;
+}
+
+beforeAll(() => {
+  writeFileSync(join(folder, 'source.ts'), SOURCE);
+  const asc = resolve('node_modules/.bin/asc');
+  run(asc, ...'source.ts -o program.wasm --sourceMap --debug --runtime stub --use abort='.split(' '));
+  run(resolve('out/yaos'), 'exe', 'program.wasm', '-o', 'program');
+});
+
+test.each(['info', 'abbrev', 'decodedline', 'frames-interp', 'Ranges'])('readelf: %s', (what) => {
+  const { stdout, stderr } = run('readelf', '--wide', `--debug-dump=${what}`, 'program');
+  expect(stderr).toBe('');
+  expect(stdout).not.toMatch(/warning|error|corrupt|unknown/i);
+});
+
+test('a back trace with methods, inlined calls and lines', () => {
+  const trace = gdb(`break source.ts:${lineOf('ADD')}`, 'run outer 3', 'bt');
+  const frames = [...trace.matchAll(/^#\d+ +(?:0x\w+ in )?(\S+) \(.*\) at .*source\.ts:(\d+)$/gm)];
+  expect(frames.map(([, name, line]) => `${name}:${line}`)).toEqual([
+    `Counter::add:${lineOf('ADD')}`,
+    `many:${lineOf('MANY')}`,
+    `deep:${lineOf('LAST')}`,
+    `outer:${lineOf('CALL')}`,
+  ]);
+});
+
+test('breakpoints by name', () => {
+  const told = gdb('break Counter::add', 'run outer 1', 'delete', 'break deep', 'info breakpoints');
+  expect(told).toMatch(new RegExp(`Breakpoint 1, .*Counter::add \\(\\) at .*source\\.ts:${lineOf('ADD')}`));
+  expect(told).toMatch(/ in deep(\(\))? at \.\/source\.ts:/);
+});
+
+test('every frame is left from every instruction', () => {
+  const steps = 700;
+  const loop = `while $i < ${steps}\n  bt\n  stepi\n  set $i = $i + 1\nend`;
+  writeFileSync(join(folder, 'steps.gdb'), `break outer\nrun outer 12\nset $i = 0\n${loop}\n`);
+  const traces = gdb('source steps.gdb')
+    .split(/^(?=#0)/m)
+    .slice(1);
+  const names = traces.map((trace) =>
+    [...trace.matchAll(/^#\d+ +(?:0x\w+ in )?(\S+) \(/gm)].map(([, n]) => n),
+  );
+  const inside = names.filter((frames) => frames.includes('outer'));
+  expect(inside.length).toBeGreaterThan(400);
+  for (const frames of names.slice(0, inside.length)) {
+    const at = frames.indexOf('outer');
+    expect(frames.slice(at + 1, at + 3), frames.join(' < ')).toEqual([
+      expect.stringMatching(/^yaos_invoke_/),
+      'yaos_switch',
+    ]);
+    expect(frames.slice(0, at).filter((name) => !/^(deep|many|Counter::\w+)$/.test(name))).toEqual([]);
+  }
+});
