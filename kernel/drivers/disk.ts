@@ -1,5 +1,6 @@
 // Disks, whatever drives them. Sectors have 512 bytes.
 
+import { Attachment } from '../virtio/driver.ts';
 import { Registry } from './registry.ts';
 
 export const SECTOR_BYTES: u32 = 512;
@@ -20,13 +21,15 @@ export abstract class Stream {
   abstract done(slot: u32): void;
 }
 
-export abstract class Disk {
+export abstract class Disk extends Attachment {
   constructor(
     /** Driver and function, for the log. */
     public readonly name: string,
     /** Sectors in a block, of which transfers are made. */
     public readonly blockSectors: u32,
-  ) {}
+  ) {
+    super();
+  }
 
   /** Of 512 bytes; it may change. */
   abstract get sectors(): u64;

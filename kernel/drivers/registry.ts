@@ -19,6 +19,11 @@ export class Registry<T> {
     return false;
   }
 
+  /** Its number is free then; the others keep theirs. */
+  remove(device: T): void {
+    for (let i: u32 = 0; i < DEVICES_MAX; i++) if (this.devices[i] === device) this.devices[i] = null;
+  }
+
   /** Null: there is none of this number. */
   at(index: u32): T | null {
     return index < DEVICES_MAX ? this.devices[index] : null;
@@ -26,8 +31,8 @@ export class Registry<T> {
 
   /** The one that was found first; panics with `problem` when there is none. */
   need(problem: string): T {
-    const device = this.devices[0];
-    if (device === null) panic(problem);
-    return device!;
+    for (let i: u32 = 0; i < DEVICES_MAX; i++) if (this.devices[i] !== null) return this.devices[i]!;
+    panic(problem);
+    return this.devices[0]!;
   }
 }

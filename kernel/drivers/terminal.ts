@@ -1,12 +1,15 @@
 // Terminals, whatever drives them: somebody types, and reads what is written.
 
+import { Attachment } from '../virtio/driver.ts';
 import { Registry } from './registry.ts';
 
-export abstract class Terminal {
+export abstract class Terminal extends Attachment {
   constructor(
     /** Driver and function, for the log. */
     public readonly name: string,
-  ) {}
+  ) {
+    super();
+  }
 
   /** By threads of any CPU: all of it in one piece, or, when nobody takes it for too long, nothing. */
   abstract write(address: usize, bytes: u32): void;

@@ -14,7 +14,7 @@ import { NEVER, Program } from '../sched/thread.ts';
 import * as clock from '../time/clock.ts';
 import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
-import { VirtioDriver } from '../virtio/driver.ts';
+import { Attachment, refuse, VirtioDriver } from '../virtio/driver.ts';
 import { Virtqueue } from '../virtio/queue.ts';
 import { BalloonState, balloons } from './balloon.ts';
 import { BalloonStatistics } from './virtio-balloon-statistics.ts';
@@ -50,8 +50,7 @@ class Channel {
   tell(list: u32, count: u32): bool {
     const queue = this.queue!;
     this.done.reset();
-    const room = queue.give(list, count * 4, false, 0);
-    assert(room, 'a ring without room for a single buffer');
+    if (!queue.give(list, count * 4, false, 0)) return false;
     return this.done.wait(clock.after(WAIT_MS)) && this.completions.next(queue);
   }
 }
@@ -59,8 +58,9 @@ class Channel {
 class Balloon extends Program {
   readonly state: BalloonState = new BalloonState();
   private readonly lent: FrameStack = new FrameStack();
+  readonly ended: Event = new Event();
   /** Numbers of the frames of a request. */
-  private readonly list: u32 = frames.allocate(BATCH * 4);
+  private readonly list: u32;
 
   constructor(
     private readonly device: VirtioDevice,
@@ -71,11 +71,12 @@ class Balloon extends Program {
     private readonly attention: Event,
   ) {
     super();
+    this.list = device.allocate(BATCH * 4);
   }
 
   run(): void {
     let settled: u32 = 0;
-    while (!this.state.failed) {
+    while (!this.state.failed && !this.device.removed) {
       const target = this.window.read(TARGET);
       if (target !== settled) this.moveTo(target);
       settled = target;
@@ -84,8 +85,18 @@ class Balloon extends Program {
       if (this.state.failed) break;
       this.attention.wait(NEVER);
       this.attention.reset(); // before a look at what has happened
+      scheduler.yieldCpu(); // a host may always have another wish
     }
+    if (this.device.removed) this.takeBack();
     this.state.settled.signal();
+    this.ended.signal();
+  }
+
+  /** A device that is gone has no memory. */
+  private takeBack(): void {
+    this.state.failed = true;
+    while (this.lent.count > 0) frames.free((this.lent.pop() as u64) * PAGE, PAGE);
+    this.state.pages = 0;
   }
 
   /** As far as there are frames. A host that changes its mind meanwhile is heard afterwards. */
@@ -166,28 +177,39 @@ function takeFrames(count: u32): u32 {
   return low === 0 ? NO_FRAME : low / PAGE;
 }
 
+class BalloonAttachment extends Attachment {
+  constructor(private readonly balloon: Balloon) {
+    super();
+  }
+
+  detach(): void {
+    balloons.remove(this.balloon.state);
+    this.balloon.ended.wait(NEVER);
+  }
+}
+
 export class VirtioBalloonDriver extends VirtioDriver {
   constructor() {
     super('virtio-balloon', DEVICE_ID);
   }
 
-  attach(device: VirtioDevice): bool {
-    if (!device.negotiate(UNDERSTOOD)) return false;
+  attach(device: VirtioDevice): Attachment | null {
+    if (!device.negotiate(UNDERSTOOD)) return null;
     const hasStatistics = device.has(STATS_VQ);
-    if (!device.connectInterrupts(hasStatistics ? STATISTICS_QUEUE + 1 : STATISTICS_QUEUE)) return false;
+    if (!device.connectInterrupts(hasStatistics ? STATISTICS_QUEUE + 1 : STATISTICS_QUEUE)) return null;
     const window = device.config();
     if (window === null || !window.has(ACTUAL))
-      return device.fail('has no configuration, or too short a one');
+      return refuse(device, 'has no configuration, or too short a one');
     const inflation = open(device, INFLATE_QUEUE);
     const deflation = open(device, DEFLATE_QUEUE);
-    if (inflation === null || deflation === null) return false;
+    if (inflation === null || deflation === null) return null;
     const attention = new Event();
     let statistics: BalloonStatistics | null = null;
     if (hasStatistics) {
       const completions = new Completions(1, attention);
       const queue = device.createQueue(STATISTICS_QUEUE, completions);
-      if (queue === null) return false;
-      statistics = new BalloonStatistics(queue, completions);
+      if (queue === null) return null;
+      statistics = new BalloonStatistics(queue, completions, device.allocate(PAGE));
     }
     device.onConfigChange(attention);
     device.start();
@@ -199,9 +221,9 @@ export class VirtioBalloonDriver extends VirtioDriver {
       .text(' pages')
       .end();
     const balloon = new Balloon(device, window, inflation, deflation, statistics, attention);
-    return (
-      balloons.add(balloon.state, device.name) && scheduler.create('balloon', balloon, nextCpu()) !== null
-    );
+    balloons.add(balloon.state, device.name);
+    if (scheduler.create('balloon', balloon, nextCpu()) === null) return null;
+    return new BalloonAttachment(balloon);
   }
 }
 

@@ -104,7 +104,10 @@ export class BlockQueue extends Activity {
         if (more && !this.submit(piece)) good = more = false;
       }
       this.queue.kick();
-      if (this.submitted === this.finished) break;
+      if (this.submitted === this.finished) {
+        if (more) good = this.finishOldest();
+        break;
+      }
       if (poll) this.pollOldest();
       // With the oldest, all that have been done behind it.
       do {
@@ -137,7 +140,6 @@ export class BlockQueue extends Activity {
       this.submitted++;
     }
     this.queue.lock.releaseIrq(flags);
-    assert(room, 'an empty ring has no room for a command');
     this.queue.kick();
     return this.finishOldest();
   }
@@ -178,7 +180,7 @@ export class BlockQueue extends Activity {
   }
 
   private finishOldest(): bool {
-    assert(this.submitted !== this.finished, 'the ring has no room for a single request');
+    if (this.submitted === this.finished) return this.giveUp();
     const request = this.requests[this.finished % REQUESTS];
     if (!request.done.wait(clock.after(this.waitMs))) {
       this.logSilence();
@@ -193,6 +195,14 @@ export class BlockQueue extends Activity {
     if (this.device.trace.wanted) this.logCompletion(request);
     // §2.7.8.1: legacy devices are known to set the length wrongly.
     return request.check(this.name, !this.device.legacy);
+  }
+
+  /** There is no room in an empty ring: it was cut off. */
+  private giveUp(): bool {
+    assert(this.device.removed, 'the ring has no room for a single request');
+    this.queue.reportFault(this.name);
+    this.lost = true;
+    return false;
   }
 
   private pollOldest(): void {

@@ -5,11 +5,10 @@ import { begin, finish } from '../lib/activity.ts';
 import { number, value } from '../lib/cmdline.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
-import * as frames from '../mm/frames.ts';
 import { onlineCount } from '../sched/cpu.ts';
 import { Mutex } from '../sched/mutex.ts';
 import { VirtioDevice } from '../virtio/device.ts';
-import { VirtioDriver } from '../virtio/driver.ts';
+import { Attachment, refuse as refuseDevice, VirtioDriver } from '../virtio/driver.ts';
 import * as x86 from '../x86.ts';
 import { Disk, disks, SECTOR_BYTES, Stream, Transfer } from './disk.ts';
 import {
@@ -97,15 +96,23 @@ class VirtioDisk extends Disk {
   transfer(list: StaticArray<Transfer>, count: u32): bool {
     const own = this.own();
     for (let i: u32 = 0; i < count; i++) if (!this.admitsRequest(own, list[i])) return false;
-    this.take(own);
-    return this.give(own, own.transfer(list, count));
+    return this.take(own) && this.give(own, own.transfer(list, count));
   }
 
   run(stream: Stream, depth: u32, poll: bool): bool {
     const own = this.own();
-    if (!this.usable(own)) return false;
-    this.take(own);
-    return this.give(own, own.run(stream, depth, poll));
+    return this.take(own) && this.give(own, own.run(stream, depth, poll));
+  }
+
+  detach(): void {
+    disks.remove(this);
+    this.bounceMutex.acquire();
+    for (let i = 0; i < this.queues.length; i++) {
+      this.queues[i].mutex.acquire();
+      this.queues[i].lost = true;
+      this.queues[i].mutex.release();
+    }
+    this.bounceMutex.release();
   }
 
   flush(): bool {
@@ -122,7 +129,7 @@ class VirtioDisk extends Disk {
   }
 
   readId(into: u32): bool {
-    this.bounceMutex.acquire();
+    if (!this.takeBounce()) return false;
     memory.fill(this.bounce, 0, ID_BYTES);
     const good = this.command(TYPE_GET_ID, ID_BYTES, true);
     memory.copy(into, this.bounce, ID_BYTES);
@@ -137,7 +144,7 @@ class VirtioDisk extends Disk {
     const most = this.config.rangeMax(feature);
     if (count === 0 || count > most)
       return refuse(this.cannot(verb, sector, count).decimal('1 to ', most).text(' sectors at once'));
-    this.bounceMutex.acquire();
+    if (!this.takeBounce()) return false;
     store<u64>(this.bounce, sector);
     store<u32>(this.bounce + RANGE_COUNT, count);
     store<u32>(this.bounce + RANGE_FLAGS, 0);
@@ -146,24 +153,27 @@ class VirtioDisk extends Disk {
     return good;
   }
 
+  /** False, after a line, if the device and the buffer are gone. */
+  private takeBounce(): bool {
+    this.bounceMutex.acquire();
+    if (this.usable(this.own())) return true;
+    this.bounceMutex.release();
+    return false;
+  }
+
   /** With data in the bounce buffer. */
   private command(type: u32, bytes: u32, reads: bool): bool {
     const own = this.own();
-    if (!this.usable(own)) return false;
-    this.take(own);
-    return this.give(own, own.command(type, this.bounce, bytes, reads));
+    return this.take(own) && this.give(own, own.command(type, this.bounce, bytes, reads));
   }
 
   private move(write: bool, sector: u64, count: u32, buffer: u32): bool {
     const own = this.own();
     if (!this.admits(own, write, sector, count)) return false;
-    if (this.wholeBlocks(sector, count)) {
-      this.take(own);
-      return this.give(own, own.move(write, sector, count, buffer));
-    }
+    if (this.wholeBlocks(sector, count))
+      return this.take(own) && this.give(own, own.move(write, sector, count, buffer));
     this.bounceMutex.acquire();
-    this.take(own);
-    const good = this.give(own, this.moveParts(own, write, sector, count, buffer));
+    const good = this.take(own) && this.give(own, this.moveParts(own, write, sector, count, buffer));
     this.bounceMutex.release();
     return good;
   }
@@ -173,9 +183,11 @@ class VirtioDisk extends Disk {
     return this.queues[x86.cpu() % this.queues.length];
   }
 
-  private take(own: BlockQueue): void {
+  /** False, after a line, if nothing can be asked of the queue any more. */
+  private take(own: BlockQueue): bool {
     own.mutex.acquire();
     begin(own);
+    return this.usable(own) || this.give(own, false);
   }
 
   private give(own: BlockQueue, good: bool): bool {
@@ -188,7 +200,6 @@ class VirtioDisk extends Disk {
   private admits(own: BlockQueue, write: bool, sector: u64, count: u32): bool {
     const verb = write ? WRITE : READ;
     if (!this.allows(write, verb, sector, count)) return false;
-    if (!this.usable(own)) return false;
     if (own.requestBytes > 0) return true;
     return refuse(this.cannot(verb, sector, count).text('a request cannot hold a block'));
   }
@@ -222,8 +233,9 @@ class VirtioDisk extends Disk {
 
   /** Whether the device has let go of all requests: it may still write to the memory of one that was given up. */
   private usable(own: BlockQueue): bool {
-    if (!own.lost) return true;
-    return refuse(log(this.name).text('cannot be used: it still owes an answer'));
+    if (!own.lost && !this.device.removed) return true;
+    const why = this.device.removed ? 'it was removed' : 'it still owes an answer';
+    return refuse(log(this.name).text('cannot be used: ').text(why));
   }
 
   /** Reads the blocks that hold the sectors, and copies them from there, or to there: a request is of whole blocks. */
@@ -266,21 +278,22 @@ export class VirtioBlkDriver extends VirtioDriver {
     super('virtio-blk', DEVICE_ID);
   }
 
-  attach(device: VirtioDevice): bool {
-    if (!device.negotiate(UNDERSTOOD)) return false;
+  attach(device: VirtioDevice): Attachment | null {
+    if (!device.negotiate(UNDERSTOOD)) return null;
     const config = new BlockConfig(device);
     const problem = config.read();
-    if (problem.length > 0) return device.fail(problem);
+    if (problem.length > 0) return refuseDevice(device, problem);
     const queueCount = min(min(config.queueCount, onlineCount()), QUEUES_MAX);
     const queues = createQueues(device, config, queueCount);
-    if (queues === null) return false;
+    if (queues === null) return null;
     config.setCache(value('cache', ''));
     device.start();
     const line = log(device.name);
     config.describe(line);
     line.end();
-    const disk = new VirtioDisk(device, config, queues, frames.allocate(REQUEST_BYTES_MAX));
-    return disks.add(disk, device.name);
+    const disk = new VirtioDisk(device, config, queues, device.allocate(REQUEST_BYTES_MAX));
+    disks.add(disk, device.name);
+    return disk;
   }
 }
 
@@ -290,7 +303,7 @@ function createQueues(device: VirtioDevice, config: BlockConfig, count: u32): St
   const waitMs = number('wait_ms', WAIT_MS, WAIT_MS_MAX);
   const queues = new StaticArray<BlockQueue>(count);
   for (let index: u32 = 0; index < count; index++) {
-    const memory = frames.allocate(REQUESTS * REQUEST_STRIDE);
+    const memory = device.allocate(REQUESTS * REQUEST_STRIDE);
     const requests = new StaticArray<Request>(REQUESTS);
     for (let i: u32 = 0; i < REQUESTS; i++) requests[i] = new Request(memory + i * REQUEST_STRIDE);
     const queue = device.createQueue(index, new Completions(requests));

@@ -4,12 +4,12 @@
 
 import { LONG, Register, Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
-import * as frames from '../mm/frames.ts';
 import { Event } from '../sched/event.ts';
+import { Mutex } from '../sched/mutex.ts';
 import * as clock from '../time/clock.ts';
 import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
-import { VirtioDriver } from '../virtio/driver.ts';
+import { Attachment, VirtioDriver } from '../virtio/driver.ts';
 import { FreeBuffers } from '../virtio/free-buffers.ts';
 import { Virtqueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
@@ -33,10 +33,12 @@ const OUTPUT_BYTES: u32 = 256;
 const WAIT_MS_MAX: u32 = 100;
 const DRAIN_MS_MAX: u32 = 500;
 
-/** What was typed, for one thread. */
+/** What was typed. */
 class Input {
   readonly typed: Event;
-  private readonly memory: u32 = frames.allocate(INPUT_BUFFERS * INPUT_BYTES);
+  /** One thread at a time. */
+  private readonly mutex: Mutex = new Mutex();
+  private closed: bool = false;
   /** The buffer that is being read: from `at` to `end`. */
   private buffer: u32 = 0;
   private at: u32 = 0;
@@ -46,6 +48,7 @@ class Input {
     private readonly queue: Virtqueue,
     private readonly completions: Completions,
     typed: Event,
+    private readonly memory: u32,
   ) {
     this.typed = typed;
     for (let index: u32 = 0; index < INPUT_BUFFERS; index++) this.give(index);
@@ -53,6 +56,20 @@ class Input {
 
   /** -1: nothing until the deadline, or never more. */
   read(deadline: u64): i32 {
+    this.mutex.acquire();
+    const byte = this.closed ? -1 : this.next(deadline);
+    this.mutex.release();
+    return byte;
+  }
+
+  /** Nothing comes any more; who waits is out. */
+  close(): void {
+    this.mutex.acquire();
+    this.closed = true;
+    this.mutex.release();
+  }
+
+  private next(deadline: u64): i32 {
     while (this.at === this.end) {
       this.typed.reset(); // before a look at what has come
       if (this.completions.next(this.queue)) {
@@ -74,13 +91,13 @@ class Input {
 }
 
 class VirtioTerminal extends Terminal {
-  private readonly memory: u32 = frames.allocate(OUTPUT_BUFFERS * OUTPUT_BYTES);
+  private readonly memory: u32;
   /** Nobody reads it: no more waiting until somebody does. */
   private stuck: bool = false;
   private panicking: bool = false;
 
   constructor(
-    device: VirtioDevice,
+    private readonly device: VirtioDevice,
     private readonly input: Input,
     private readonly queue: Virtqueue,
     private readonly free: FreeBuffers,
@@ -90,6 +107,12 @@ class VirtioTerminal extends Terminal {
     private readonly emergency: Window | null,
   ) {
     super(device.name);
+    this.memory = device.allocate(OUTPUT_BUFFERS * OUTPUT_BYTES);
+  }
+
+  detach(): void {
+    terminals.remove(this);
+    this.input.close();
   }
 
   read(deadline: u64): i32 {
@@ -100,7 +123,7 @@ class VirtioTerminal extends Terminal {
     bytes = min(bytes, this.buffers * OUTPUT_BYTES);
     const needed = (bytes + OUTPUT_BYTES - 1) / OUTPUT_BYTES;
     const deadline = clock.after(this.stuck ? 0 : WAIT_MS_MAX);
-    while (!this.tryWrite(address, bytes, needed)) {
+    while (!this.free.broken && !this.tryWrite(address, bytes, needed)) {
       this.stuck = clock.now() >= deadline;
       if (this.stuck) return;
       x86.pause();
@@ -110,7 +133,7 @@ class VirtioTerminal extends Terminal {
 
   writeInPanic(address: usize, bytes: u32): void {
     const window = this.emergency;
-    if (window === null) return;
+    if (window === null || this.device.removed) return;
     // What is on its way comes first, unless it is the panic's own CPU or one that stands still that has the queue.
     if (!this.panicking && this.queue.lock.holder === 0) this.drain();
     this.panicking = true;
@@ -162,19 +185,19 @@ export class VirtioConsoleDriver extends VirtioDriver {
     super('virtio-console', DEVICE_ID);
   }
 
-  attach(device: VirtioDevice): bool {
-    if (!device.negotiate(1 << EMERG_WRITE) || !device.connectInterrupts(QUEUES)) return false;
+  attach(device: VirtioDevice): Attachment | null {
+    if (!device.negotiate(1 << EMERG_WRITE) || !device.connectInterrupts(QUEUES)) return null;
     const typed = new Event();
     const completions = new Completions(INPUT_BUFFERS, typed);
     const free = new FreeBuffers(OUTPUT_BUFFERS, typed);
     const receive = device.createQueue(RECEIVE_QUEUE, completions);
-    if (receive === null) return false;
+    if (receive === null) return null;
     const transmit = device.createQueue(TRANSMIT_QUEUE, free);
-    if (transmit === null) return false;
+    if (transmit === null) return null;
     device.start();
     const window = device.has(EMERG_WRITE) ? device.config() : null;
     const emergency = window !== null && window.has(EMERGENCY) ? window : null;
-    const input = new Input(receive, completions, typed);
+    const input = new Input(receive, completions, typed, device.allocate(INPUT_BUFFERS * INPUT_BYTES));
     const buffers = min(transmit.ring.size, OUTPUT_BUFFERS);
     log(device.name)
       .text(device.legacy ? 'legacy' : 'modern')
@@ -182,6 +205,7 @@ export class VirtioConsoleDriver extends VirtioDriver {
       .text(emergency !== null ? ', emergency writes' : '')
       .end();
     const terminal = new VirtioTerminal(device, input, transmit, free, buffers, emergency);
-    return terminals.add(terminal, device.name);
+    terminals.add(terminal, device.name);
+    return terminal;
   }
 }

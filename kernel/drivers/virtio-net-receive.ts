@@ -2,7 +2,6 @@
 // together from one buffer, or with MRG_RXBUF from several. A frame is copied out before anything looks at it, so that
 // nobody can change it afterwards.
 
-import * as frames from '../mm/frames.ts';
 import { ETHERNET_BYTES, FRAME_BYTES_MAX } from '../net/frames.ts';
 import { HEADER, KEPT, LONG, SHORT, Statistics } from '../net/statistics.ts';
 import { Completions } from '../virtio/completions.ts';
@@ -16,7 +15,7 @@ const GSO_TYPE: u32 = 1;
 const BUFFER_COUNT: u32 = 10;
 
 /** All buffers together. */
-const MEMORY_BYTES: u32 = 0x2_0000;
+export const MEMORY_BYTES: u32 = 0x2_0000;
 /** With MRG_RXBUF short frames take little, and long ones several. */
 const MERGEABLE_BYTES: u32 = 512;
 /** A whole frame with its header. */
@@ -25,7 +24,6 @@ const WHOLE_BYTES: u32 = 2048;
 export const BUFFERS_MAX: u32 = MEMORY_BYTES / MERGEABLE_BYTES;
 
 export class Receiver {
-  private readonly memory: u32 = frames.allocate(MEMORY_BYTES);
   private readonly bufferBytes: u32;
   /** The frame being put together: buffers that are still to come, bytes so far, and why it will be dropped. */
   private missing: u32 = 0;
@@ -38,6 +36,8 @@ export class Receiver {
     private readonly mergeable: bool,
     private readonly headerBytes: u32,
     private readonly statistics: Statistics,
+    /** MEMORY_BYTES for the buffers. */
+    private readonly memory: u32,
   ) {
     this.bufferBytes = mergeable ? MERGEABLE_BYTES : WHOLE_BYTES;
   }

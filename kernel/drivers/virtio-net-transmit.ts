@@ -1,7 +1,6 @@
 // The transmitting half of a virtio network device (virtio 1.2 §5.1.6.2): frames are copied into buffers, which come back by
 // themselves; when there is none, a frame is dropped, as networks do.
 
-import * as frames from '../mm/frames.ts';
 import { NO_ROOM, Statistics } from '../net/statistics.ts';
 import { sleep } from '../sched/scheduler.ts';
 import * as clock from '../time/clock.ts';
@@ -9,25 +8,24 @@ import { FreeBuffers } from '../virtio/free-buffers.ts';
 import { Virtqueue } from '../virtio/queue.ts';
 
 export const BUFFERS: u32 = 64;
-const BUFFER_BYTES: u32 = 2048;
+export const BUFFER_BYTES: u32 = 2048;
 const SEGMENTS: u32 = 2;
 
 const DRAIN_MS_MAX: u32 = 500;
 const DRAIN_POLL_NS: u64 = 100_000;
 
 export class Transmitter {
-  private readonly memory: u32 = frames.allocate(BUFFERS * BUFFER_BYTES);
-  /** Every frame's: no offload, all zeros. */
-  private readonly header: u32;
-
   constructor(
     private readonly queue: Virtqueue,
     private readonly free: FreeBuffers,
     private readonly headerBytes: u32,
     private readonly statistics: Statistics,
+    /** BUFFERS of BUFFER_BYTES each. */
+    private readonly buffers: u32,
+    /** Every frame's: no offload. */
+    private readonly header: u32,
   ) {
-    this.header = frames.allocate(headerBytes);
-    memory.fill(this.header, 0, headerBytes);
+    memory.fill(header, 0, headerBytes);
   }
 
   /** Logs what the device did wrong, if anything; true if so. */
@@ -42,7 +40,7 @@ export class Transmitter {
     const room = this.free.count > 0 && queue.begin(SEGMENTS);
     if (room) {
       const index = this.free.take();
-      const buffer = this.memory + index * BUFFER_BYTES;
+      const buffer = this.buffers + index * BUFFER_BYTES;
       memory.copy(buffer, frame, bytes);
       queue.add(this.header, this.headerBytes, false);
       queue.add(buffer, bytes, false);

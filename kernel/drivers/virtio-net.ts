@@ -2,21 +2,21 @@
 // thread puts frames together, has them handled, and sends the answers.
 
 import { log } from '../lib/log.ts';
-import * as frames from '../mm/frames.ts';
 import { PAGE } from '../mm/layout.ts';
 import { FrameUser } from '../net/frames.ts';
 import { Statistics } from '../net/statistics.ts';
 import { Event } from '../sched/event.ts';
+import { Mutex } from '../sched/mutex.ts';
 import * as scheduler from '../sched/scheduler.ts';
 import { NEVER, Program } from '../sched/thread.ts';
 import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
-import { VirtioDriver } from '../virtio/driver.ts';
+import { Attachment, refuse, VirtioDriver } from '../virtio/driver.ts';
 import { FreeBuffers } from '../virtio/free-buffers.ts';
 import { Nic, nics } from './nic.ts';
 import { NetConfig, UNDERSTOOD } from './virtio-net-config.ts';
-import { BUFFERS_MAX, Receiver } from './virtio-net-receive.ts';
-import { BUFFERS, Transmitter } from './virtio-net-transmit.ts';
+import { BUFFERS_MAX, MEMORY_BYTES, Receiver } from './virtio-net-receive.ts';
+import { BUFFER_BYTES, BUFFERS, Transmitter } from './virtio-net-transmit.ts';
 
 const DEVICE_ID: u32 = 1; // §5.1.1
 const RECEIVE_QUEUE: u32 = 0; // §5.1.2
@@ -31,7 +31,9 @@ const SHORT_HEADER_BYTES: u32 = 10;
 const BATCH: u32 = 32;
 
 class VirtioNic extends Nic {
-  private readonly frame: u32 = frames.allocate(PAGE);
+  private readonly frame: u32;
+  /** Of who starts and stops the thread. */
+  private readonly mutex: Mutex = new Mutex();
   private readonly ended: Event = new Event();
   private user: FrameUser | null = null;
   private linkUp: bool = false;
@@ -47,24 +49,41 @@ class VirtioNic extends Nic {
     statistics: Statistics,
   ) {
     super(device.name, config.mac, statistics);
+    this.frame = device.allocate(PAGE);
   }
 
   start(user: FrameUser, cpu: u32): bool {
-    this.user = user;
-    this.linkUp = this.config.isLinkUp();
-    this.receiver.fill();
-    if (this.linkUp) this.greet();
-    return scheduler.create('net', new NetProgram(this), cpu) !== null;
+    this.mutex.acquire();
+    const good = !this.device.removed && this.launch(user, cpu);
+    this.mutex.release();
+    return good;
   }
 
   stop(): void {
+    this.mutex.acquire();
     this.stopping = true;
     this.attention.signal();
-    this.ended.wait(NEVER);
+    if (this.user !== null) this.ended.wait(NEVER);
+    this.mutex.release();
+  }
+
+  detach(): void {
+    nics.remove(this);
+    this.stop();
+  }
+
+  private launch(user: FrameUser, cpu: u32): bool {
+    this.linkUp = this.config.isLinkUp();
+    this.receiver.fill();
+    this.user = user;
+    if (this.linkUp) this.greet();
+    if (scheduler.create('net', new NetProgram(this), cpu) !== null) return true;
+    this.user = null;
+    return false;
   }
 
   /** The thread's. */
-  run(): void {
+  serve(): void {
     while (!this.stopping && !this.hasFailed()) {
       this.attention.wait(NEVER);
       this.attention.reset(); // before a look at what has happened
@@ -123,7 +142,7 @@ class NetProgram extends Program {
   }
 
   run(): void {
-    this.nic.run();
+    this.nic.serve();
   }
 }
 
@@ -132,19 +151,19 @@ export class VirtioNetDriver extends VirtioDriver {
     super('virtio-net', DEVICE_ID);
   }
 
-  attach(device: VirtioDevice): bool {
-    if (!device.negotiate(UNDERSTOOD) || !device.connectInterrupts(QUEUES)) return false;
+  attach(device: VirtioDevice): Attachment | null {
+    if (!device.negotiate(UNDERSTOOD) || !device.connectInterrupts(QUEUES)) return null;
     const config = new NetConfig(device);
     const problem = config.read();
-    if (problem.length > 0) return device.fail(problem);
+    if (problem.length > 0) return refuse(device, problem);
     const attention = new Event();
     const completions = new Completions(BUFFERS_MAX, attention);
     const free = new FreeBuffers(BUFFERS, attention);
     const receive = device.createQueue(RECEIVE_QUEUE, completions);
-    if (receive === null) return false;
+    if (receive === null) return null;
     const transmit = device.createQueue(TRANSMIT_QUEUE, free);
-    if (transmit === null) return false;
-    if (receive.chainMax < 2 || transmit.chainMax < 2) return device.fail('has too small a queue');
+    if (transmit === null) return null;
+    if (receive.chainMax < 2 || transmit.chainMax < 2) return refuse(device, 'has too small a queue');
     device.onConfigChange(attention);
     device.start();
     const line = log(device.name);
@@ -152,9 +171,13 @@ export class VirtioNetDriver extends VirtioDriver {
     line.end();
     const headerBytes = device.legacy && !config.mergeable ? SHORT_HEADER_BYTES : HEADER_BYTES;
     const statistics = new Statistics();
-    const receiver = new Receiver(receive, completions, config.mergeable, headerBytes, statistics);
-    const transmitter = new Transmitter(transmit, free, headerBytes, statistics);
+    const buffers = device.allocate(MEMORY_BYTES);
+    const receiver = new Receiver(receive, completions, config.mergeable, headerBytes, statistics, buffers);
+    const header = device.allocate(headerBytes);
+    const memory = device.allocate(BUFFERS * BUFFER_BYTES);
+    const transmitter = new Transmitter(transmit, free, headerBytes, statistics, memory, header);
     const nic = new VirtioNic(device, config, receiver, transmitter, attention, statistics);
-    return nics.add(nic, device.name);
+    nics.add(nic, device.name);
+    return nic;
   }
 }

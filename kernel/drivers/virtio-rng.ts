@@ -2,13 +2,13 @@
 // later whenever the pool is empty. Each byte is given out once, and wiped.
 
 import { log } from '../lib/log.ts';
-import * as frames from '../mm/frames.ts';
 import { PAGE } from '../mm/layout.ts';
 import { Event } from '../sched/event.ts';
+import { Mutex } from '../sched/mutex.ts';
 import * as clock from '../time/clock.ts';
 import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
-import { VirtioDriver } from '../virtio/driver.ts';
+import { Attachment, VirtioDriver } from '../virtio/driver.ts';
 import { Virtqueue } from '../virtio/queue.ts';
 import { EntropySource, entropySources } from './entropy.ts';
 
@@ -18,8 +18,9 @@ const REQUEST_QUEUE: u32 = 0; // §5.4.2
 const POOL_BYTES: u32 = 256;
 const WAIT_MS: u32 = 5000;
 
-/** One thread at a time. */
 class VirtioEntropy extends EntropySource {
+  /** One thread at a time. */
+  private readonly mutex: Mutex = new Mutex();
   /** Bytes of the pool that are still good end at `end`. */
   private at: u32 = 0;
   private end: u32 = 0;
@@ -37,6 +38,20 @@ class VirtioEntropy extends EntropySource {
   }
 
   read(buffer: u32, bytes: u32): bool {
+    this.mutex.acquire();
+    const good = this.fill(buffer, bytes);
+    this.mutex.release();
+    return good;
+  }
+
+  detach(): void {
+    entropySources.remove(this);
+    this.mutex.acquire(); // who waits for bytes is out
+    this.end = this.at;
+    this.mutex.release();
+  }
+
+  private fill(buffer: u32, bytes: u32): bool {
     while (bytes > 0) {
       if (this.at === this.end && !this.refill()) return false;
       const part = min(bytes, this.end - this.at);
@@ -52,14 +67,12 @@ class VirtioEntropy extends EntropySource {
   /** Asks for a pool of bytes; the device may give fewer. */
   request(): void {
     this.filled.reset();
-    const room = this.queue.give(this.pool, POOL_BYTES, true, 0);
-    assert(room, 'a ring without room for a single buffer');
-    this.inFlight = true;
+    this.inFlight = this.queue.give(this.pool, POOL_BYTES, true, 0);
   }
 
   private refill(): bool {
     if (!this.inFlight) this.request();
-    const answered = this.filled.wait(clock.after(WAIT_MS));
+    const answered = this.inFlight && this.filled.wait(clock.after(WAIT_MS));
     if (this.queue.reportFault(this.name)) return false;
     if (!answered || !this.completions.next(this.queue)) {
       log(this.name).decimal('no random bytes in ', WAIT_MS).text(' ms').end();
@@ -82,14 +95,14 @@ export class VirtioRngDriver extends VirtioDriver {
     super('virtio-rng', DEVICE_ID);
   }
 
-  attach(device: VirtioDevice): bool {
-    if (!device.negotiate(0) || !device.connectInterrupts(1)) return false;
+  attach(device: VirtioDevice): Attachment | null {
+    if (!device.negotiate(0) || !device.connectInterrupts(1)) return null;
     const filled = new Event();
     const completions = new Completions(1, filled);
     const queue = device.createQueue(REQUEST_QUEUE, completions);
-    if (queue === null) return false;
+    if (queue === null) return null;
     device.start();
-    const source = new VirtioEntropy(device, queue, completions, filled, frames.allocate(PAGE));
+    const source = new VirtioEntropy(device, queue, completions, filled, device.allocate(PAGE));
     source.request();
     log(device.name)
       .text('entropy, ')
@@ -97,6 +110,7 @@ export class VirtioRngDriver extends VirtioDriver {
       .decimal(', pool of ', POOL_BYTES)
       .text(' bytes')
       .end();
-    return entropySources.add(source, device.name);
+    entropySources.add(source, device.name);
+    return source;
   }
 }

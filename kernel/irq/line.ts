@@ -43,6 +43,13 @@ export class Line extends InterruptHandler {
     this.first = user;
   }
 
+  /** Handlers may be going through the list meanwhile. */
+  remove(user: LineUser): void {
+    if (this.first === user) this.first = user.next;
+    for (let at: LineUser | null = this.first; at !== null; at = at!.next)
+      if (at.next === user) at.next = user.next;
+  }
+
   interrupt(vector: u32): void {
     this.count++;
     let useful: bool = false;

@@ -15,7 +15,6 @@ const FIRST_FREE: u32 = 48;
 const SPURIOUS: u32 = 255;
 
 const handlers = new StaticArray<InterruptHandler | null>(256);
-let nextFree: u32 = FIRST_FREE;
 
 /** By CPU: all interrupts, and those that nobody handles. */
 const interruptCounts = new StaticArray<u64>(x86.CPUS);
@@ -52,9 +51,17 @@ function sum(counts: StaticArray<u64>): u64 {
 
 /** Gives `handler` a vector of its own; 0 when there is none left. */
 export function allocateVector(handler: InterruptHandler): u32 {
-  if (nextFree === SPURIOUS) return 0;
-  handlers[nextFree] = handler;
-  return nextFree++;
+  for (let vector = FIRST_FREE; vector < SPURIOUS; vector++) {
+    if (handlers[vector] !== null) continue;
+    handlers[vector] = handler;
+    return vector;
+  }
+  return 0;
+}
+
+/** Nobody sends it any more; what is under way counts as stray. */
+export function freeVector(vector: u32): void {
+  handlers[vector] = null;
 }
 
 export function interrupt(vector: u32): void {

@@ -17,6 +17,8 @@ import * as transports from './transport.ts';
 import { Transport } from './transport.ts';
 
 const RESET_MS_MAX: u32 = 1000;
+/** No device has all of them set: reads of what is not there are ones. */
+const STATUS_BITS: u32 = 0xff;
 /** A modern queue that is larger is made smaller; a legacy one's size is the device's affair. */
 const QUEUE_SIZE_MAX: u32 = 256;
 const LEGACY_QUEUE_SIZE_MAX: u32 = 32768; // §2.7; and of packed rings, §2.8
@@ -25,7 +27,11 @@ export class VirtioDevice {
   /** What was offered, and what of that was accepted. */
   offered: u64 = 0;
   features: u64 = 0;
+  /** It is gone, or about to be. */
+  removed: bool = false;
   private readonly interrupts: DeviceInterrupts;
+  /** Memory for the driver's work, address and bytes in turn. */
+  private readonly memory: Array<u32> = [];
 
   constructor(
     /** Driver and function, for the log: `virtio-blk 0000:00:04.0`. */
@@ -97,6 +103,38 @@ export class VirtioDevice {
     return queue;
   }
 
+  /** Frames for the driver, contiguous, until the device is released. */
+  allocate(bytes: u32): u32 {
+    const address = frames.allocate(bytes);
+    this.memory.push(address);
+    this.memory.push(bytes);
+    return address;
+  }
+
+  /** Ends all that is in flight, where the device still answers and where it does not; users of its queues fail. */
+  cutOff(): void {
+    this.removed = true;
+    // §4.1.4.3.1: what was reset uses no queue any more.
+    if (!this.isGone) this.reset();
+    this.interrupts.close();
+    const queues = this.interrupts.queues;
+    for (let i = 0; i < queues.length; i++) queues[i].cutOff();
+    const event = this.interrupts.configEvent;
+    if (event !== null) event.signal();
+  }
+
+  /** Gives back all memory, when it is cut off and nobody uses it. */
+  release(): void {
+    const queues = this.interrupts.queues;
+    for (let i = 0; i < queues.length; i++) queues[i].release();
+    for (let i = 0; i < this.memory.length; i += 2) frames.free(this.memory[i], this.memory[i + 1]);
+  }
+
+  /** Nothing answers at its registers. */
+  get isGone(): bool {
+    return (this.transport.status() & STATUS_BITS) === STATUS_BITS;
+  }
+
   /** Has `event` signalled whenever the device says that its configuration has changed (§2.5). */
   onConfigChange(event: Event): void {
     this.interrupts.configEvent = event;
@@ -104,6 +142,7 @@ export class VirtioDevice {
 
   /** Whether restartQueue() may help. */
   get restartsQueues(): bool {
+    if (this.removed) return false;
     return this.has(RING_RESET) && !(this.transport.status() & transports.STATUS_NEEDS_RESET);
   }
 

@@ -5,7 +5,7 @@
 //   0            the line: everything, and the device's neighbours too
 
 import { Line as IrqLine, LineUser } from '../irq/line.ts';
-import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
+import { allocateVector, freeVector, InterruptHandler } from '../irq/vectors.ts';
 import { Line } from '../lib/line.ts';
 import { apicIdOf } from '../sched/cpu.ts';
 import { Event } from '../sched/event.ts';
@@ -35,12 +35,14 @@ export class DeviceInterrupts extends LineUser {
   configChanges: u32 = 0;
   /** Is signalled by each. */
   configEvent: Event | null = null;
-  private readonly queues: Array<Virtqueue> = [];
+  readonly queues: Array<Virtqueue> = [];
   /** How many queues there will be. */
   private queueCount: u32 = 0;
   /** Vectors of the device that are used, 0: the line. */
   private vectors: u32 = 0;
   private line: IrqLine | null = null;
+  /** The CPUs' vectors that it has. */
+  private readonly taken: Array<u32> = [];
   /** What the queues had used, all together, at the last interrupt by the line. */
   private usedBefore: u32 = 0;
 
@@ -70,6 +72,14 @@ export class DeviceInterrupts extends LineUser {
   add(queue: Virtqueue): void {
     this.queues.push(queue);
     if (this.separate) this.route(this.queueEntry(queue.index), new QueueInterrupt(this, queue), queue.index);
+  }
+
+  /** The device interrupts no more, and has no queues. */
+  close(): void {
+    this.transport.close();
+    const line = this.line;
+    if (line !== null) line.remove(this);
+    for (let i = 0; i < this.taken.length; i++) freeVector(this.taken[i]);
   }
 
   /** A queue that was reset has lost its vector; false if the device refuses it now. */
@@ -157,6 +167,7 @@ export class DeviceInterrupts extends LineUser {
   private route(entry: u32, handler: InterruptHandler, cpu: u32): void {
     const vector = allocateVector(handler);
     assert(vector !== 0, 'no interrupt vector left');
+    this.taken.push(vector);
     this.transport.routeVector(entry, vector, apicIdOf(cpu));
   }
 }

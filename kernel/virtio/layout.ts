@@ -19,7 +19,7 @@ export class RingLayout {
     /** Device area: the used ring; the packed ring's device event suppression. */
     public readonly device: u32,
     /** Of the whole block. */
-    private readonly bytes: u32,
+    readonly bytes: u32,
   ) {
     this.clear();
   }

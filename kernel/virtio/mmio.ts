@@ -106,6 +106,8 @@ class MmioTransport extends Transport {
     return line;
   }
 
+  close(): void {}
+
   queueSizeMax(queue: u32): u32 {
     this.registers.write(QUEUE_SELECT, queue);
     return this.registers.read(QUEUE_SIZE_MAX);

@@ -22,6 +22,10 @@ export abstract class PciTransport extends Transport {
     this.interrupts.route(index, vector, apicId);
   }
 
+  close(): void {
+    this.interrupts.close();
+  }
+
   useLine(user: LineUser): IrqLine | null {
     return this.interrupts.usePin(user);
   }

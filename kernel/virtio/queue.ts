@@ -79,6 +79,7 @@ export abstract class Virtqueue {
   /** The device has done wrong, and how; the queue is not used any more then. */
   protected broken: bool = false;
   protected polling: bool = false;
+  private removed: bool = false;
   private fault: string = '';
   private faultId: u32 = 0;
   private faultLength: u32 = 0;
@@ -129,7 +130,7 @@ export abstract class Virtqueue {
     this.ids = ids;
     // §2.7.5.3.1, §2.8.17: no chain is longer than the ring, indirect or not.
     this.chainMax = this.useIndirect ? min(ring.size, TABLE_DESCRIPTORS) : ids;
-    this.chains = heap.alloc(ids << CHAIN_SHIFT) as u32;
+    this.chains = frames.allocate(ids << CHAIN_SHIFT);
     this.tables = this.useIndirect ? frames.allocate(ids * TABLE_BYTES) : 0;
     this.forget();
   }
@@ -261,9 +262,31 @@ export abstract class Virtqueue {
     this.restart();
   }
 
+  /** The device is gone: nothing more will complete, and there is room for nothing. */
+  cutOff(): void {
+    const flags = this.lock.acquireIrq();
+    this.broken = true;
+    this.removed = true;
+    this.freeCount = 0;
+    this.unannounced = 0;
+    this.user.failed();
+    this.lock.releaseIrq(flags);
+  }
+
+  /** Gives its memory back, when neither the device nor a thread uses it any more. */
+  release(): void {
+    frames.free(this.ring.descriptors, this.ring.bytes);
+    frames.free(this.chains, this.ids << CHAIN_SHIFT);
+    if (this.useIndirect) frames.free(this.tables, this.ids * TABLE_BYTES);
+  }
+
   /** Logs what the device did wrong, if anything; true if so. */
   reportFault(name: string): bool {
     if (!this.broken) return false;
+    if (this.removed) {
+      log(name).decimal('queue ', this.index).text(': the device was removed').end();
+      return true;
+    }
     log(name)
       .decimal('queue ', this.index)
       .text(': ')

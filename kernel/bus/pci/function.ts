@@ -98,6 +98,13 @@ export class PciFunction {
     }
   }
 
+  /** The opposite of enable() and enableIntx(); the bridges stay as they are. */
+  disable(): void {
+    const all = config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER;
+    config.update16(this.address, config.COMMAND, all, config.COMMAND_INTX_OFF);
+    for (let i: u32 = 0; i < BARS_MAX; i++) if (this.bars[i] !== null) this.bars[i]!.inUse = false;
+  }
+
   /** Whether its ports or its memory can be decoded: not if one BAR has no place, where it would be in others' way. */
   private isPlaced(ports: bool): bool {
     let all: bool = true;

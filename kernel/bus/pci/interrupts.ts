@@ -19,6 +19,13 @@ export class PciInterrupts {
     return this.msix !== null;
   }
 
+  /** The function neither interrupts any more nor decodes or reaches anything. */
+  close(): void {
+    const msix = this.msix;
+    if (msix !== null) msix.disable();
+    this.fn.disable();
+  }
+
   /** How many messages can be told apart, 0: none. */
   get vectorCount(): u32 {
     const msix = this.msix;

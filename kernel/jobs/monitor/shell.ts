@@ -1,11 +1,13 @@
 // job=shell: a monitor on the serial line. Each command is a line of words; one that is not understood gets its usage.
 
 import { dumpFunction } from '../../bus/pci/dump.ts';
+import { PciFunction } from '../../bus/pci/function.ts';
 import { functionCount, functions } from '../../bus/pci/scan.ts';
 import { printTree } from '../../bus/pci/tree.ts';
 import { Disk, disks, SECTOR_BYTES } from '../../drivers/disk.ts';
 import { DEVICES_MAX } from '../../drivers/registry.ts';
 import { listen } from '../../drivers/serial-input.ts';
+import { attachFunction, virtioBus } from '../../drivers/table.ts';
 import * as lines from '../../irq/line.ts';
 import * as vectors from '../../irq/vectors.ts';
 import { hexdump } from '../../lib/hexdump.ts';
@@ -50,6 +52,8 @@ class Monitor {
     if (words.is(0, 'poweroff')) return false;
     if (words.is(0, 'help')) help();
     else if (words.is(0, 'lspci')) this.lspci();
+    else if (words.is(0, 'detach')) this.detach();
+    else if (words.is(0, 'attach')) this.attach();
     else if (words.is(0, 'blk')) listDisks();
     else if (words.is(0, 'read')) this.read();
     else if (words.is(0, 'write')) this.write();
@@ -73,12 +77,29 @@ class Monitor {
       printTree();
       return;
     }
-    for (let i: u32 = 0; i < functionCount; i++) {
-      if (words.count !== 2 || !words.is(1, functions[i]!.name)) continue;
-      dumpFunction(functions[i]!);
-      return;
-    }
-    usage('lspci [0000:BB:DD.F]: the tree of buses, or what configuration space tells of a function');
+    const fn = this.function();
+    if (fn !== null) dumpFunction(fn);
+    else usage('lspci [0000:BB:DD.F]: the tree of buses, or what configuration space tells of a function');
+  }
+
+  private detach(): void {
+    const fn = this.function();
+    if (fn === null || !virtioBus.detach(fn.name))
+      usage('detach 0000:BB:DD.F: takes a device away from its driver');
+  }
+
+  private attach(): void {
+    const fn = this.function();
+    if (fn === null || virtioBus.isAttached(fn.name) || !attachFunction(fn))
+      usage('attach 0000:BB:DD.F: gives a device that is not in use to its driver');
+  }
+
+  /** The one that the only word behind the command names; null: there is none. */
+  private function(): PciFunction | null {
+    const words = this.words;
+    for (let i: u32 = 0; i < functionCount; i++)
+      if (words.count === 2 && words.is(1, functions[i]!.name)) return functions[i];
+    return null;
   }
 
   private read(): void {
@@ -190,6 +211,8 @@ function usage(text: string): u32 {
 function help(): void {
   bare().text('help              this list').end();
   bare().text('lspci [FUNCTION]  PCI buses, or one function').end();
+  bare().text('detach FUNCTION   takes a device away from its driver').end();
+  bare().text('attach FUNCTION   gives it back').end();
   bare().text('blk               disks').end();
   bare().text('read LBA [COUNT]  dumps sectors of the first disk').end();
   bare().text('write LBA BYTE [COUNT]  fills sectors of the first disk').end();

@@ -1,0 +1,113 @@
+// Devices that are taken away from their drivers, and come back: by the monitor, on the machine in Node.
+
+import { describe, expect, test } from 'vitest';
+import {
+  loadKernel,
+  Machine,
+  type MachineOptions,
+  MemoryDisk,
+  VirtioBalloon,
+  VirtioBlk,
+  type VirtioBlkOptions,
+  VirtioConsole,
+  type VirtioDevice,
+  VirtioNet,
+  VirtioRng,
+} from '../../machine/index.ts';
+
+const kernel = await loadKernel();
+const COM1 = 0x3f8;
+const PROMPT = 'yaos> \x1b[K';
+const image = () => new Uint8Array(64 * 512).map((_, i) => i >> 9);
+
+/** Types commands, each when the prompt is there; what came after each. */
+function monitor(
+  device: VirtioDevice,
+  commands: readonly string[],
+  options: MachineOptions = {},
+  before: (index: number) => void = () => {},
+): string[][] {
+  const left = [...commands, 'poweroff'];
+  let shown = '';
+  const pc: Machine = new Machine({
+    ...{ memory_mib: 64, commandLine: 'job=shell', ...options },
+    trace: {
+      port({ address, write, value }) {
+        if (!write || address !== COM1) return;
+        shown += String.fromCharCode(value);
+        if (!shown.endsWith(PROMPT) || left.length === 0) return;
+        shown = '';
+        pc.clock.schedule(5_000_000, () => {
+          before(commands.length + 1 - left.length);
+          pc.serial.receive(`${left.shift()}\r`);
+        });
+      },
+    },
+  });
+  pc.pci.add(device, { slot: 4 });
+  const result = pc.run(kernel);
+  expect(result.end, result.serial).toBe('off');
+  const answers = result.serial.split('yaos> ').slice(1);
+  return answers.map((text) => text.replaceAll('\x1b[K', '').trimEnd().split('\r\n').slice(1));
+}
+
+const detach = 'detach 0000:00:04.0';
+const attach = 'attach 0000:00:04.0';
+const free = (lines: string[]) => /free \d+ \wiB/.exec(lines.join())![0];
+
+describe('by the monitor', () => {
+  test.each<[string, VirtioBlkOptions, MachineOptions]>([
+    ['modern', {}, {}],
+    ['legacy', { modern: false }, {}],
+    ['packed', { packed: true }, {}],
+    ['by its pin', { vectors: 0 }, {}],
+    ['one vector', { vectors: 1 }, {}],
+    ['a queue for each CPU', { queues: 4 }, { cpus: 4 }],
+  ])('a disk goes and comes back: %s', (_, options, machine) => {
+    const device = new VirtioBlk(new MemoryDisk(image()), options);
+    const [first, gone, mem, none, nothing, again, back, afterwards] = monitor(
+      device,
+      ['read 3', detach, 'mem', 'read 3', detach, attach, 'read 5', 'blk'],
+      machine,
+    );
+    expect(first!.filter((line) => line.includes(' 03 03 03 '))).toHaveLength(32);
+    expect(gone).toEqual(['virtio-blk 0000:00:04.0: detached']);
+    expect(mem!.join()).toMatch(/free \d+/);
+    expect(none).toEqual(['there is no disk']);
+    expect(nothing!.join()).toMatch(/^detach 0000/);
+    expect(again!.join()).toMatch(/virtio-blk 0000:00:04.0: 64 sectors/);
+    expect(back!.filter((line) => line.includes(' 05 05 05 '))).toHaveLength(32);
+    expect(afterwards!.join()).toMatch(/virtio-blk 0000:00:04.0: 64 sectors/);
+  });
+
+  test.each<[string, () => VirtioDevice]>([
+    ['disk', () => new VirtioBlk(new MemoryDisk(image()))],
+    ['disk with packed rings', () => new VirtioBlk(new MemoryDisk(image()), { packed: true })],
+    ['network', () => new VirtioNet()],
+    ['random bytes', () => new VirtioRng()],
+    ['console', () => new VirtioConsole()],
+    ['balloon', () => new VirtioBalloon()],
+  ])('no frame is lost when it goes and comes: %s', (_, make) => {
+    const rounds = [1, 2, 3, 4].flatMap(() => [detach, 'mem', attach, 'mem']);
+    const answers = monitor(make(), ['mem', ...rounds]);
+    const figures = answers.filter((_, i) => i % 2 === 0 && i < 17).map(free);
+    const [with_, without] = figures;
+    expect(without).not.toBe(with_);
+    for (let i = 1; i < 9; i += 2) expect([figures[i], figures[i + 1]]).toEqual([without, with_]);
+  });
+
+  test('a balloon that goes takes no memory with it', () => {
+    const balloon = new VirtioBalloon();
+    const wants = new Map([[1, 2000]]);
+    const answers = monitor(balloon, ['mem', 'irq', 'mem', detach, 'mem'], {}, (index) => {
+      if (wants.has(index)) balloon.want(wants.get(index)!);
+    });
+    const [before, , lent, , after] = answers.map((lines) => {
+      const [, number, unit] = /free (\d+) (\wiB)/.exec(lines.join()) ?? [];
+      return Number(number) * (unit === 'MiB' ? 1024 : 1);
+    });
+    expect(balloon.complaints).toEqual([]);
+    expect(before! - lent!).toBeGreaterThan(2000 * 4 - 16);
+    expect(after).toBeGreaterThanOrEqual(before!);
+  });
+});
