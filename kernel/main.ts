@@ -18,6 +18,7 @@ import { assignAll } from './bus/pci/assign.ts';
 import { moveAsTold } from './bus/pci/move.ts';
 import { scan } from './bus/pci/scan.ts';
 import { chooseConsole } from './drivers/console.ts';
+import { watchSlots } from './drivers/hotplug.ts';
 import { attachAll } from './drivers/table.ts';
 import * as ioapic from './irq/ioapic.ts';
 import * as lines from './irq/line.ts';
@@ -105,6 +106,7 @@ class MainProgram extends Program {
     ioapic.init(); // what the firmware has put in their way is elsewhere now
     smp.awaitStart();
     attachAll(); // queues for all CPUs that came
+    watchSlots();
     chooseConsole();
     runOnCpu(cmdline.number('cpu', 0, x86.CPUS - 1));
     lines.report();

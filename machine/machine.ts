@@ -275,6 +275,7 @@ export class Machine implements MemoryOwner {
         address,
         hpet: this.hpet !== undefined,
       });
+      this.pci.runs = true;
     }
     return writeMultiboot(ram.view, {
       machine: type,

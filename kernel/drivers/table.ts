@@ -2,7 +2,7 @@
 // driver of its type.
 
 import { PciFunction } from '../bus/pci/function.ts';
-import { functionCount, functions } from '../bus/pci/scan.ts';
+import { functions } from '../bus/pci/scan.ts';
 import { findVirtioMmio } from '../bus/platform.ts';
 import { VirtioBus } from '../virtio/bus.ts';
 import { openMmio } from '../virtio/mmio.ts';
@@ -22,7 +22,7 @@ export const virtioBus = new VirtioBus([
 ]);
 
 export function attachAll(): void {
-  for (let i: u32 = 0; i < functionCount; i++) attachFunction(functions[i]!);
+  for (let i: u32 = 0; i < functions.count; i++) attachFunction(functions.at(i));
   attachMmio();
 }
 

@@ -1,9 +1,12 @@
 // PCI-to-PCI bridges: the plain one, and PCI Express ports, whose slot is on a bus of its own. What is behind a bridge
 // decodes only what the bridge's windows let through (PCI-to-PCI Bridge Architecture 1.2 §4).
 
+import type { Width } from '../bus/space.ts';
 import { PciBus } from './bus.ts';
 import * as config from './config.ts';
 import { NO_REGISTERS, PciFunction } from './function.ts';
+import { Msix } from './msix.ts';
+import { ExpressSlot } from './slot.ts';
 
 /** QEMU's models. */
 export type BridgeModel =
@@ -26,6 +29,9 @@ interface Identity {
   port?: { at: number; flags: number };
   /** Standard hot-plug controller: its place. */
   hotPlug?: number;
+  /** Entries of MSI-X, in BAR 0, and the place of the capability of subsystem ids. */
+  vectors?: number;
+  subsystemAt?: number;
 }
 
 const PCIE_SLOT = 1 << 8;
@@ -39,7 +45,7 @@ const IDENTITIES: Record<BridgeModel, Identity> = {
   },
   'pcie-root-port': {
     ...{ vendor: 0x1b36, device: 0x000c, revision: 0, slots: 1, express: true },
-    ...{ bar: { bytes: 4096, is64: false }, port: { at: 0x54, flags: PORT_FLAGS(4, PCIE_SLOT) } },
+    ...{ vectors: 1, subsystemAt: 0x40, port: { at: 0x54, flags: PORT_FLAGS(4, PCIE_SLOT) } },
   },
   'pcie-pci-bridge': {
     ...{ vendor: 0x1b36, device: 0x000e, revision: 0, slots: 32, express: false },
@@ -58,6 +64,7 @@ const IDENTITIES: Record<BridgeModel, Identity> = {
 const CLASS_BRIDGE = 0x060400;
 const CAPABILITY_EXPRESS = 0x10;
 const CAPABILITY_HOT_PLUG = 0x0c;
+const CAPABILITY_SUBSYSTEM = 0x0d;
 export const EXPRESS_FLAGS = 2;
 
 const PREFETCHABLE_64 = 0x01;
@@ -73,6 +80,9 @@ export class PciBridge extends PciFunction {
   readonly model: BridgeModel;
   readonly hotPlug: boolean;
   readonly expressPort: boolean;
+  /** Of a port that has one. */
+  readonly slot: ExpressSlot | undefined;
+  private readonly msix: Msix | undefined;
 
   constructor(model: BridgeModel = 'pci-bridge') {
     const identity = IDENTITIES[model];
@@ -98,6 +108,12 @@ export class PciBridge extends PciFunction {
     }
     for (const at of [config.PREFETCHABLE_BASE_UPPER, config.PREFETCHABLE_LIMIT_UPPER])
       space.setWritable(at, 0xffff_ffff, 4);
+    if (identity.subsystemAt)
+      space.addCapability(CAPABILITY_SUBSYSTEM, [0, 0, 0x36, 0x1b, 0, 0], identity.subsystemAt);
+    if (identity.vectors) {
+      this.msix = new Msix(this, identity.vectors, 0);
+      space.bytes[config.INTERRUPT_PIN] = 1;
+    }
     if (identity.bar) this.addBar(0, { ...identity.bar, registers: NO_REGISTERS });
     if (identity.hotPlug) space.addCapability(CAPABILITY_HOT_PLUG, new Uint8Array(6), identity.hotPlug);
     if (identity.port) {
@@ -105,7 +121,36 @@ export class PciBridge extends PciFunction {
       body[0] = identity.port.flags & 0xff;
       body[1] = identity.port.flags >> 8;
       space.addCapability(CAPABILITY_EXPRESS, body, identity.port.at);
+      if (identity.port.flags & PCIE_SLOT)
+        this.slot = new ExpressSlot(
+          space,
+          identity.port.at,
+          () => this.eject(),
+          (asked) => this.notify(asked),
+        );
     }
+  }
+
+  /** Whether configuration requests reach what is behind it. */
+  get passes(): boolean {
+    return this.slot?.powered ?? true;
+  }
+
+  override writeConfig(offset: number, width: Width, value: number): void {
+    const before = this.slot?.control ?? 0;
+    super.writeConfig(offset, width, value);
+    this.msix?.updated();
+    this.slot?.written(offset, width, before);
+    if (this.slot !== undefined && this.slot.control !== before) this.system.remap();
+  }
+
+  private eject(): void {
+    for (const fn of [...this.secondary.present()]) this.system.remove(fn);
+  }
+
+  private notify(asked: boolean): void {
+    if (!this.msix?.enabled) this.setIntx(asked);
+    else if (asked) this.msix.notify(0);
   }
 
   get secondaryBus(): number {

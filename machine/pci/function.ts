@@ -25,6 +25,8 @@ export interface PciPlatform {
 export interface PciSystem extends PciPlatform {
   /** Decoders have changed: BARs, command registers, bridges' windows. */
   remap(): void;
+  /** Takes a function out of its slot. */
+  remove(fn: PciFunction): void;
   /** A function drives its interrupt pin. */
   setIntx(fn: PciFunction, pin: number, high: boolean): void;
 }
@@ -104,6 +106,12 @@ export abstract class PciFunction implements PciDevice {
     const dma = new DmaPort(() => this.name, system.ram, system.trace, system.messages);
     dma.enabled = () => (this.command & config.COMMAND_MASTER) !== 0;
     this.attached = { system, dma };
+  }
+
+  /** It has been taken out of its slot: nothing more comes of it. */
+  removed(): void {
+    this.setIntx(false);
+    this.config.set16(config.COMMAND, 0);
   }
 
   get command(): number {

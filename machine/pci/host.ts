@@ -53,6 +53,8 @@ export class PciHost implements PciSystem {
   /** By line, who drives it. */
   private readonly drivers: Set<PciFunction>[] = Array.from({ length: 8 }, () => new Set());
   private address = 0;
+  /** The firmware is done: what is added now is plugged in. */
+  runs = false;
 
   constructor(options: HostOptions) {
     this.options = options;
@@ -102,7 +104,30 @@ export class PciHost implements PciSystem {
     const others = bus.functions.slice((slot << 3) + 1, (slot << 3) + 8).some((other) => other !== undefined);
     const first = bus.functions[slot << 3];
     if (others && first) first.config.bytes[config.HEADER_TYPE] |= config.HEADER_MULTIFUNCTION;
+    if (fn === 0 && this.runs) bus.bridge?.slot?.plug();
+    else if (fn === 0) bus.bridge?.slot?.fill();
     return added;
+  }
+
+  /** Asks the driver to give a device free, as QEMU's device_del: by the attention button of its slot. */
+  release(fn: PciFunction): void {
+    const slot = fn.location?.bus.bridge?.slot;
+    if (slot === undefined) throw new MachineError(`${fn.name} is in no hot-plug slot`);
+    slot.push();
+  }
+
+  /** Pulls a device out without a word. */
+  pull(fn: PciFunction): void {
+    const bridge = fn.location?.bus.bridge;
+    this.remove(fn);
+    bridge?.slot?.pull();
+  }
+
+  remove(fn: PciFunction): void {
+    const { bus, slot, fn: index } = fn.location!;
+    fn.removed();
+    bus.functions[(slot << 3) | index] = undefined;
+    this.remap();
   }
 
   /** Every function, a bus before those behind it, in the order of their numbers. */
@@ -152,6 +177,7 @@ export class PciHost implements PciSystem {
   }
 
   private find(number: number, index: number, bus = this.root): PciFunction | undefined {
+    if (bus.bridge?.passes === false) return undefined;
     if (number === (bus.bridge?.secondaryBus ?? 0)) return bus.functions[index];
     for (const fn of bus.present()) {
       if (!(fn instanceof PciBridge) || fn.secondaryBus === 0) continue;
@@ -165,7 +191,7 @@ export class PciHost implements PciSystem {
   private mapBus(bus: PciBus, io: Range[], memory: Range[]): void {
     for (const fn of bus.present()) {
       for (const bar of fn.bars) if (bar !== undefined) this.mapBar(fn, bar, bar.ports ? io : memory);
-      if (!(fn instanceof PciBridge)) continue;
+      if (!(fn instanceof PciBridge) || !fn.passes) continue;
       this.mapBus(
         fn.secondary,
         meet(io, [fn.ioWindow]),

@@ -182,6 +182,11 @@ export class VirtioPci extends PciFunction implements Transport {
     this.setIntx(false);
   }
 
+  override removed(): void {
+    this.device.reset();
+    super.removed();
+  }
+
   override readConfig(offset: number, width: Width): number {
     if (this.isConfigData(offset)) this.accessThroughConfig(false);
     return super.readConfig(offset, width);

@@ -6,6 +6,7 @@ import {
   Machine,
   type MachineOptions,
   MemoryDisk,
+  PciBridge,
   VirtioBalloon,
   VirtioBlk,
   type VirtioBlkOptions,
@@ -109,5 +110,98 @@ describe('by the monitor', () => {
     expect(balloon.complaints).toEqual([]);
     expect(before! - lent!).toBeGreaterThan(2000 * 4 - 16);
     expect(after).toBeGreaterThanOrEqual(before!);
+  });
+});
+
+describe('in a slot of a PCI Express port', () => {
+  const slot = () => {
+    const port = new PciBridge('pcie-root-port');
+    return port;
+  };
+
+  /** On a q35 with an empty port, or one with `device`; `events` are done at their times in ms. */
+  function machine(
+    commandLine: string,
+    events: Record<number, (pc: Machine, port: PciBridge) => void>,
+    cpus = 1,
+  ) {
+    const pc = new Machine({ machine: 'q35', memory_mib: 64, commandLine, cpus });
+    const port = slot();
+    pc.pci.add(port, { slot: 6 });
+    for (const [ms, act] of Object.entries(events)) pc.clock.schedule(Number(ms) * 1e6, () => act(pc, port));
+    return { pc, port };
+  }
+  const disk = (options: VirtioBlkOptions = {}) => new VirtioBlk(new MemoryDisk(image()), options);
+
+  test('a disk is plugged in, and used', () => {
+    const { pc } = machine('job=shell', {
+      100: (machine, bridge) => void machine.pci.add(disk(), { bridge }),
+      400: (machine) => machine.serial.receive('read 3\r'),
+      450: (machine) => machine.serial.receive('poweroff\r'),
+    });
+    const { lines, end, serial } = pc.run(kernel);
+    expect(end, serial).toBe('off');
+    expect(serial).toContain('pci: 0000:00:06.0: there is a card');
+    expect(serial).toMatch(/pci: 0000:01:00.0 BAR 4: memory64 at 0x\w+, 16 KiB, prefetchable: placed/);
+    expect(serial).toContain('virtio-blk 0000:01:00.0: 64 sectors of 512 bytes, modern');
+    expect(lines.filter((line) => line.includes(' 03 03 03 '))).toHaveLength(32);
+  });
+
+  test.each([
+    ['asked for by its button', true],
+    ['without a word', false],
+  ])('a disk goes while a read waits for it: %s', (_, asked) => {
+    const { pc, port } = machine('job=shell', {
+      100: (machine) => machine.serial.receive('read 3\r'),
+      200: (machine, bridge) => {
+        const fn = bridge.secondary.functions[0]!;
+        if (asked) machine.pci.release(fn);
+        else machine.pci.pull(fn);
+      },
+      400: (machine) => machine.serial.receive('read 4\r'),
+      450: (machine) => machine.serial.receive('lspci\r'),
+      500: (machine) => machine.serial.receive('poweroff\r'),
+    });
+    pc.pci.add(disk({ latency_ns: 1e12 }), { bridge: port });
+    const { end, serial } = pc.run(kernel);
+    expect(end, serial).toBe('off');
+    expect(serial).toContain(`0000:00:06.0: the card ${asked ? 'is to be given free' : 'has gone'}`);
+    expect(serial).toContain('virtio-blk 0000:01:00.0: queue 0: the device was removed');
+    expect(serial).toContain(`virtio-blk 0000:01:00.0: ${asked ? 'detached' : 'has gone'}`);
+    expect(serial).toContain('there is no disk');
+    expect(serial).toMatch(/06\.0-\[01\]--\r/);
+    expect(port.secondary.functions[0]).toBeUndefined();
+  });
+
+  test.each([
+    ['job=blkbench size=4096 qd=16 count=100000', 1],
+    ['job=blkbench size=4096 qd=16 count=100000 poll=1', 1],
+    ['job=blkverify rounds=1000', 4],
+    ['job=trace requests=100000', 1],
+  ])('a disk goes under load: %s', (commandLine, cpus) => {
+    const { pc, port } = machine(
+      commandLine,
+      { 100: (machine, bridge) => machine.pci.pull(bridge.secondary.functions[0]!) },
+      cpus,
+    );
+    pc.pci.add(new VirtioBlk(new MemoryDisk(new Uint8Array(2 ** 22))), { bridge: port });
+    const { serial } = pc.run(kernel);
+    expect(serial).toContain('virtio-blk 0000:01:00.0: queue 0: the device was removed');
+    expect(serial).not.toContain('assert');
+  });
+
+  test('cards come and go', () => {
+    const events: Record<number, (pc: Machine, port: PciBridge) => void> = {
+      9000: (machine) => machine.serial.receive('mem\rpoweroff\r'),
+    };
+    for (let i = 0; i < 8; i++) {
+      events[200 + i * 1000] = (machine, bridge) => void machine.pci.add(disk(), { bridge });
+      events[700 + i * 1000] = (machine, bridge) => machine.pci.release(bridge.secondary.functions[0]!);
+    }
+    const { pc } = machine('job=shell', events);
+    const { end, lines, serial } = pc.run(kernel);
+    expect(end, serial).toBe('off');
+    expect(lines.filter((line) => line.endsWith('0000:01:00.0: detached'))).toHaveLength(8);
+    expect(new Set(lines.filter((line) => line.endsWith(': placed'))).size).toBe(2);
   });
 });

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { FROM_KERNEL, QEMU, qemuArguments } from '../../build/qemu/command.ts';
 import { openDisk } from '../../build/qemu/disk.ts';
 import { parseOptions, type Variables } from '../../build/qemu/options.ts';
@@ -32,6 +33,7 @@ export class LiveMachine {
   readonly sockets: Socket[];
   readonly ended: Promise<Ended>;
   private readonly qmp: Socket;
+  private readonly keyboard: Writable;
   private readonly answers: ((message: Message) => void)[] = [];
   private readonly watchers = new Set<() => void>();
   private readonly events: Message[] = [];
@@ -44,13 +46,10 @@ export class LiveMachine {
     const options = parseOptions({ ...variables, ACCEL: 'tcg' });
     const args = qemuArguments({ options, disk: openDisk(options.disk), accel: 'tcg', from: FROM_KERNEL });
     const control = ['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'];
-    const stdio = [
-      'ignore',
-      'pipe',
-      'pipe',
-      ...Array.from({ length: 1 + socketCount }, () => 'pipe' as const),
-    ];
+    const stdio = ['pipe', 'pipe', 'pipe', ...Array.from({ length: 1 + socketCount }, () => 'pipe' as const)];
     const qemu = spawn(QEMU, [...args, ...control], { stdio: stdio as 'pipe'[] });
+    this.keyboard = qemu.stdin!;
+    this.keyboard.on('error', () => {}); // QEMU has ended
     const timer = setTimeout(() => qemu.kill('SIGKILL'), RUN_MS_MAX);
     const sockets = (qemu.stdio as unknown as Socket[]).slice(QMP_FD);
     for (const socket of sockets) socket.on('error', () => {}); // QEMU has ended
@@ -100,6 +99,11 @@ export class LiveMachine {
 
   notify(): void {
     for (const look of [...this.watchers]) look();
+  }
+
+  /** Types on the serial line. */
+  type(text: string): void {
+    this.keyboard.write(text);
   }
 
   /** A command of QMP; its answer. */

@@ -7,7 +7,7 @@ import { BARS_MAX, PciFunction } from './function.ts';
 import { HostSpaces } from './host.ts';
 import { BUSES } from './numbers.ts';
 import { Resource, Space } from './resource.ts';
-import { bridgeTo, functionCount, functions } from './scan.ts';
+import { bridgeTo, functions } from './scan.ts';
 import * as window from './window.ts';
 import { BridgeWindow, openWindow } from './window.ts';
 
@@ -56,8 +56,8 @@ export function assignAll(): void {
   plan.spaces.push(host.memory);
   for (let bus: u32 = 0; bus < BUSES; bus++)
     if (bridgeTo(bus) === null) plan.buses[bus] = new BusSpaces(host.ports, host.memory, host.memory);
-  for (let i: u32 = 0; i < functionCount; i++) {
-    const fn = functions[i]!;
+  for (let i: u32 = 0; i < functions.count; i++) {
+    const fn = functions.at(i);
     addBars(fn);
     if (fn.firstBus !== 0) addWindows(fn);
   }
@@ -92,6 +92,28 @@ export function moveBar(fn: PciFunction, index: u32, base: u64): bool {
   change(bar, space, before);
   restore(fixed);
   return refuse(fn, index, 'there is no room, or what is in use would have to move');
+}
+
+/** Places the BARs of a function that has come while drivers have others, which stay where they are. */
+export function placeFunction(fn: PciFunction): void {
+  const fixed = plan.fixed();
+  addBars(fn);
+  if (settle() && !disturbs()) commit(false);
+  else restore(fixed);
+  for (let i: u32 = 0; i < BARS_MAX; i++) {
+    const bar = fn.bars[i];
+    if (bar !== null && bar.start === 0) bar.describe(log('pci')).text(NO_SPACE).end();
+  }
+}
+
+/** Its addresses are free. */
+export function forgetFunction(fn: PciFunction): void {
+  for (let i: u32 = 0; i < BARS_MAX; i++) {
+    const bar = fn.bars[i];
+    if (bar === null) continue;
+    const space = bar.space;
+    if (space !== null) space.removeMember(bar);
+  }
 }
 
 function change(bar: Resource, from: Space, to: Space): void {

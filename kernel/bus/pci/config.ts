@@ -68,8 +68,10 @@ const PAIR_BYTES: u32 = 2 << ECAM_BUS_SHIFT;
 const PAIRS: u32 = 128;
 
 class Access {
-  /** Of the ports, which are used one after the other. */
+  /** Of the ports, which are used one after the other, by interrupt handlers too. */
   readonly lock: SpinLock = new SpinLock();
+  /** What goes to releaseIrq(). */
+  flags: u32 = 0;
   ports: bool = false;
   range: EcamRange | null = null;
   /** By pair of buses: the linear-memory address of its ECAM, 0: not mapped. */
@@ -208,12 +210,13 @@ function ecam(address: u32, offset: u32): u32 {
 /** Takes the ports and chooses a register, until leave(); false: mechanism #1 does not reach it. */
 function select(address: u32, offset: u32): bool {
   if (offset >= BYTES) return false;
-  access.lock.acquire();
+  const flags = access.lock.acquireIrq();
+  access.flags = flags;
   x86.out32(ADDRESS_PORT, ENABLE | address | (offset & 0xfc));
   return true;
 }
 
 function leave(value: u32): u32 {
-  access.lock.release();
+  access.lock.releaseIrq(access.flags);
   return value;
 }

@@ -20,9 +20,33 @@ class Scan {
   misnumbered: PciFunction | null = null;
 }
 
+/** One thread changes it; others may go through it meanwhile, and then miss one or see one twice. */
+class FunctionList {
+  count: u32 = 0;
+  private readonly list: StaticArray<PciFunction | null> = new StaticArray<PciFunction | null>(FUNCTIONS_MAX);
+
+  at(index: u32): PciFunction {
+    return this.list[index]!;
+  }
+
+  /** False: there are too many. */
+  add(fn: PciFunction): bool {
+    if (this.count === FUNCTIONS_MAX) return false;
+    this.list[this.count] = fn;
+    this.count++;
+    return true;
+  }
+
+  remove(fn: PciFunction): void {
+    let to: u32 = 0;
+    for (let from: u32 = 0; from < this.count; from++)
+      if (this.list[from] !== fn) this.list[to++] = this.list[from];
+    this.count = to;
+  }
+}
+
 /** A bridge comes before what is behind it. */
-export const functions = new StaticArray<PciFunction | null>(FUNCTIONS_MAX);
-export let functionCount: u32 = 0;
+export const functions = new FunctionList();
 
 const state = new Scan();
 
@@ -39,9 +63,9 @@ export function scan(moreRoots: bool): void {
     for (let i: u32 = 0; i < BUSES; i++) if (state.numbers.isRoot(i)) numberTree(i, lastOf(i));
     discover(moreRoots);
   }
-  for (let i: u32 = 0; i < functionCount; i++) functions[i]!.inspect();
+  for (let i: u32 = 0; i < functions.count; i++) functions.at(i).inspect();
   if (state.lost > 0) log('pci').decimal('', state.lost).text(' functions more are ignored').end();
-  log('pci').decimal('functions ', functionCount).decimal(', buses ', state.queueEnd).end();
+  log('pci').decimal('functions ', functions.count).decimal(', buses ', state.queueEnd).end();
 }
 
 /** The bridge through which a bus is reached; null: it is a root bus. A bridge's own bus is always one before. */
@@ -51,12 +75,26 @@ export function bridgeTo(bus: u32): PciFunction | null {
 
 /** The function with this name, `0000:bb:dd.f`; null if there is none. */
 export function findFunction(name: string): PciFunction | null {
-  for (let i: u32 = 0; i < functionCount; i++) if (functions[i]!.name === name) return functions[i];
+  for (let i: u32 = 0; i < functions.count; i++) if (functions.at(i).name === name) return functions.at(i);
   return null;
 }
 
+/** The functions that have come into a slot. Buses behind a bridge that has come are not known. */
+export function addSlot(bus: u32, slot: u32): Array<PciFunction> {
+  const added: Array<PciFunction> = [];
+  const end = (slot + 1) << 3;
+  for (let i = nextFunction(bus, slot << 3); i < end; i = nextFunction(bus, i + 1)) {
+    const found = new PciFunction(config.addressOf(bus, 0, i), bridgeTo(bus));
+    if (findFunction(found.name) !== null || !functions.add(found)) continue;
+    found.inspect();
+    if (found.isBridge) clearNumbers(found.address);
+    added.push(found);
+  }
+  return added;
+}
+
 function discover(moreRoots: bool): void {
-  functionCount = 0;
+  functions.count = 0;
   state.queueEnd = 0;
   state.lost = 0;
   state.misnumbered = null;
@@ -79,8 +117,7 @@ function discoverTree(root: u32): void {
 function discoverBus(bus: u32): void {
   for (let i = nextFunction(bus, 0); i < INDICES; i = nextFunction(bus, i + 1)) {
     const found = new PciFunction(config.addressOf(bus, 0, i), bridgeTo(bus));
-    if (functionCount < FUNCTIONS_MAX) functions[functionCount++] = found;
-    else state.lost++;
+    if (!functions.add(found)) state.lost++;
     if (!found.isBridge) continue;
     if (claimNumbers(found, state.numbers)) {
       state.queue[state.queueEnd++] = found.firstBus as u8;

@@ -10,7 +10,7 @@ import { bare } from '../../lib/log.ts';
 import { PciFunction } from './function.ts';
 import { nameOfClass } from './names.ts';
 import { BUSES } from './numbers.ts';
-import { bridgeTo, functionCount, functions } from './scan.ts';
+import { bridgeTo, functions } from './scan.ts';
 
 const SPACE: u32 = 0x20;
 const PLUS: u32 = 0x2b;
@@ -59,8 +59,8 @@ function drawFunction(fn: PciFunction): void {
 /** The function behind `fn` on a bus, or the first one. */
 function after(fn: PciFunction | null, bus: u32): PciFunction | null {
   let past = fn === null;
-  for (let i: u32 = 0; i < functionCount; i++) {
-    const at = functions[i]!;
+  for (let i: u32 = 0; i < functions.count; i++) {
+    const at = functions.at(i);
     if (past && at.bus === bus) return at;
     if (at === fn) past = true;
   }

@@ -2,7 +2,7 @@
 
 import { dumpFunction } from '../../bus/pci/dump.ts';
 import { PciFunction } from '../../bus/pci/function.ts';
-import { functionCount, functions } from '../../bus/pci/scan.ts';
+import { functions } from '../../bus/pci/scan.ts';
 import { printTree } from '../../bus/pci/tree.ts';
 import { Disk, disks, SECTOR_BYTES } from '../../drivers/disk.ts';
 import { DEVICES_MAX } from '../../drivers/registry.ts';
@@ -97,8 +97,8 @@ class Monitor {
   /** The one that the only word behind the command names; null: there is none. */
   private function(): PciFunction | null {
     const words = this.words;
-    for (let i: u32 = 0; i < functionCount; i++)
-      if (words.count === 2 && words.is(1, functions[i]!.name)) return functions[i];
+    for (let i: u32 = 0; i < functions.count; i++)
+      if (words.count === 2 && words.is(1, functions.at(i).name)) return functions.at(i);
     return null;
   }
 

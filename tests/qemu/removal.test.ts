@@ -1,0 +1,45 @@
+// Disks that QEMU plugs in and takes away while the monitor runs, by device_add and device_del.
+
+import { expect, test } from 'vitest';
+import type { Variables } from '../../build/qemu/options.ts';
+import { LiveMachine } from './live.ts';
+
+const DISK = '-blockdev driver=null-co,node-name=d,size=1048576,read-zeroes=on';
+const NATIVE = '-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off';
+const Q35: Variables = { MACHINE: 'q35' };
+
+test.each<[string, Variables, string, Record<string, string>, string]>([
+  [
+    'a slot of a root port',
+    Q35,
+    `${NATIVE} -device pcie-root-port,id=p,addr=6`,
+    { bus: 'p' },
+    '0000:01:00.0',
+  ],
+])('%s', async (_, variables, extra, place, name) => {
+  const QEMUEXTRA = `${DISK} ${extra}`;
+  const live = new LiveMachine({ DISK: 'none', APPEND: 'job=shell', QEMUEXTRA, ...variables });
+  await live.line(/help lists what there is/);
+  const add = () => live.command('device_add', { driver: 'virtio-blk-pci', id: 'b', drive: 'd', ...place });
+  const count = (pattern: RegExp) => live.lines.filter((line) => pattern.test(line)).length;
+  const times = (pattern: RegExp, number: number) =>
+    live.when(() => (count(pattern) >= number ? true : undefined), `no ${number} lines ${pattern}`);
+  const there = new RegExp(`virtio-blk ${name}: 2048 sectors`);
+  const gone = new RegExp(`virtio-blk ${name}: detached`);
+  for (let round = 1; round <= 2; round++) {
+    await add();
+    await times(there, round);
+    live.type('read 3\r');
+    await times(/^~[0-9a-f]{8} - (00 ){16}/, 32 * round);
+    // In the midst of its work.
+    live.type('bench 16 1000000\r');
+    await live.command('device_del', { id: 'b' });
+    await live.event('DEVICE_DELETED', 2 * round - 2);
+    await times(gone, round);
+    expect(count(/: queue 0: the device was removed/)).toBe(round);
+  }
+  live.type('blk\rpoweroff\r');
+  const { status, lines } = await live.ended;
+  expect(lines.at(-1)).toBe('yaos: done');
+  expect(status).toBe(0);
+});
