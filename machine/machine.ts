@@ -159,6 +159,7 @@ export class Machine implements MemoryOwner {
       random,
       setGsi,
       exists: type === 'microvm',
+      acpi: options.firmware?.acpi ?? true,
     });
     this.pci = new PciHost({
       ...{ ports, memory, ram, clock, trace, messages, random },
@@ -264,7 +265,7 @@ export class Machine implements MemoryOwner {
     const { type, ram } = this;
     const apicIds = this.cpus.all.map((cpu) => cpu.lapic.id);
     if (type === 'microvm') {
-      writeReducedAcpi(ram.view, apicIds, this.mmio.present());
+      if (this.options.firmware?.acpi ?? true) writeReducedAcpi(ram.view, apicIds, this.mmio.present());
     } else {
       configurePci(this.pci, type, ram.size, this.options.firmware);
       const address = usableEnd(type, ram.size);
@@ -280,7 +281,7 @@ export class Machine implements MemoryOwner {
     return writeMultiboot(ram.view, {
       machine: type,
       ramBytes: ram.size,
-      commandLine: this.options.loaderLine ?? '',
+      commandLine: (this.options.loaderLine ?? '') + this.mmio.words,
     });
   }
 

@@ -10,6 +10,7 @@ const DMA_PORT: u32 = 0x514; // high half first, then at 0x518 the low half, whi
 
 const KEY_SIGNATURE: u32 = 0x0000; // the bytes 'QEMU'
 const KEY_ID: u32 = 0x0001; // bit 1: DMA
+const KEY_LOADER_LINE: u32 = 0x0015; // FW_CFG_CMDLINE_DATA
 const KEY_DIRECTORY: u32 = 0x0019;
 const ID_DMA: u32 = 2;
 
@@ -53,6 +54,12 @@ export function readFile(name: string, into: u32, bytes_max: u32): bool {
     return true;
   }
   return false;
+}
+
+/** The boot loader's line as QEMU has completed it at the reset, NUL-terminated; all zeros if there is none. */
+export function readLoaderLine(into: u32, bytes: u32): void {
+  memory.fill(into, 0, bytes);
+  if (fileCount > 0) transfer(KEY_LOADER_LINE, into, bytes - 1);
 }
 
 function present(): bool {

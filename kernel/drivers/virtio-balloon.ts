@@ -3,6 +3,7 @@
 
 import { LONG, Register, Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
+import { isWorthALine } from '../lib/rarely.ts';
 import { NO_FRAME } from '../mm/buddy.ts';
 import { FrameStack } from '../mm/frame-stack.ts';
 import * as frames from '../mm/frames.ts';
@@ -111,12 +112,12 @@ class Balloon extends Program {
       if (this.lent.count !== count) this.window.write(ACTUAL, this.lent.count);
     }
     if (this.state.failed) return;
-    this.state.changes++;
-    log(this.device.name)
-      .decimal('the host has ', this.lent.count)
-      .decimal(' pages of ', target)
-      .decimal(' that it wants, free are ', frames.freeBytes() / PAGE)
-      .end();
+    if (isWorthALine(++this.state.changes))
+      log(this.device.name)
+        .decimal('the host has ', this.lent.count)
+        .decimal(' pages of ', target)
+        .decimal(' that it wants, free are ', frames.freeBytes() / PAGE)
+        .end();
     this.state.settled.signal();
   }
 

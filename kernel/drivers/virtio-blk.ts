@@ -5,6 +5,7 @@ import { begin, finish } from '../lib/activity.ts';
 import { number, value } from '../lib/cmdline.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
+import { isWorthALine } from '../lib/rarely.ts';
 import { onlineCount } from '../sched/cpu.ts';
 import { Mutex } from '../sched/mutex.ts';
 import { VirtioDevice } from '../virtio/device.ts';
@@ -51,8 +52,9 @@ const WRITE: string = 'write ';
 class VirtioDisk extends Disk {
   /** Guards the bounce buffer. */
   private readonly bounceMutex: Mutex = new Mutex();
-  /** Configuration changes that have been looked at. */
+  /** Configuration changes that have been looked at; and how often the size was another. */
   private changesSeen: u32 = 0;
+  private sizes: u32 = 0;
 
   constructor(
     private readonly device: VirtioDevice,
@@ -263,7 +265,7 @@ class VirtioDisk extends Disk {
     const before = this.config.capacity;
     const problem = this.config.read();
     if (problem.length > 0) log(this.name).text(problem).end();
-    else if (this.config.capacity !== before)
+    else if (this.config.capacity !== before && isWorthALine(++this.sizes))
       log(this.name).decimal('has ', this.config.capacity).decimal(' sectors now, had ', before).end();
   }
 }

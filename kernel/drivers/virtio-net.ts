@@ -2,6 +2,7 @@
 // thread puts frames together, has them handled, and sends the answers.
 
 import { log } from '../lib/log.ts';
+import { isWorthALine } from '../lib/rarely.ts';
 import { PAGE } from '../mm/layout.ts';
 import { FrameUser } from '../net/frames.ts';
 import { Statistics } from '../net/statistics.ts';
@@ -37,6 +38,7 @@ class VirtioNic extends Nic {
   private readonly ended: Event = new Event();
   private user: FrameUser | null = null;
   private linkUp: bool = false;
+  private linkChanges: u32 = 0;
   private stopping: bool = false;
 
   constructor(
@@ -114,9 +116,12 @@ class VirtioNic extends Nic {
     const up = this.config.isLinkUp();
     if (up === this.linkUp) return;
     this.linkUp = up;
-    log(this.name)
-      .text(up ? 'link up' : 'link down')
-      .end();
+    const count = ++this.linkChanges;
+    if (isWorthALine(count))
+      log(this.name)
+        .text(up ? 'link up' : 'link down')
+        .decimal(', changes ', count)
+        .end();
     if (up) this.greet();
   }
 

@@ -18,6 +18,7 @@ const VERSION: u32 = 0x01;
 const VERSION_LAST_PIN_SHIFT: u32 = 16;
 const TABLE: u32 = 0x10; // two registers for each pin
 const REGISTERS: u32 = 0x100;
+const DEFAULT_ADDRESS: u32 = 0xfec0_0000;
 const PINS_MAX: u32 = (REGISTERS - TABLE) / 2;
 
 // §3.2.4: an entry of the table. Fixed delivery to a physical destination is 0.
@@ -87,6 +88,8 @@ const ioApics: Array<IoApic> = [];
 /** Maps the I/O APICs that the firmware tells of, and masks all their pins. */
 export function init(): void {
   for (let i: u32 = 0; i < madt.ioApicCount; i++) open(madt.ioApic(i));
+  // Without ACPI: where the first one has always been (MultiProcessor Specification 1.4 §3.6.5).
+  if (madt.ioApicCount === 0) open(new IoApicEntry(DEFAULT_ADDRESS, 0));
 }
 
 function open(entry: IoApicEntry): void {

@@ -6,12 +6,17 @@ import * as lapic from './lapic.ts';
 import * as pic from './pic.ts';
 
 export abstract class InterruptHandler {
+  /** The next that has a share in its vector. */
+  next: InterruptHandler | null = null;
+
   abstract interrupt(vector: u32): void;
 }
 
 // Vectors 0 … 31 are exceptions (Intel SDM 3A table 6-1).
 const PIC_VECTORS: u32 = 32; // 16 of them, masked
 const FIRST_FREE: u32 = 48;
+/** What is left for all that find no vector of their own. */
+const SHARED: u32 = 254;
 const SPURIOUS: u32 = 255;
 
 const handlers = new StaticArray<InterruptHandler | null>(256);
@@ -51,7 +56,7 @@ function sum(counts: StaticArray<u64>): u64 {
 
 /** Gives `handler` a vector of its own; 0 when there is none left. */
 export function allocateVector(handler: InterruptHandler): u32 {
-  for (let vector = FIRST_FREE; vector < SPURIOUS; vector++) {
+  for (let vector = FIRST_FREE; vector < SHARED; vector++) {
     if (handlers[vector] !== null) continue;
     handlers[vector] = handler;
     return vector;
@@ -59,10 +64,46 @@ export function allocateVector(handler: InterruptHandler): u32 {
   return 0;
 }
 
-/** Nobody sends it any more; what is under way counts as stray. */
-export function freeVector(vector: u32): void {
-  handlers[vector] = null;
+/** Whether so many are left. */
+export function hasVectors(count: u32): bool {
+  for (let vector = FIRST_FREE; vector < SHARED && count > 0; vector++)
+    if (handlers[vector] === null) count--;
+  return count === 0;
 }
+
+/** As allocateVector(); where none is left, one that others have too, so that the handler must ask its device. */
+export function shareVector(handler: InterruptHandler): u32 {
+  const own = allocateVector(handler);
+  if (own !== 0) return own;
+  shared.add(handler);
+  handlers[SHARED] = shared;
+  return SHARED;
+}
+
+/** Nobody sends it for this handler any more; what is under way counts as stray. */
+export function freeVector(vector: u32, handler: InterruptHandler): void {
+  if (vector === SHARED) shared.remove(handler);
+  else handlers[vector] = null;
+}
+
+/** An interrupt may go through the list while it changes. */
+class SharedHandlers extends InterruptHandler {
+  add(handler: InterruptHandler): void {
+    handler.next = this.next;
+    this.next = handler;
+  }
+
+  remove(handler: InterruptHandler): void {
+    for (let at: InterruptHandler | null = this; at !== null; at = at.next)
+      if (at.next === handler) at.next = handler.next;
+  }
+
+  interrupt(vector: u32): void {
+    for (let at: InterruptHandler | null = this.next; at !== null; at = at!.next) at.interrupt(vector);
+  }
+}
+
+const shared = new SharedHandlers();
 
 export function interrupt(vector: u32): void {
   unchecked(interruptCounts[x86.cpu()]++);

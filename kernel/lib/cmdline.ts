@@ -1,4 +1,4 @@
-// The command line: words `name=value`, separated by spaces. There may be two, from fw_cfg and from the boot loader;
+// The command line: words `name=value`, separated by spaces. There may be several, from fw_cfg and from the boot loader;
 // the first one that has a word decides. Other words (a loader puts the kernel's file name first) are ignored.
 
 import { Line } from './line.ts';
@@ -6,7 +6,7 @@ import { log } from './log.ts';
 
 const SPACE: u32 = 0x20;
 const EQUALS: u32 = 0x3d;
-const SOURCES_MAX: u32 = 2;
+const SOURCES_MAX: u32 = 3;
 
 /** Addresses of NUL-terminated command lines. */
 const sources = new StaticArray<usize>(SOURCES_MAX);
@@ -26,6 +26,14 @@ export function value(name: string, otherwise: string): string {
     if (at !== 0) return word(at);
   }
   return otherwise;
+}
+
+/** Of all words with this name, the value of the `index`th; '': there are not so many. */
+export function nthValue(name: string, index: u32): string {
+  for (let i: u32 = 0; i < sourceCount; i++) {
+    for (let at = find(sources[i], name); at !== 0; at = find(at, name)) if (index-- === 0) return word(at);
+  }
+  return '';
 }
 
 /** The value of `name` as a decimal number, or the default, also (after a line) when it is no number up to `most`. */

@@ -1,11 +1,11 @@
 // How a device's interrupts reach its queues: with as many of its vectors as it has and accepts, else by its line.
 //   queues + 1   one for changes of the configuration, one for each queue
 //   2            one for changes of the configuration, one for all queues
-//   1            one for everything
+//   1            one for everything; where the CPUs' vectors are used up, other devices have it too
 //   0            the line: everything, and the device's neighbours too
 
 import { Line as IrqLine, LineUser } from '../irq/line.ts';
-import { allocateVector, freeVector, InterruptHandler } from '../irq/vectors.ts';
+import { freeVector, hasVectors, InterruptHandler, shareVector } from '../irq/vectors.ts';
 import { Line } from '../lib/line.ts';
 import { apicIdOf } from '../sched/cpu.ts';
 import { Event } from '../sched/event.ts';
@@ -41,7 +41,8 @@ export class DeviceInterrupts extends LineUser {
   /** Vectors of the device that are used, 0: the line. */
   private vectors: u32 = 0;
   private line: IrqLine | null = null;
-  /** The CPUs' vectors that it has. */
+  /** Who handles them, and the CPUs' vectors that they have. */
+  private readonly handlers: Array<InterruptHandler> = [];
   private readonly taken: Array<u32> = [];
   /** What the queues had used, all together, at the last interrupt by the line. */
   private usedBefore: u32 = 0;
@@ -79,7 +80,7 @@ export class DeviceInterrupts extends LineUser {
     this.transport.close();
     const line = this.line;
     if (line !== null) line.remove(this);
-    for (let i = 0; i < this.taken.length; i++) freeVector(this.taken[i]);
+    for (let i = 0; i < this.taken.length; i++) freeVector(this.taken[i], this.handlers[i]);
   }
 
   /** A queue that was reset has lost its vector; false if the device refuses it now. */
@@ -151,6 +152,8 @@ export class DeviceInterrupts extends LineUser {
   /** Has the device use `vectors` of its vectors; false if it has fewer, or refuses one. */
   private accepts(vectors: u32): bool {
     if (vectors > this.transport.vectorCount()) return false;
+    // A vector that other devices share too shall be the device's only one: its ISR status tells what it is about.
+    if (vectors > 1 && !hasVectors(vectors)) return false;
     this.vectors = vectors;
     let good = this.transport.setConfigVector(CONFIG_ENTRY);
     for (let i: u32 = 0; i < this.queueCount && good; i++)
@@ -165,8 +168,8 @@ export class DeviceInterrupts extends LineUser {
   }
 
   private route(entry: u32, handler: InterruptHandler, cpu: u32): void {
-    const vector = allocateVector(handler);
-    assert(vector !== 0, 'no interrupt vector left');
+    const vector = shareVector(handler);
+    this.handlers.push(handler);
     this.taken.push(vector);
     this.transport.routeVector(entry, vector, apicIdOf(cpu));
   }

@@ -33,6 +33,7 @@ const STATUS: Register = LONG | 0x070;
 const QUEUE_DESCRIPTORS: Register = LONG | 0x080; // 64 bits
 const QUEUE_DRIVER: Register = LONG | 0x090; // 64 bits
 const QUEUE_DEVICE: Register = LONG | 0x0a0; // 64 bits
+const QUEUE_RESET: Register = LONG | 0x0c0;
 const CONFIG_GENERATION: Register = LONG | 0x0fc;
 const DEVICE_CONFIG: u32 = 0x100;
 
@@ -125,6 +126,21 @@ class MmioTransport extends Transport {
     this.registers.write64(QUEUE_DRIVER, layout.driver);
     this.registers.write64(QUEUE_DEVICE, layout.device);
     this.registers.write(QUEUE_READY, 1);
+  }
+
+  get resetsQueues(): bool {
+    return !this.legacy;
+  }
+
+  resetQueue(queue: u32): void {
+    this.registers.write(QUEUE_SELECT, queue);
+    this.registers.write(QUEUE_RESET, 1);
+  }
+
+  /** Not ready either: QEMU 7.2 offers the feature here too, and has no such register. */
+  isReset(queue: u32): bool {
+    this.registers.write(QUEUE_SELECT, queue);
+    return this.registers.read(QUEUE_RESET) === 0 && this.registers.read(QUEUE_READY) === 0;
   }
 
   doorbell(_queue: u32): Window | null {

@@ -59,6 +59,8 @@ export interface FirmwareOptions {
   assign?: boolean;
   /** false: no bus numbers for bridges. */
   number?: boolean;
+  /** false, on microvm: no ACPI tables; the command line tells of the devices. */
+  acpi?: boolean;
 }
 
 export function configurePci(

@@ -27,7 +27,7 @@ const REGISTERS = {
   queueSize: { modern: 0x18, legacy: 0x0c, mmio: 0x34 },
   queueVector: { modern: 0x1a, legacy: 0x16, mmio: -1 },
   notifyOffset: { modern: 0x1e, legacy: -1, mmio: -1 },
-  queueReset: { modern: 0x3a, legacy: -1, mmio: -1 },
+  queueReset: { modern: 0x3a, legacy: -1, mmio: 0xc0 },
   isr: { modern: 0x1000, legacy: 0x13, mmio: 0x60 },
 } as const;
 export type RegisterName = keyof typeof REGISTERS;

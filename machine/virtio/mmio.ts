@@ -27,6 +27,7 @@ const QUEUE_SIZE = 0x038;
 const QUEUE_ALIGN = 0x03c;
 const QUEUE_PAGE = 0x040;
 const QUEUE_READY = 0x044;
+const QUEUE_RESET = 0x0c0;
 const QUEUE_NOTIFY = 0x050;
 const INTERRUPT_STATUS = 0x060;
 export const INTERRUPT_ACKNOWLEDGE = 0x064;
@@ -167,6 +168,10 @@ export class VirtioMmio implements Registers, Transport {
         return;
       case QUEUE_READY:
         if (!this.legacy) this.setReady(value !== 0);
+        return;
+      case QUEUE_RESET:
+        // QEMU 7.2 offers the feature here, and has no such register.
+        if (!this.legacy && value === 1 && queue !== undefined) device.resetQueue(queue);
         return;
       case QUEUE_NOTIFY:
         device.kick(value);

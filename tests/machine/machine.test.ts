@@ -1,7 +1,14 @@
 // The machine's own behaviour: interrupts and their priorities, lines and messages, time, faults, and how a run ends.
 
 import { describe, expect, test } from 'vitest';
-import { loadKernel, Machine, type MachineOptions, PciFunction, VirtioBlk } from '../../machine/index.ts';
+import {
+  loadKernel,
+  Machine,
+  type MachineOptions,
+  PciFunction,
+  VirtioBlk,
+  type Virtqueue,
+} from '../../machine/index.ts';
 
 const kernel = await loadKernel();
 const disk = new Uint8Array(64 * 512).map((_, i) => i & 0xff);
@@ -265,4 +272,44 @@ test('MSI-X keeps what is masked, and sends it then', () => {
   pc.memory.write(table + 28, 4, 0);
   expect(pc.cpu.lapic.pending()).toBe(0x61);
   expect(pc.memory.read(table + 0x800, 4)).toBe(0);
+});
+
+test.each([true, false])('microvm without ACPI: modern %s', (modern) => {
+  const pc = new Machine({ machine: 'microvm', memory_mib: 64, firmware: { acpi: false } });
+  pc.mmio.add(new VirtioBlk(new Uint8Array(64 * 512), { modern }));
+  const { lines, status } = pc.run(kernel);
+  expect(lines.at(-1)).toBe('yaos: done');
+  expect(lines).toContain('virtio: mmio-feb00e00: GSI 12, vector 0x32');
+  expect(status).toBe(33); // by isa-debug-exit
+});
+
+test.each([
+  ['is no number@0xfeb00000:5', 'virtio_mmio.device=x@0xfeb00000:5'],
+  ['no address', 'virtio_mmio.device=512:5'],
+  ['no interrupt', 'virtio_mmio.device=512@0xfeb00000'],
+])('a word for a virtio-mmio device: %s', (_, loaderLine) => {
+  const pc = new Machine({
+    ...{ machine: 'microvm', memory_mib: 64, loaderLine, firmware: { acpi: false } },
+    commandLine: 'job=none',
+  });
+  const { lines } = pc.run(kernel);
+  expect(lines).toContain(`cmdline: ${loaderLine}: give BYTES@0xADDRESS:GSI`);
+});
+
+test('a queue of virtio-mmio is reset when a request gets no answer', () => {
+  class Silent extends VirtioBlk {
+    silent = 1;
+    override serve(queue: Virtqueue): void {
+      if (this.silent-- > 0) this.take(queue);
+      else super.serve(queue);
+    }
+  }
+  const pc = new Machine({
+    ...{ machine: 'microvm', memory_mib: 64, loaderLine: 'attempts=2 wait_ms=1000' },
+  });
+  pc.mmio.add(new Silent(new Uint8Array(64 * 512)));
+  const { lines, status } = pc.run(kernel);
+  expect(lines).toContain('virtio-blk mmio-feb02e00: queue 0 was reset, requests given up: 1');
+  expect(lines.at(-1)).toBe('yaos: done');
+  expect(status).toBe(0);
 });

@@ -33,6 +33,7 @@ test.each<[string, Variables, string, Record<string, string>, string]>([
     await times(/^~[0-9a-f]{8} - (00 ){16}/, 32 * round);
     // In the midst of its work.
     live.type('bench 16 1000000\r');
+    await times(/bench 16 1000000/, round);
     await live.command('device_del', { id: 'b' });
     await live.event('DEVICE_DELETED', 2 * round - 2);
     await times(gone, round);

@@ -58,10 +58,12 @@ export abstract class SlotUser {
 }
 
 export class HotplugSlot extends LineUser {
-  /** Of these, and of the status register's events. What is there at first may be news. */
+  /** Of these, and of the status register's events. */
   private readonly lock: SpinLock = new SpinLock();
   private pressed: bool = false;
-  private changed: bool = true;
+  private changed: bool = false;
+  /** Not looked at yet: a card may have come after the bus was scanned. */
+  private fresh: bool = true;
 
   constructor(
     private readonly port: PciFunction,
@@ -85,6 +87,7 @@ export class HotplugSlot extends LineUser {
       interrupts.route(message, vector, apicIdOf(0));
     } else if (interrupts.usePin(this) === null) return false;
     this.take();
+    this.pressed = this.changed = false; // of the time before
     config.update16(port.address, this.at + SLOT_CONTROL, 0, ON_BUTTON | ON_PRESENCE | ON_EVENTS);
     return true;
   }
@@ -109,17 +112,20 @@ export class HotplugSlot extends LineUser {
     const changed = this.changed;
     this.pressed = false;
     this.changed = false;
+    const fresh = this.fresh;
+    this.fresh = false;
     this.lock.releaseIrq(flags);
     const present = (config.read16(this.port.address, this.at + SLOT_STATUS) & PRESENT) !== 0;
     const occupied = user.isOccupied(bus, 0);
-    if (occupied && (pressed || !present)) {
+    // Without an event absence means nothing: QEMU does not tell of presence where ACPI has the slots.
+    if (occupied && (pressed || (changed && !present))) {
       log('pci')
         .text(this.port.name)
         .text(present ? ': the card is to be given free' : ': the card has gone')
         .end();
       user.unplugging(bus, 0);
       this.setPower(false);
-    } else if (!occupied && present && (pressed || changed)) {
+    } else if (!occupied && present && (pressed || changed || fresh)) {
       log('pci').text(this.port.name).text(': there is a card').end();
       this.setPower(true);
       this.awaitAnswer(bus);
