@@ -5,6 +5,7 @@ import { Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import { Event } from '../sched/event.ts';
+import { Mutex } from '../sched/mutex.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { has, QUEUE_RESETS, RING_PACKED, RING_RESET, SUPPORTED, VERSION_1 } from './features.ts';
@@ -30,6 +31,8 @@ export class VirtioDevice {
   /** It is gone, or about to be. */
   removed: bool = false;
   private readonly interrupts: DeviceInterrupts;
+  /** Queues are reset one at a time: their registers are those of the one that was selected last. */
+  private readonly restarting: Mutex = new Mutex();
   /** Memory for the driver's work, address and bytes in turn. */
   private readonly memory: Array<u32> = [];
 
@@ -151,6 +154,13 @@ export class VirtioDevice {
    * device may still use the queue's memory, and all buffers that were given to it.
    */
   restartQueue(queue: Virtqueue): bool {
+    this.restarting.acquire();
+    const good = this.restart(queue);
+    this.restarting.release();
+    return good;
+  }
+
+  private restart(queue: Virtqueue): bool {
     const index = queue.index;
     this.transport.resetQueue(index);
     const deadline = clock.after(RESET_MS_MAX);

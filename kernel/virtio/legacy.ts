@@ -3,7 +3,7 @@
 
 import { PciFunction } from '../bus/pci/function.ts';
 import { PciInterrupts } from '../bus/pci/interrupts.ts';
-import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
+import { BYTE, CACHED, LONG, Register, Window, WORD } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import { RingLayout } from './layout.ts';
 import { PciTransport } from './pci-transport.ts';
@@ -13,7 +13,7 @@ const DEVICE_FEATURES: Register = LONG | 0x00;
 const DRIVER_FEATURES: Register = LONG | 0x04;
 const QUEUE_ADDRESS: Register = LONG | 0x08;
 const QUEUE_SIZE: Register = WORD | 0x0c;
-const QUEUE_SELECT: Register = WORD | 0x0e;
+const QUEUE_SELECT: Register = WORD | CACHED | 0x0e;
 const QUEUE_NOTIFY: u32 = 0x10;
 const DEVICE_STATUS: Register = BYTE | 0x12;
 const ISR_STATUS: Register = BYTE | 0x13;
@@ -42,6 +42,7 @@ export class LegacyTransport extends PciTransport {
 
   setStatus(status: u32): void {
     this.registers.write(DEVICE_STATUS, status);
+    if (status === 0) this.registers.forget();
   }
 
   deviceFeatures(): u64 {

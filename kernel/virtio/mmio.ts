@@ -2,7 +2,7 @@
 // legacy interface (§4.2.4), which QEMU has unless it is told otherwise.
 
 import { Resources } from '../acpi/resources.ts';
-import { LONG, Register, Window } from '../bus/window.ts';
+import { CACHED, LONG, Register, Window } from '../bus/window.ts';
 import { connect, Line as IrqLine, LineUser } from '../irq/line.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
@@ -20,7 +20,7 @@ const DEVICE_FEATURES_SELECT: Register = LONG | 0x014;
 const DRIVER_FEATURES: Register = LONG | 0x020;
 const DRIVER_FEATURES_SELECT: Register = LONG | 0x024;
 const GUEST_PAGE_BYTES: Register = LONG | 0x028; // legacy
-const QUEUE_SELECT: Register = LONG | 0x030;
+const QUEUE_SELECT: Register = LONG | CACHED | 0x030;
 const QUEUE_SIZE_MAX: Register = LONG | 0x034;
 const QUEUE_SIZE: Register = LONG | 0x038;
 const QUEUE_ALIGN: Register = LONG | 0x03c; // legacy
@@ -62,6 +62,7 @@ class MmioTransport extends Transport {
 
   setStatus(status: u32): void {
     this.registers.write(STATUS, status);
+    if (status === 0) this.registers.forget();
     // §4.2.4: the unit of QUEUE_PAGE, which a reset may forget.
     if (this.legacy && status === 0) this.registers.write(GUEST_PAGE_BYTES, PAGE);
   }

@@ -5,7 +5,7 @@ import { ID_VENDOR } from '../bus/pci/capability.ts';
 import * as config from '../bus/pci/config.ts';
 import { BARS_MAX, PciFunction } from '../bus/pci/function.ts';
 import { PciInterrupts } from '../bus/pci/interrupts.ts';
-import { BYTE, LONG, Register, Window, WORD } from '../bus/window.ts';
+import { BYTE, CACHED, LONG, Register, Window, WORD } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import { RingLayout } from './layout.ts';
 import { PciTransport } from './pci-transport.ts';
@@ -38,7 +38,7 @@ const CONFIG_VECTOR: Register = WORD | 0x10;
 const NUM_QUEUES: Register = WORD | 0x12;
 const DEVICE_STATUS: Register = BYTE | 0x14;
 const CONFIG_GENERATION: Register = BYTE | 0x15;
-const QUEUE_SELECT: Register = WORD | 0x16;
+const QUEUE_SELECT: Register = WORD | CACHED | 0x16;
 const QUEUE_SIZE: Register = WORD | 0x18;
 const QUEUE_VECTOR: Register = WORD | 0x1a;
 const QUEUE_ENABLE: Register = WORD | 0x1c;
@@ -70,6 +70,7 @@ export class ModernTransport extends PciTransport {
 
   setStatus(status: u32): void {
     this.common.write(DEVICE_STATUS, status);
+    if (status === 0) this.common.forget();
   }
 
   deviceFeatures(): u64 {

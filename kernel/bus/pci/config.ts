@@ -5,6 +5,7 @@
 import { EcamRange, findEcam } from '../../acpi/mcfg.ts';
 import { SpinLock } from '../../lib/lock.ts';
 import { log } from '../../lib/log.ts';
+import { BYTE, Register, RegisterMap, WORD } from '../../lib/registers.ts';
 import { mapBar } from '../../mm/map.ts';
 import * as x86 from '../../x86.ts';
 
@@ -196,9 +197,22 @@ export function resume(address: u32, command: u32): void {
   if (command & DECODING) write16(address, COMMAND, command);
 }
 
-/** Clears the bits of `mask`, then sets those of `value`. */
-export function update16(address: u32, offset: u32, mask: u32, value: u32): void {
-  write16(address, offset, (read16(address, offset) & ~mask) | value);
+/** Those of a function as a map: for who changes bits. */
+export class FunctionRegisters extends RegisterMap {
+  constructor(private readonly address: u32) {
+    super(BYTES_EXTENDED, 0);
+  }
+
+  protected load(offset: u32, width: Register): u32 {
+    if (width === BYTE) return read8(this.address, offset);
+    return width === WORD ? read16(this.address, offset) : read32(this.address, offset);
+  }
+
+  protected store(offset: u32, width: Register, value: u32): void {
+    if (width === BYTE) write8(this.address, offset, value);
+    else if (width === WORD) write16(this.address, offset, value);
+    else write32(this.address, offset, value);
+  }
 }
 
 /** The linear-memory address of a register, 0: there is no ECAM for it. */

@@ -2,12 +2,14 @@
 
 import { Line } from '../../lib/line.ts';
 import { log } from '../../lib/log.ts';
+import { Register, RegisterMap, WORD } from '../../lib/registers.ts';
 import { Bar, describeRom, readBar } from './bar.ts';
 import { Capabilities } from './capability.ts';
 import * as config from './config.ts';
 
 export const BARS_MAX: u32 = 6;
 const BRIDGE_BARS: u32 = 2;
+const COMMAND: Register = WORD | config.COMMAND;
 
 const scratch = new Line();
 
@@ -20,6 +22,7 @@ export class PciFunction {
   readonly classCode: u32;
   /** Of the header: 0, or LAYOUT_BRIDGE; others (CardBus) have nothing that is used here. */
   readonly layout: u32;
+  readonly registers: RegisterMap;
   /** Of a bridge: the buses that it leads to, 0: none. */
   firstBus: u32 = 0;
   lastBus: u32 = 0;
@@ -30,6 +33,7 @@ export class PciFunction {
     /** The bridge before its bus; null: that is a root bus. */
     public readonly bridge: PciFunction | null = null,
   ) {
+    this.registers = new config.FunctionRegisters(address);
     scratch
       .clear()
       .digits('0000:', address >> 16, 2)
@@ -90,18 +94,18 @@ export class PciFunction {
     let wanted = decoding;
     if (!this.isPlaced(true)) wanted &= ~config.COMMAND_IO;
     if (!this.isPlaced(false)) wanted &= ~config.COMMAND_MEMORY;
-    config.update16(this.address, config.COMMAND, decoding, wanted | config.COMMAND_MASTER);
+    this.registers.update(COMMAND, decoding, wanted | config.COMMAND_MASTER);
     for (let i: u32 = 0; i < BARS_MAX; i++) if (this.bars[i] !== null) this.bars[i]!.inUse = true;
     for (let above = this.bridge; above !== null; above = above!.bridge) {
       const passing = decoding | config.COMMAND_MASTER;
-      config.update16(above.address, config.COMMAND, passing, passing);
+      above.registers.update(COMMAND, passing, passing);
     }
   }
 
   /** The opposite of enable() and enableIntx(); the bridges stay as they are. */
   disable(): void {
     const all = config.COMMAND_IO | config.COMMAND_MEMORY | config.COMMAND_MASTER;
-    config.update16(this.address, config.COMMAND, all, config.COMMAND_INTX_OFF);
+    this.registers.update(COMMAND, all, config.COMMAND_INTX_OFF);
     for (let i: u32 = 0; i < BARS_MAX; i++) if (this.bars[i] !== null) this.bars[i]!.inUse = false;
   }
 
@@ -122,7 +126,7 @@ export class PciFunction {
 
   /** Lets the function drive its interrupt pin. */
   enableIntx(): void {
-    config.update16(this.address, config.COMMAND, config.COMMAND_INTX_OFF, 0);
+    this.registers.update(COMMAND, config.COMMAND_INTX_OFF, 0);
   }
 
   capabilities(): Capabilities {

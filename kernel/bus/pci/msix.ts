@@ -2,7 +2,8 @@
 // message to the local APIC is a write of the vector to the APIC's address (Intel SDM 3A §10.11).
 
 import { log } from '../../lib/log.ts';
-import { LONG, Window } from '../window.ts';
+import { RegisterMap } from '../../lib/registers.ts';
+import { LONG, Register, Window, WORD } from '../window.ts';
 import * as capability from './capability.ts';
 import * as config from './config.ts';
 import { BARS_MAX, PciFunction } from './function.ts';
@@ -30,8 +31,8 @@ const DESTINATION_SHIFT: u32 = 12;
 
 export class Msix {
   constructor(
-    private readonly address: u32,
-    private readonly offset: u32,
+    private readonly registers: RegisterMap,
+    private readonly control: Register,
     private readonly table: Window,
     public readonly entryCount: u32,
   ) {}
@@ -39,11 +40,11 @@ export class Msix {
   /** Masks every entry, then switches MSI-X on, which switches INTx off. */
   enable(): void {
     for (let i: u32 = 0; i < this.entryCount; i++) this.table.write(entry(i) + ENTRY_CONTROL, ENTRY_MASKED);
-    config.update16(this.address, this.offset + CONTROL, CONTROL_MASK_ALL, CONTROL_ENABLE);
+    this.registers.update(this.control, CONTROL_MASK_ALL, CONTROL_ENABLE);
   }
 
   disable(): void {
-    config.update16(this.address, this.offset + CONTROL, CONTROL_ENABLE, 0);
+    this.registers.update(this.control, CONTROL_ENABLE, 0);
   }
 
   /** Sends entry `index` as `vector` to the CPU with this APIC ID, and unmasks it. */
@@ -83,7 +84,8 @@ function openMsix(fn: PciFunction, offset: u32): Msix | null {
   const bar = index < BARS_MAX ? fn.bars[index] : null;
   if (bar !== null) {
     const window = bar.window(table & ~BAR_INDEX, count * ENTRY_BYTES);
-    if (window !== null && !window.ports) return new Msix(fn.address, offset, window, count);
+    if (window !== null && !window.ports)
+      return new Msix(fn.registers, WORD | (offset + CONTROL), window, count);
   }
   log('pci').text(fn.name).text(': the MSI-X table lies outside its BAR').end();
   return null;

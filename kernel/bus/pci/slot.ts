@@ -3,9 +3,10 @@
 // use. A card that may be pulled out has its power off, and its slot's indicator.
 
 import { LineUser } from '../../irq/line.ts';
-import { allocateVector, InterruptHandler } from '../../irq/vectors.ts';
+import { InterruptHandler, shareVector } from '../../irq/vectors.ts';
 import { SpinLock } from '../../lib/lock.ts';
 import { log } from '../../lib/log.ts';
+import { WORD } from '../../lib/registers.ts';
 import { apicIdOf } from '../../sched/cpu.ts';
 import { Event } from '../../sched/event.ts';
 import { sleep } from '../../sched/scheduler.ts';
@@ -82,13 +83,11 @@ export class HotplugSlot extends LineUser {
     const interrupts = new PciInterrupts(port);
     const message = (config.read16(port.address, this.at + FLAGS) >> FLAGS_MESSAGE_SHIFT) & FLAGS_MESSAGE;
     if (message < interrupts.vectorCount) {
-      const vector = allocateVector(new SlotInterrupt(this));
-      if (vector === 0) return false;
-      interrupts.route(message, vector, apicIdOf(0));
+      interrupts.route(message, shareVector(new SlotInterrupt(this)), apicIdOf(0));
     } else if (interrupts.usePin(this) === null) return false;
     this.take();
     this.pressed = this.changed = false; // of the time before
-    config.update16(port.address, this.at + SLOT_CONTROL, 0, ON_BUTTON | ON_PRESENCE | ON_EVENTS);
+    port.registers.update(WORD | (this.at + SLOT_CONTROL), 0, ON_BUTTON | ON_PRESENCE | ON_EVENTS);
     return true;
   }
 
@@ -146,14 +145,9 @@ export class HotplugSlot extends LineUser {
   }
 
   private setPower(on: bool): void {
-    const at = this.at + SLOT_CONTROL;
     if ((config.read32(this.port.address, this.at + SLOT_CAPABILITIES) & HAS_POWER_CONTROLLER) === 0) return;
-    config.update16(
-      this.port.address,
-      at,
-      POWER_OFF | INDICATOR,
-      on ? INDICATOR_ON : POWER_OFF | INDICATOR_OFF,
-    );
+    const power = on ? INDICATOR_ON : POWER_OFF | INDICATOR_OFF;
+    this.port.registers.update(WORD | (this.at + SLOT_CONTROL), POWER_OFF | INDICATOR, power);
   }
 
   private awaitAnswer(bus: u32): void {
