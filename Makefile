@@ -1,7 +1,7 @@
 # yaos: `make` builds everything under out/, `make qemu` boots it; `make help` lists the rest. Whatever is
 # missing is set up first (build/setup.sh). The steps from kernel/ to out/yaos.img are in build/kernel.ts.
 
-# The machine (build/qemu/options.ts says what each may be). DISK=none leaves the disk away.
+# The machine (build/qemu/options.ts says what each may be). DISK=none leaves the disk away. TIMEOUT passes as it is given.
 DISK ?= out/usr.img
 ACCEL ?= auto
 MACHINE ?= pc
@@ -10,9 +10,8 @@ MEM ?= 512M
 BLK ?=
 APPEND ?=
 QEMUEXTRA ?=
-TIMEOUT ?= 60
 GDBFLAGS ?=
-export DISK ACCEL MACHINE SMP MEM BLK APPEND QEMUEXTRA TIMEOUT GDBFLAGS
+export DISK ACCEL MACHINE SMP MEM BLK APPEND QEMUEXTRA GDBFLAGS
 
 CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra

@@ -124,22 +124,27 @@ const COMMANDS: Record<string, Command> = {
       blk: { value: 'PROPERTIES', help: 'added to -device virtio-blk-pci' },
       append: { value: 'WORDS', help: 'command line of the kernel' },
       qemuextra: { value: 'ARGUMENTS', help: 'more arguments for QEMU' },
-      timeout: { value: 'SECONDS', help: 'how long the machine may run (60)' },
+      timeout: { value: 'SECONDS', help: 'how long the machine may run (60; with job=shell a day)' },
     },
     run: async (_, { kernel, gdb, shell, ...values }) => {
       const { parseOptions } = await import('./qemu/options.ts');
       const { run } = await import('./qemu/run.ts');
       const variables = { ...process.env };
       for (const [name, value] of Object.entries(values)) variables[name.toUpperCase()] = String(value);
-      const mode = { direct: kernel === true, gdb: gdb === true, shell: shell === true };
-      return run(parseOptions(mode.shell ? forShell(variables) : variables), mode);
+      if (shell === true) variables.APPEND = `job=shell ${variables.APPEND ?? ''}`; // the first one counts
+      const typed = isShell(variables.APPEND);
+      if (typed) variables.TIMEOUT ||= SESSION_S;
+      return run(parseOptions(variables), { direct: kernel === true, gdb: gdb === true, shell: typed });
     },
   },
 };
 
-/** A session lasts a day, unless TIMEOUT says otherwise; the job is the first word, which counts. */
-function forShell(variables: Record<string, string | undefined>): Record<string, string | undefined> {
-  return { TIMEOUT: '86400', ...variables, APPEND: `job=shell ${variables.APPEND ?? ''}` };
+/** A day. */
+const SESSION_S = '86400';
+
+/** Whether somebody is going to type. */
+function isShell(append = ''): boolean {
+  return append.split(/\s+/).find((word) => word.startsWith('job=')) === 'job=shell';
 }
 
 /** Returns the exit status; every error has been told. */

@@ -1,6 +1,6 @@
 // `make shell` as its users have it: QEMU's serial line on standard input and output, with somebody who types.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { root } from '../../build/paths.ts';
@@ -15,10 +15,11 @@ const PROMPT = 'yaos> ';
 function session(
   disk: string,
   commands: readonly string[],
+  options = ['--shell'],
 ): Promise<{ status: number | null; shown: string }> {
   return new Promise((resolve) => {
     const env = { ...process.env, DISK: disk, ACCEL: 'tcg', TIMEOUT: '30' };
-    const shell = spawn(join(root, 'out/yaos'), ['run', '--shell'], {
+    const shell = spawn(join(root, 'out/yaos'), ['run', ...options], {
       env,
       stdio: ['pipe', 'pipe', 'ignore'],
     });
@@ -51,4 +52,25 @@ test('make shell: commands and their answers', async () => {
   expect(lines).toContain('00000000: not mapped');
   expect(lines).toContain('unknown command: help lists what there is');
   expect(lines).toContain('yaos: done');
+});
+
+test('APPEND=job=shell: somebody types there too', async () => {
+  const { status, shown } = await session(
+    bench.disk().path,
+    ['mem', 'poweroff'],
+    ['--append', 'cpu=0 job=shell'],
+  );
+  expect(status, shown).toBe(0);
+  expect(shown).toMatch(/^memory: \d+ KiB in frames/m);
+});
+
+test('make gives a session no bound of its own', () => {
+  const rule = 'bound: ; @echo "TIMEOUT is $${TIMEOUT-not set}"';
+  const env = { ...process.env, TIMEOUT: undefined };
+  const { stdout } = spawnSync('make', ['-s', `--eval=${rule}`, 'bound'], {
+    cwd: root,
+    encoding: 'utf8',
+    env,
+  });
+  expect(stdout).toBe('TIMEOUT is not set\n');
 });
