@@ -1,11 +1,9 @@
 // yaos: what happens from the assembly's call of kmain to the power switch, in order. docs/abi.md §7 has the exports.
 //
-// The AssemblyScript runtime is `stub`: memory is taken in one direction and never freed. That is all a kernel needs
-// which allocates at start-up only (threads, drivers, queues) and nothing in an interrupt handler. The heap lies
-// between the static data and mm/layout.ts's HEAP_END, where linear memory's maximum is; growing beyond panics. A failed assertion, a bound
-// that is passed or a `throw` becomes a panic (lib/panic.ts).
+// Interrupt handlers make no objects and give none back. A failed assertion, a bound that is passed or a `throw` becomes
+// a panic (lib/panic.ts).
 //
-// asconfig.json has asc's options, passes.mjs Binaryen's; heap-lock.mjs makes the allocator safe for several CPUs.
+// asconfig.json has asc's options, passes.mjs Binaryen's; heap.mjs ties asc's runtime to mm/heap.ts.
 
 import { madt } from './acpi/madt.ts';
 import * as power from './acpi/power.ts';

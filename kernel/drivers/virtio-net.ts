@@ -3,6 +3,7 @@
 
 import { log } from '../lib/log.ts';
 import { isWorthALine } from '../lib/rarely.ts';
+import { free } from '../mm/heap.ts';
 import { PAGE } from '../mm/layout.ts';
 import { FrameUser } from '../net/frames.ts';
 import { Statistics } from '../net/statistics.ts';
@@ -148,6 +149,10 @@ class NetProgram extends Program {
 
   run(): void {
     this.nic.serve();
+  }
+
+  gone(): void {
+    free(this);
   }
 }
 

@@ -7,6 +7,7 @@ import { bare, log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import { Random } from '../lib/random.ts';
 import * as frames from '../mm/frames.ts';
+import { free } from '../mm/heap.ts';
 import * as clock from '../time/clock.ts';
 import { theDisk } from './disk.ts';
 
@@ -40,6 +41,11 @@ class Latencies {
       if (seen >= wanted) return min(endOf(i), this.highest);
     }
     return this.highest;
+  }
+
+  release(): void {
+    free(this.counts);
+    free(this);
   }
 }
 
@@ -94,6 +100,10 @@ class Load extends Stream {
 
   release(): void {
     frames.free(this.buffers, DEPTH_MAX * this.bytes);
+    free(this.starts);
+    free(this.random);
+    this.latencies.release();
+    free(this);
   }
 
   done(slot: u32): void {
@@ -139,8 +149,12 @@ export function runBench(
   const start = clock.now();
   const good = disk.run(load, depth, poll);
   const ns = max(clock.toNs(clock.now() - start), 1);
+  if (good) describe(load, bytes, depth, count, ns);
   load.release();
-  if (!good) return false;
+  return good;
+}
+
+function describe(load: Load, bytes: u32, depth: u32, count: u32, ns: u64): void {
   bare()
     .decimal('BLK size=', bytes)
     .decimal(' qd=', depth)
@@ -151,5 +165,4 @@ export function runBench(
     .decimal(' p99_ns=', load.latencies.percentile(99))
     .decimal(' max_ns=', load.latencies.highest)
     .end();
-  return true;
 }

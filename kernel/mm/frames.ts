@@ -6,6 +6,7 @@ import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
 import { Buddy, bitmapBytes, NO_FRAME } from './buddy.ts';
+import { addSource, PageSource } from './heap.ts';
 import { FRAMES_NEEDED_BYTES, HEAP_END, MIB, PAGE, RAM_MAPPED_END, STATIC_START } from './layout.ts';
 import { keepForRam, MAP_DONE, MAP_WRITABLE, mapProblem } from './map.ts';
 import { Regions } from './regions.ts';
@@ -27,6 +28,16 @@ class Frames {
 }
 
 const frames = new Frames();
+
+class HeapPages extends PageSource {
+  take(bytes: u32): u32 {
+    return tryAllocate(bytes);
+  }
+
+  give(address: u32, bytes: u32): void {
+    free(address, bytes);
+  }
+}
 
 /** Maps all RAM below 4 GiB and makes all of it available; `source` is who told it. */
 export function init(ram: Regions, source: string): void {
@@ -69,6 +80,7 @@ export function init(ram: Regions, source: string): void {
     frames.high += addFrames(max(region.start, LOW_4_GIB), min(region.end, end), false);
   }
   frames.total = frames.buddy!.freeFrames;
+  addSource(new HeapPages());
 }
 
 /** How many frames were added. */

@@ -10,13 +10,13 @@ import { panic } from '../lib/panic.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { Cpu, cpus, here } from './cpu.ts';
-import { ENDED, Program, READY, Thread, WAITING } from './thread.ts';
+import { ENDED, GONE, Program, READY, Thread, WAITING } from './thread.ts';
 import { Timer } from './timer.ts';
 
 /** As asm/layout.inc has them; the first x86.CPUS are the idle threads'. */
 export const STACKS: u32 = 64;
 
-/** Threads by their stacks; null: the stack is free. */
+/** Threads by their stacks, also those that are gone; null: nobody has ever had the stack. */
 const threads = new StaticArray<Thread | null>(STACKS);
 /** Guards it, and which CPU the next thread goes to. Innermost but for a CPU's lock. */
 const threadsLock = new SpinLock();
@@ -82,7 +82,8 @@ export function current(): Thread {
 
 /** The thread on a stack; null: the stack is free. */
 export function threadAt(slot: u32): Thread | null {
-  return slot < STACKS ? threads[slot] : null;
+  const thread = slot < STACKS ? threads[slot] : null;
+  return thread !== null && thread.state !== GONE ? thread : null;
 }
 
 /** A new thread on CPU `home`, which runs when the others there wait; null (after a line): there is no stack left. */
@@ -90,22 +91,38 @@ export function create(name: string, program: Program, home: u32): Thread | null
   assert(isOnline(home), 'a thread for a CPU that does not run');
   const cpu = cpus[home];
   const flags = threadsLock.acquireIrq();
-  let slot = x86.CPUS;
-  while (slot < STACKS && threads[slot] !== null) slot++;
-  const thread = slot < STACKS ? new Thread(slot, home, name, program) : null;
-  if (thread !== null) threads[slot] = thread;
+  const thread = takeThread(name, program, home);
   threadsLock.releaseIrq(flags);
   if (thread === null) {
     log('sched').text('no stack left for thread ').text(name).end();
     return null;
   }
-  x86.thread_new(slot, slot);
+  x86.thread_new(thread.slot, thread.slot);
   const taken = cpu!.lock.acquireIrq();
   cpu!.add(thread);
   cpu!.makeReady(thread);
   cpu!.lock.releaseIrq(taken);
   tell(cpu!);
   return thread;
+}
+
+/** With a stack that nobody has; null: there is none. */
+function takeThread(name: string, program: Program, home: u32): Thread | null {
+  for (let slot = x86.CPUS; slot < STACKS; slot++) {
+    const gone = threads[slot];
+    if (gone === null) {
+      const thread = new Thread(slot, home, name, program);
+      threads[slot] = thread;
+      return thread;
+    }
+    if (gone.state !== GONE) continue;
+    const before = cpus[gone.home]!;
+    before.lock.acquire(); // or wake() would look for it there
+    gone.begin(home, name, program);
+    before.lock.release();
+    return gone;
+  }
+  return null;
 }
 
 /** Called by asm/ on a new thread's own stack, interrupts off. */
@@ -162,13 +179,23 @@ export function sleep(ns: u64): void {
 
 /** Makes a thread ready, or has its next wait end at once. From anywhere, interrupt handlers too. */
 export function wake(thread: Thread): void {
-  const cpu = unchecked(cpus[thread.home])!;
-  const flags = cpu.lock.acquireIrq();
+  const flags = x86.irq_save();
+  const cpu = lockHome(thread);
   const waiting = thread.state === WAITING;
   if (waiting) cpu.makeReady(thread);
   else thread.woken = thread.state === READY;
   cpu.lock.releaseIrq(flags);
   if (waiting) tell(cpu);
+}
+
+/** The CPU that a thread is at home on, with its lock, interrupts off. It moves only between two lives. */
+function lockHome(thread: Thread): Cpu {
+  while (true) {
+    const cpu = unchecked(cpus[thread.home])!;
+    cpu.lock.acquire();
+    if (thread.home === cpu.number) return cpu;
+    cpu.lock.release();
+  }
 }
 
 /** Has `timer` expire on this CPU in `ns` nanoseconds, instead of when it was set to before. */
@@ -232,10 +259,10 @@ function releaseEnded(cpu: Cpu): void {
   cpu.ended = null;
   cpu.lock.acquire();
   cpu.remove(ended);
+  const program = ended.program!;
+  ended.state = GONE;
   cpu.lock.release();
-  threadsLock.acquire();
-  threads[ended.slot] = null;
-  threadsLock.release();
+  program.gone();
 }
 
 /** Interrupts off. */

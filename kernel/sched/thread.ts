@@ -7,10 +7,14 @@ export const NEVER: u64 = u64.MAX_VALUE;
 export const READY: u32 = 0;
 export const WAITING: u32 = 1;
 export const ENDED: u32 = 2;
+/** Nobody any more: its stack can be another thread's, and this object too. */
+export const GONE: u32 = 3;
 
 /** A thread's program. */
 export abstract class Program {
   abstract run(): void;
+  /** When its thread is gone, and nothing of it runs any more: by an idle thread, interrupts off. It may give itself back. */
+  gone(): void {}
 }
 
 /** All fields are guarded by the home CPU's lock. */
@@ -30,8 +34,20 @@ export class Thread {
     /** Of its stack. */
     public readonly slot: u32,
     /** CPU number. */
-    public readonly home: u32,
-    public readonly name: string,
-    readonly program: Program | null,
+    public home: u32,
+    public name: string,
+    public program: Program | null,
   ) {}
+
+  /**
+   * Starts another life of the object, which is never anything but a thread: who has kept it from its last life, to wake it, only
+   * ends somebody's wait early.
+   */
+  begin(home: u32, name: string, program: Program): void {
+    this.home = home;
+    this.name = name;
+    this.program = program;
+    this.woken = false;
+    this.state = READY;
+  }
 }

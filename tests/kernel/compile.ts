@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Kernel } from '../../machine/index.ts';
+import { transformKernel } from '../../machine/kernel/transform.ts';
 import { wasm } from '../../machine/kernel/wasm.ts';
 
 export const root = join(import.meta.dirname, '../..');
@@ -23,8 +24,11 @@ const ENTRY = 'kernel/entry-of-the-test.ts';
 /** asc's `abort` (kernel/asconfig.json) has to be in the program. */
 const ABORT = "import './lib/panic.ts';\n";
 
-/** `source`: an entry module as if it lay in kernel/. Not optimised, which takes most time. */
-export async function compileParts(source: string): Promise<Kernel> {
+/**
+ * `source`: an entry module as if it lay in kernel/. Not optimised, which takes most time; target `release` is, and has the
+ * kernel's own heap.
+ */
+export async function compileParts(source: string, target: 'debug' | 'release' = 'debug'): Promise<Kernel> {
   const asc: Asc = await import(ASC_MODULE);
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(
@@ -37,7 +41,7 @@ export async function compileParts(source: string): Promise<Kernel> {
       '--outFile',
       'test.wasm',
       '--target',
-      'debug',
+      target,
     ],
     {
       readFile: (name, folder) => (name === ENTRY ? ABORT + source : readText(resolve(folder, name))),
@@ -47,7 +51,9 @@ export async function compileParts(source: string): Promise<Kernel> {
     },
   );
   if (error || !binary) throw new Error(`${error?.message}\n${stderr.toString()}`);
-  return { module: new wasm.Module(binary) };
+  if (target === 'debug') return { module: new wasm.Module(binary) };
+  const { bytes, memory } = await transformKernel(binary);
+  return { module: new wasm.Module(bytes), ownMemory: memory };
 }
 
 function readText(path: string): string | null {

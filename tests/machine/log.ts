@@ -1,4 +1,6 @@
-// A log that is to be compared between QEMU and the model.
+// The log, as QEMU's and the model's tests look at it.
+
+import { expect } from 'vitest';
 
 /**
  * Without what was measured against a clock, what of a panic only machine code has, and how much RAM SeaBIOS keeps, which
@@ -14,4 +16,17 @@ export function normalised(lines: string[]): string[] {
         .replace(/^(time: )\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/, '$1…')
         .replace(/^(panic: #.*) \(.*\)$/, '$1'),
     );
+}
+
+/** Of each thread that runs at once with others an object stays with its stack: at most a batch of job=threads. */
+const KEPT_BYTES_MAX = 16 * 112;
+
+/** After job=threads spawn=N. */
+export function expectNoGrowth(lines: string[], spawned: number): void {
+  const log = lines.join('\n');
+  const [, count, before, after] =
+    /^threads: (\d+) more came and went; the heap was (\d+) bytes, is (\d+)$/m.exec(log) ?? [];
+  expect(Number(count), log).toBe(spawned);
+  expect(Number(after) - Number(before)).toBeGreaterThanOrEqual(0);
+  expect(Number(after) - Number(before)).toBeLessThanOrEqual(KEPT_BYTES_MAX);
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { loadKernel, Machine, type MachineOptions, VirtioBlk } from '../../machine/index.ts';
+import { expectNoGrowth } from './log.ts';
 
 const kernel = await loadKernel();
 const disk = new Uint8Array(64 * 512).map((_, i) => i & 0xff);
@@ -21,6 +22,12 @@ describe.each([1, 2, 3, 16])('%s CPUs', (cpus) => {
     expect(log).toMatch(new RegExp(`^threads: 20 threads on ${cpus} CPUs, \\d+ switches$`, 'm'));
     expect(lines).toContain('threads: counted 1000, token passed 1000 times, timers expired 200');
   });
+});
+
+test.each([1, 4])('a thousand threads give back what they took: %i CPUs', (cpus) => {
+  const { end, lines } = machine('job=threads rounds=1 spawn=1000', { cpus }).run(kernel);
+  expect(end, lines.join('\n')).toBe('off');
+  expectNoGrowth(lines, 1000);
 });
 
 test('a run is the same each time', () => {

@@ -2,6 +2,7 @@
 // panic on any of them stops all.
 
 import { afterAll, describe, expect, test } from 'vitest';
+import { expectNoGrowth } from '../machine/log.ts';
 import { addressOf, dumpsOf, hexDump, Workbench } from './machine.ts';
 
 const bench = new Workbench();
@@ -31,6 +32,21 @@ describe.each([
     expect(dumps.length).toBe(2);
     for (const dump of dumps) expect(dump, disk.path).toEqual(hexDump(disk.sectorOne, addressOf(dump)));
   });
+});
+
+// Each worker takes memory and gives it back; without the heap's lock two of them soon have the same.
+test('memory is taken and given back by two CPUs at once', async () => {
+  const APPEND = 'job=threads threads=8 rounds=1 claims=100000';
+  const { lines, failure } = await bench.boot({ SMP: '2', APPEND, DISK: bench.disk().path });
+  expect(failure, lines.slice(-30).join('\n')).toBeNull();
+  expect(lines).toContain('threads: counted 8, token passed 8 times, timers expired 80');
+});
+
+test('ten thousand threads give back what they took', async () => {
+  const APPEND = 'job=threads rounds=1 spawn=10000';
+  const { lines, failure } = await bench.boot({ SMP: '4', APPEND, DISK: bench.disk().path });
+  expect(failure, lines.slice(-30).join('\n')).toBeNull();
+  expectNoGrowth(lines, 10_000);
 });
 
 test('a fault on one CPU while the others halt', async () => {

@@ -14,6 +14,7 @@ import { hexdump } from '../../lib/hexdump.ts';
 import { bare, setQuiet } from '../../lib/log.ts';
 import { panic } from '../../lib/panic.ts';
 import * as frames from '../../mm/frames.ts';
+import { logStatistics as logHeap } from '../../mm/heap.ts';
 import { Mapping } from '../../mm/walk.ts';
 import { cpus } from '../../sched/cpu.ts';
 import * as scheduler from '../../sched/scheduler.ts';
@@ -63,7 +64,7 @@ class Monitor {
     else if (words.is(0, 'bench')) this.bench();
     else if (words.is(0, 'threads')) listThreads();
     else if (words.is(0, 'irq')) listInterrupts();
-    else if (words.is(0, 'mem')) frames.logStatistics();
+    else if (words.is(0, 'mem')) logMemory();
     else if (words.is(0, 'map')) this.map();
     else if (words.is(0, 'log')) this.setLevel();
     else if (words.is(0, 'panic')) panic('asked for by the monitor');
@@ -222,7 +223,7 @@ function help(): void {
   bare().text('bench QD [COUNT]  random reads of 4 KiB').end();
   bare().text('threads           threads, by CPU').end();
   bare().text('irq               interrupts, by CPU and by line').end();
-  bare().text('mem               page frames').end();
+  bare().text('mem               page frames and the heap').end();
   bare().text('map ADDR          what is mapped at an address').end();
   bare().text('log LEVEL         0 nothing, 1 facts, 2 interrupts too').end();
   bare().text('panic             the end, with a report').end();
@@ -247,6 +248,11 @@ function describe(disk: Disk): void {
     .decimal(' times, interrupted ', disk.interrupts())
     .text(' times')
     .end();
+}
+
+function logMemory(): void {
+  frames.logStatistics();
+  logHeap();
 }
 
 function listThreads(): void {
