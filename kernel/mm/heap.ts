@@ -18,6 +18,8 @@ const SIZES: u32 = 14;
 const SLOT_BYTES_MAX: u32 = 2032;
 
 const HEAD_BYTES: u32 = 32;
+/** Of one object: asc's own limit (BLOCK_MAXSIZE). */
+const BYTES_MAX: usize = (1 << 30) - 16;
 
 // What asc has in front of an object (its std/assembly/rt/common.ts): two words of a collector, class and size.
 const OBJECT_HEAD_BYTES: u32 = 16;
@@ -225,6 +227,7 @@ function unlink(page: Page, size: u32): void {
 }
 
 function allocatePages(bytes: usize): usize {
+  if (bytes > BYTES_MAX) panic('an object is too large for the heap');
   const count = ((bytes as u32) + HEAD_BYTES + PAGE - 1) / PAGE;
   lock.acquire();
   const page = takePages(count);

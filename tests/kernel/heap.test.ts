@@ -133,3 +133,8 @@ test('an object that was given back holds nothing', () => {
   expect(heap.object()).toBe(object);
   expect(() => heap.freeObject(object + 16)).toThrow('unreachable');
 });
+
+test.each([0x4000_0000, 0x7fff_ffff, -4096, -4064, -1])('%i bytes are too many', (bytes) => {
+  const { heap } = load();
+  expect(() => heap.allocate(bytes)).toThrow('unreachable');
+});
