@@ -64,6 +64,12 @@ export const SHAPES: Record<string, Shape> = {
     instructions: 8,
     close: [...get(1), ...BR_IF, END],
   },
+  /** A value before each loop, in the one before, which the loops it is not in read too. */
+  'values of loops': {
+    step: (local) => [...get(0), 0x10, 0, ...set(local), ...LOOP],
+    instructions: 11,
+    close: (local) => [...get(1), ...get(local), ADD, ...set(1), ...get(1), ...BR_IF, END],
+  },
   calls: {
     step: [...get(1), 0x10, 0, ...get(2), ADD, ...set(1)],
     instructions: 5,

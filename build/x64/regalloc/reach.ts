@@ -29,6 +29,8 @@ export class Reach {
   /** The search in which a block was last seen. */
   private readonly seen: Int32Array;
   private search = 0;
+  /** While all this is made: the header of a loop around each block, or the block itself. */
+  private header: Int32Array | undefined;
 
   constructor(p: Program, cfg: Cfg) {
     const { tree, position } = cfg;
@@ -57,6 +59,7 @@ export class Reach {
   private build(position: Int32Array): boolean {
     const { depth, parent } = this.tree;
     const order = new Int32Array(position.length).map((_, b) => b);
+    this.header = order.slice();
     // What lies between b and its dominator is deeper, or as deep and earlier in a reverse post-order.
     order.sort((a, b) => depth[b] - depth[a] || position[a] - position[b]);
     let left = INTERVALS_MAX * order.length;
@@ -71,6 +74,7 @@ export class Reach {
       left -= found.length >> 1;
       if (left < 0) return false;
     }
+    this.header = undefined;
     return true;
   }
 
@@ -80,7 +84,7 @@ export class Reach {
     const top = tree.upTo(pred, tree.depth[b]);
     if (top === b) {
       found.push(b, b);
-      this.climb(pred, b, found);
+      this.climb(pred, b, found, b);
       return true;
     }
     if (!this.whole[top]) return false;
@@ -88,19 +92,34 @@ export class Reach {
     return true;
   }
 
-  /** Adds block `from`, its dominators below `top` and all between. */
-  private climb(from: number, top: number, found: number[]): void {
-    const { seen } = this;
+  /** Adds block `from`, its dominators below `top` and all between. What is live anywhere in a loop and defined above it
+   * is live in all of it, so known loops are passed in one step; `loop` is the header of one that all this is in. */
+  private climb(from: number, top: number, found: number[], loop?: number): void {
+    const { seen, header } = this;
     const { depth, jump, parent } = this.tree;
-    for (let b = from; b !== top; ) {
+    for (let b = this.outermost(from); b !== top; ) {
       if (depth[b] <= depth[top])
         throw new Error(`register allocation: a way around block ${top} of ${this.p.func.name}`);
       const way = depth[jump[b]] >= depth[top] ? this.wayFrom(b) : null;
       if (!way && seen[b] === this.search) return;
       seen[b] = this.search;
       for (const bound of way ?? this.whole[b]) found.push(bound);
-      b = way ? jump[b] : parent[b];
+      if (header && loop !== undefined) header[b] = loop;
+      b = this.outermost(way ? jump[b] : parent[b]);
     }
+  }
+
+  /** The header of the outermost loop around `block` that is known and to be passed, or the block itself. Loops become
+   * known from the deepest dominators up, so that all of them are below what is being looked at. */
+  private outermost(block: number): number {
+    const { header } = this;
+    if (!header) return block;
+    let b = block;
+    while (header[b] !== b) {
+      header[b] = header[header[b]];
+      b = header[b];
+    }
+    return b;
   }
 
   private wayFrom(b: number): number[] | null {
