@@ -1,11 +1,13 @@
 # x86.map and x86.unmap: pages of the low zone, linear memory's 4 GiB. Its page directories stand one after
-# the other (kernel_map.S), so an address' directory entry is found without a walk. Pages are 2 MiB where
-# address, frame and length allow it and no page table stands there yet, else 4 KiB; a page table comes from
-# a pool and stays. Intel SDM 3A, 4.5 and 4.10.4.
+# the other (kernel_map.S), so an address' directory entry is found without a walk. Pages are 1 GiB, where the CPU has
+# them, or 2 MiB where address, frame and length allow it and no page table stands there yet, else 4 KiB. A page table
+# comes from a pool and stays; a directory comes back when its 1 GiB is mapped in parts. Intel SDM 3A, 4.5 and 4.10.4.
 
 	.include "layout.inc"
 
 	.set POOL_TABLES, 32
+
+	.set CPUID_HUGE_PAGES, 26
 
 	.set DONE, 0
 	.set NOT_ALIGNED, 1
@@ -13,7 +15,7 @@
 	.set NO_TABLE_LEFT, 3
 
 	.text
-	.globl x86.map, x86.unmap, x86.mapping, set_physical_limit
+	.globl x86.map, x86.unmap, x86.mapping, set_paging_limits
 
 # x86.map(virt: u32, phys: u64, bytes: u32, flags: u32): u32. Not atomic: what was mapped before page-table
 # memory ran out stays.
@@ -57,6 +59,50 @@ change:	mov %edi, %eax
 	jz not_allowed
 
 next_page:
+	mov %edi, %r9d
+	shr $30, %r9d
+	lea low_directory_pointers(, %r9, 8), %r9
+	mov (%r9), %rax				# the entry of the address' 1 GiB
+	mov %edi, %ecx
+	or %r8d, %ecx
+	test $(HUGE_PAGE_BYTES - 1) & -PAGE_BYTES, %ecx
+	jnz 1f
+	cmp $HUGE_PAGE_BYTES, %edx
+	jb 1f
+	test $PRESENT, %r8b
+	jz 1f
+	cmpb $0, has_huge_pages(%rip)
+	je 1f
+	mov %r8, %rcx
+	or $LARGE | HUGE, %rcx
+	mov %rcx, (%r9)
+	mov $HUGE_PAGE_BYTES, %ecx
+	mov %cr3, %rsi				# whatever was mapped there in parts
+	mov %rsi, %cr3
+	jmp changed
+1:	test $LARGE, %al
+	jz in_directory
+
+# Splits the huge page of the entry %rax at %r9: its directory has been there all the time.
+	mov %edi, %r11d
+	shr $30, %r11d
+	shl $12, %r11d
+	add $low_directories, %r11
+	and $~HUGE, %rax
+	xor %ecx, %ecx
+2:	mov %rax, (%r11, %rcx, 8)
+	add $LARGE_PAGE_BYTES, %rax
+	inc %ecx
+	cmp $512, %ecx
+	jb 2b
+	mov $KERNEL_BASE, %rcx
+	sub %rcx, %r11
+	or $PRESENT | WRITABLE, %r11
+	mov %r11, (%r9)
+	mov %cr3, %rcx				# the huge page may be cached in pieces
+	mov %rcx, %cr3
+
+in_directory:
 	mov %edi, %r9d
 	shr $21, %r9d
 	lea low_directories(, %r9, 8), %r9
@@ -142,8 +188,13 @@ no_table_left:
 	mov $NO_TABLE_LEFT, %eax
 	ret
 
-# x86.mapping(address: u32): u64: the entry for its page or large page, 0 if there is none.
+# x86.mapping(address: u32): u64: the entry for its page, large or huge page, 0 if there is none.
 x86.mapping:
+	mov %edi, %eax
+	shr $30, %eax
+	mov low_directory_pointers(, %rax, 8), %rax
+	test $LARGE, %al
+	jnz 1f
 	mov %edi, %eax
 	shr $21, %eax
 	mov low_directories(, %rax, 8), %rax
@@ -161,9 +212,13 @@ x86.mapping:
 	xor %eax, %eax
 2:	ret
 
-# How far physical addresses go: CPUID 0x80000008, EAX bits 0 ... 7.
-set_physical_limit:
+# How far physical addresses go: CPUID 0x80000008, EAX bits 0 ... 7. Whether there are pages of 1 GiB: 0x80000001, EDX.
+set_paging_limits:
 	mov %rbx, %rsi
+	mov $0x80000001, %eax
+	cpuid
+	bt $CPUID_HUGE_PAGES, %edx
+	setc has_huge_pages(%rip)
 	mov $36, %eax
 	mov %eax, %edi
 	mov $0x80000000, %eax
@@ -195,6 +250,8 @@ pool_next:
 	.quad pool
 physical_limit:
 	.quad 0
+has_huge_pages:
+	.byte 0
 
 	.section .uncleared, "aw", @nobits	# each table is filled when it is taken
 	.balign PAGE_BYTES

@@ -21,7 +21,7 @@ start:	.cfi_startproc
 	call make_idt
 	xor %edi, %edi
 	call set_up_cpu
-	call set_physical_limit
+	call set_paging_limits
 
 	mov $PAGE_BYTES, %edi
 	mov $BASE_MEMORY_END, %edx

@@ -4,6 +4,7 @@
 export const PAGE: u32 = 4096;
 export const MIB: u32 = 0x10_0000;
 export const LARGE_PAGE: u32 = 2 * MIB;
+export const HUGE_PAGE: u32 = 1024 * MIB;
 
 /** Page 0 is never mapped: a null dereference traps. */
 export const LOW_RAM_START: u32 = 0x1000; // mapped at entry, read-write

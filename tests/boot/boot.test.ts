@@ -148,6 +148,12 @@ test('without floats an interrupt leaves the xmm registers alone', async () => {
   expect(status).toBe(STATUS_DONE);
 });
 
+test('a processor with pages of 1 GiB shows the same memory', async () => {
+  const { status, lines } = await run(['-cpu', 'qemu64,+pdpe1gb', ...drive(image, 'if=ide')]);
+  expect(lines.slice(-facts.length)).toEqual(facts);
+  expect(status).toBe(STATUS_DONE);
+});
+
 test('a processor with SMEP and UMIP runs with them', async () => {
   const { status, lines } = await run(['-cpu', 'max', ...drive(image, 'if=ide')]);
   expect(lines).toContain('cr4 0x100e20'); // SMEP, OSXMMEXCPT, OSFXSR, UMIP, PAE

@@ -194,6 +194,22 @@ static void check_maps(void)
 	fault("  gone");
 	PROVOKE((void)LINEAR[0xc0323000]);
 	fault("  gone");
+	// By a page of 1 GiB where the processor has them (bit 9 says so), else by 512 pages.
+	uint64_t entry;
+	volatile uint32_t *near = (void *)0x80a00000;
+	fact("map 1 GiB", x86_map(0x80000000, 0x40000000, 0x40000000, 1));
+	entry = x86_mapping(0xbfffffff);
+	fact("  entry", entry == 0x80000000400002e3 || entry == 0x800000007fe000e3);
+	fact("  split it", x86_map(0x80a00000, 0xa00000, 4096, 1));
+	fact("  reads", near[0]);
+	fact("  its neighbour", x86_mapping(0x80a01000));
+	fact("  before it", x86_mapping(0x809fffff));
+	fact("  the last", x86_mapping(0xbfffffff));
+	fact("  whole again", x86_map(0x80000000, 0x40000000, 0x40000000, 1));
+	fact("  the same", x86_mapping(0xbfffffff) == entry);
+	fact("  unmap", x86_unmap(0x80000000, 0x40000000));
+	PROVOKE((void)near[0]);
+	fault("  gone");
 	fact("image refused", x86_map(0xc0000000, x86_image_start(), 4096, 0));
 	fact("image's last page refused", x86_map(0xc0000000, x86_image_end() - 4096, 8192, 0));
 	fact("frames over the image refused", x86_map(0xc0000000, 0, 0x1000000, 0));

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { root } from '../../build/paths.ts';
+import type { Variables } from '../../build/qemu/options.ts';
 import { hexDump, Workbench } from './machine.ts';
 
 const bench = new Workbench();
@@ -16,9 +17,10 @@ function session(
   disk: string,
   commands: readonly string[],
   options = ['--shell'],
+  variables: Variables = {},
 ): Promise<{ status: number | null; shown: string }> {
   return new Promise((resolve) => {
-    const env = { ...process.env, DISK: disk, ACCEL: 'tcg', TIMEOUT: '30' };
+    const env = { ...process.env, ...variables, DISK: disk, ACCEL: 'tcg', TIMEOUT: '30' };
     const shell = spawn(join(root, 'out/yaos'), ['run', ...options], {
       env,
       stdio: ['pipe', 'pipe', 'ignore'],
@@ -52,6 +54,21 @@ test('make shell: commands and their answers', async () => {
   expect(lines).toContain('00000000: not mapped');
   expect(lines).toContain('unknown command: help lists what there is');
   expect(lines).toContain('yaos: done');
+});
+
+test.each([
+  ['qemu64,+pdpe1gb', '1024 MiB'],
+  ['qemu64', '2 MiB'],
+])('RAM is mapped by the largest pages of -cpu %s', async (cpu, page) => {
+  const commands = ['map 0x7fffffff', 'map 0x3fffffff', 'map 0x80000000', 'poweroff'];
+  const variables = { MEM: '3G', QEMUEXTRA: `-cpu ${cpu}` };
+  const { status, shown } = await session(bench.disk().path, commands, ['--shell'], variables);
+  expect(status, shown).toBe(0);
+  const lines = shown.split('\r\n');
+  expect(lines).toContain(`7fffffff: physical 00007fffffff, page of ${page}, writable`);
+  // The image's GiB, and the one at whose end the firmware has its tables.
+  expect(lines).toContain('3fffffff: physical 00003fffffff, page of 2 MiB, writable');
+  expect(lines).toContain('80000000: physical 000080000000, page of 2 MiB, writable');
 });
 
 test('APPEND=job=shell: somebody types there too', async () => {
