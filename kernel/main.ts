@@ -7,6 +7,7 @@
 
 import { madt } from './acpi/madt.ts';
 import * as power from './acpi/power.ts';
+import * as reset from './acpi/reset.ts';
 import * as tables from './acpi/tables.ts';
 import * as fwcfg from './boot/fwcfg.ts';
 import { BootInfo, COMMAND_LINE_BYTES } from './boot/info.ts';
@@ -29,6 +30,7 @@ import { bare, log } from './lib/log.ts';
 import { panic } from './lib/panic.ts';
 import * as serial from './lib/serial.ts';
 import * as frames from './mm/frames.ts';
+import * as ending from './panic/ending.ts';
 import { exception } from './panic/report.ts';
 import { Event } from './sched/event.ts';
 import * as scheduler from './sched/scheduler.ts';
@@ -60,6 +62,8 @@ export function kmain(magic: u32, info: u32): void {
   tables.init(boot); // needs RAM's map: tables lie at its top
   madt.read();
   power.init();
+  reset.init();
+  ending.init();
   vectors.init(); // PICs off, local APIC on
   clock.init(); // measures the APIC's timer
   logDate();

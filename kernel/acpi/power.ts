@@ -3,9 +3,9 @@
 
 import { log } from '../lib/log.ts';
 import * as serial from '../lib/serial.ts';
-import { mapDevice } from '../mm/map.ts';
 import * as x86 from '../x86.ts';
 import { findS5 } from './aml.ts';
+import { AcpiRegister, openRegister } from './register.ts';
 import { FADT_SIGNATURE, findDsdt, findTable, tableLength } from './tables.ts';
 
 // Fixed ACPI Description Table (§5.2.9).
@@ -18,12 +18,6 @@ const FADT_BYTES_MIN: u32 = 116;
 const FADT_HARDWARE_REDUCED: u32 = 1 << 20;
 const FADT_SLEEP_CONTROL: u32 = 244;
 const FADT_BYTES_MIN_REDUCED: u32 = 268;
-
-// Generic address structure (§5.2.3.2): where a register is.
-const ADDRESS_SPACE: u32 = 0;
-const ADDRESS_MEMORY: u32 = 0;
-const ADDRESS_PORTS: u32 = 1;
-const ADDRESS: u32 = 4;
 
 // PM1 control registers (§4.8.3.2.1).
 const SCI_EN: u32 = 1 << 0;
@@ -42,9 +36,8 @@ let pm1aControl: u32 = 0;
 let pm1bControl: u32 = 0;
 let smiCommand: u32 = 0;
 let acpiEnable: u32 = 0;
-/** Of hardware-reduced ACPI: a port, or an address in memory. */
-let sleepControlPort: u32 = 0;
-let sleepControl: u32 = 0;
+/** Of hardware-reduced ACPI. */
+let sleepControl: AcpiRegister | null = null;
 /** SLP_TYPa | SLP_TYPb << 8. */
 let sleepTypes: i32 = -1;
 
@@ -75,17 +68,11 @@ function describe(what: string, address: u32, digits: u32): void {
 /** §4.1: hardware-reduced machines have no PM1 registers, and one that takes their place for this. */
 function findSleepControl(fadt: u32): void {
   if (tableLength(fadt) < FADT_BYTES_MIN_REDUCED) return;
-  const at = fadt + FADT_SLEEP_CONTROL;
-  const space: u32 = load<u8>(at + ADDRESS_SPACE);
-  const address = load<u64>(at + ADDRESS);
-  if (address === 0) return;
-  if (space === ADDRESS_PORTS && address <= u16.MAX_VALUE) {
-    sleepControlPort = address as u32;
-    describe('soft-off by port ', sleepControlPort, 4);
-  } else if (space === ADDRESS_MEMORY) {
-    sleepControl = mapDevice(address, 1);
-    if (sleepControl !== 0) describe('soft-off by the register at ', address as u32, 8);
-  }
+  const register = openRegister(fadt + FADT_SLEEP_CONTROL);
+  sleepControl = register;
+  if (register === null) return;
+  if (register.isPort) describe('soft-off by port ', register.address as u32, 4);
+  else describe('soft-off by the register at ', register.address as u32, 8);
 }
 
 /** Has the machine switched off, which may take it some time; false: that is not possible. */
@@ -93,9 +80,9 @@ export function softOff(): bool {
   if (sleepTypes < 0) return false;
   serial.drain();
   const reduced = ((sleepTypes & 7) << REDUCED_SLP_TYP_SHIFT) | REDUCED_SLP_EN;
-  if (sleepControlPort !== 0) x86.out8(sleepControlPort, reduced);
-  else if (sleepControl !== 0) x86.store8(sleepControl, reduced);
-  if (pm1aControl === 0) return sleepControlPort !== 0 || sleepControl !== 0;
+  const control = sleepControl;
+  if (control !== null) control.write(reduced);
+  if (pm1aControl === 0) return control !== null;
   enable();
   sleep(pm1aControl, sleepTypes & 0xff);
   if (pm1bControl !== 0) sleep(pm1bControl, sleepTypes >> 8);

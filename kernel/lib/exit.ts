@@ -11,6 +11,12 @@ export const EXIT_PANIC: u32 = 0x11;
 export function exit(value: u32): void {
   serial.drain();
   x86.out8(DEBUG_EXIT_PORT, value);
+  halt();
+}
+
+/** For good. */
+export function halt(): void {
+  serial.drain();
   while (true) {
     x86.cli();
     x86.hlt();

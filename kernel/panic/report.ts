@@ -3,7 +3,7 @@
 
 import * as lapic from '../irq/lapic.ts';
 import { take } from '../lib/activity.ts';
-import { EXIT_PANIC, exit } from '../lib/exit.ts';
+import { EXIT_PANIC, exit, halt } from '../lib/exit.ts';
 import { Line } from '../lib/line.ts';
 import { bare, log, setQuiet } from '../lib/log.ts';
 import { cause } from '../lib/panic.ts';
@@ -11,6 +11,7 @@ import * as serial from '../lib/serial.ts';
 import { current } from '../sched/scheduler.ts';
 import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
+import { end } from './ending.ts';
 import { Frame } from './frame.ts';
 import { isTranslated, stackBottom, TRAP_DIVISION, TRAP_MEMORY, trapKind } from './symbols.ts';
 
@@ -88,7 +89,7 @@ export function exception(vector: u32, error: u32, address: u64): void {
       .end();
     exit(EXIT_PANIC);
   }
-  if (reporter !== 0) stop(); // the NMI that the reporter sends, or a panic that comes second
+  if (reporter !== 0) halt(); // the NMI that the reporter sends, or a panic that comes second
   lapic.sendNmiToOthers();
   setQuiet(false);
   if (serial.seize()) bare().end(); // an interrupt handler's panic may come within a line
@@ -102,14 +103,7 @@ export function exception(vector: u32, error: u32, address: u64): void {
   backtrace(frame.rip, frame.rsp, thread.slot);
   const activity = take();
   if (activity !== null) activity.describe();
-  exit(EXIT_PANIC);
-}
-
-function stop(): void {
-  while (true) {
-    x86.cli();
-    x86.hlt();
-  }
+  end();
 }
 
 function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {

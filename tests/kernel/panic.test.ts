@@ -98,3 +98,16 @@ test('an assertion says where it is', async () => {
 test('an unknown job', async () => {
   expect((await panic('job=what'))[0]).toBe('panic: unknown job');
 });
+
+test.each(['pc', 'q35'])('panic=1 resets a %s, with its report before', async (MACHINE) => {
+  const outcome = await bench.boot({ MACHINE, DISK: 'none', APPEND: 'job=fault-division panic=1' }, true);
+  expect(outcome.status, outcome.stderr).toBe(0); // what QEMU does with a reset is to end
+  expect(outcome.failure).toBe('panicked: integer divide by zero');
+  expect(outcome.lines.at(-1)).toBe('panic: reset in 1 s');
+});
+
+test('panic=halt leaves the machine as it is', async () => {
+  const outcome = await bench.boot({ DISK: 'none', APPEND: 'job=fault-division panic=halt' }, true, 3000);
+  expect(outcome.status).toBeNull();
+  expect(outcome.lines.at(-1)).toMatch(/^panic: /);
+});

@@ -101,6 +101,21 @@ test.each([
   expect(error!.stack).toContain(name);
 });
 
+test.each(['pc', 'microvm'] as const)('panic=2 resets a %s after two seconds', (machine) => {
+  const pc = new Machine({ memory_mib: 16, machine, commandLine: 'job=fault-division panic=2' });
+  const { end, time_ns, lines } = pc.run(kernel);
+  expect(end).toBe('reset');
+  expect(time_ns / 1e9).toBeGreaterThan(2);
+  expect(time_ns / 1e9).toBeLessThan(2.1);
+  expect(lines.at(-1)).toBe('panic: reset in 2 s');
+});
+
+test('panic= and no number', () => {
+  const { end, status, lines } = boot('job=fault-division panic=soon');
+  expect({ end, status }).toEqual({ end: 'panic', status: 35 });
+  expect(lines).toContain('cmdline: panic=soon is no number up to 86400, ignored');
+});
+
 test('a register that is not mapped is a page fault', () => {
   const pc = new Machine({ memory_mib: 16 });
   expect(() => pc.pages.translate(0xfee0_0000, 4, false)).toThrow('read at 0xfee00000, which is not mapped');
