@@ -24,9 +24,11 @@ const LIMITS: Record<ModuleEnv['model'], InlineLimits> = {
   register: { cost_max: 8, cost_in_loop_max: 20, cost_in_inner_loop_max: 45 },
 };
 
+/** Into a cold function: what takes no more room than a call. */
+const LIMITS_COLD: InlineLimits = { cost_max: 4, cost_in_loop_max: 4, cost_in_inner_loop_max: 4 };
+
 export class Functions implements Inliner {
   readonly locations = new Locations();
-  readonly limits: InlineLimits;
   readonly recursion: boolean;
   private readonly env: ModuleEnv;
   private readonly options: OptimiseOptions;
@@ -36,7 +38,6 @@ export class Functions implements Inliner {
 
   constructor(env: ModuleEnv, options: OptimiseOptions) {
     this.env = env;
-    this.limits = LIMITS[env.model];
     this.recursion = env.model === 'register'; // a kernel has other uses for the space
     this.options = { ...options, inliner: this };
   }
@@ -46,6 +47,10 @@ export class Functions implements Inliner {
     const func = this.improved.get(index);
     this.improved.delete(index);
     return func ?? this.make(index);
+  }
+
+  limitsIn(caller: Func): InlineLimits {
+    return this.env.module.funcs[caller.index]?.cold ? LIMITS_COLD : LIMITS[this.env.model];
   }
 
   /** Whether it may be inlined. */
@@ -65,7 +70,7 @@ export class Functions implements Inliner {
       this.improved.set(index, func);
       this.templates.set(
         index,
-        makeTemplate(func, this.limits.cost_in_inner_loop_max, {
+        makeTemplate(func, LIMITS[this.env.model].cost_in_inner_loop_max, {
           shared: this.env.module.memories[0]?.shared,
         }),
       );

@@ -189,6 +189,7 @@ class Unit {
 
   private compile(key: string, ir: Func, index?: number): void {
     const { disabledPasses: disabled, verify, trace } = this.options;
+    const cold = this.module.funcs[ir.index]?.cold === true;
     lower(ir, this.optimisation);
     const selected = select(ir, this.target);
     trace?.mir?.(selected.func, 'select');
@@ -196,10 +197,11 @@ class Unit {
     allocate(selected.func, this.registers);
     if (before) checkAllocation(before, selected.func);
     trace?.mir?.(selected.func, 'regalloc');
-    arrange(selected.func, disabled);
+    arrange(selected.func, disabled, cold);
     trace?.mir?.(selected.func, 'layout');
     const code = emit(selected, {
       model: this.options.memory,
+      cold,
       popped: assign(ir.sig).stackBytes,
       constant: this.target.constant,
       tableSymbol: (n) => `${key}.table${n}`,

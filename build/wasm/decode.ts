@@ -5,6 +5,7 @@
 // comes out quiet), allocates an object of twenty fields for each operator, and knows no memory index of bulk
 // operators. Bodies stay bytes: the SSA builder reads them once, when it translates them.
 
+import { markCold, readHotSection } from './hot.ts';
 import type {
   ConstExpr,
   ConstOp,
@@ -43,6 +44,7 @@ interface Decoder {
   nextBody: number;
   locals: number;
   names?: NameSection;
+  hot?: string[];
 }
 
 export function decode(bytes: Uint8Array): WasmModule {
@@ -69,6 +71,7 @@ export function decode(bytes: Uint8Array): WasmModule {
   module.canonicalTypes = canonicalise(module.types);
   for (const e of module.exports) if (e.kind === 'func') module.referencedFuncs.add(e.index);
   applyNames(module, d.names);
+  if (d.hot) markCold(module, d.hot);
   return module;
 }
 
@@ -108,6 +111,7 @@ function readCustom(d: Decoder): void {
   const name = r.name();
   if (name === 'name') d.names = readNameSection(r);
   else if (name === 'sourceMappingURL') d.module.sourceMapUrl = r.name();
+  else if (name === 'yaos.hot') d.hot = readHotSection(r);
 }
 
 type SectionReader = (d: Decoder) => void;

@@ -32,6 +32,8 @@ export interface WasmFunc {
   name: string;
   /** Names of parameters and locals from the name section, by local index. */
   localNames?: Map<number, string>;
+  /** To be small rather than fast: not among those that the section `yaos.hot` names (hot.ts). */
+  cold?: boolean;
 }
 
 export interface FuncBody {

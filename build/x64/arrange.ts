@@ -23,6 +23,10 @@ export const BLOCK_PASSES: readonly BlockPass[] = [
   { name: 'align', run: alignLoops },
 ];
 
-export function arrange(func: MFunc, disabled?: ReadonlySet<string>): void {
-  for (const pass of BLOCK_PASSES) if (!disabled?.has(pass.name)) pass.run(func);
+/** What costs room: not for cold functions. */
+const FOR_SPEED: ReadonlySet<string> = new Set(['tail-duplication', 'align']);
+
+export function arrange(func: MFunc, disabled?: ReadonlySet<string>, cold = false): void {
+  for (const { name, run } of BLOCK_PASSES)
+    if (!disabled?.has(name) && !(cold && FOR_SPEED.has(name))) run(func);
 }

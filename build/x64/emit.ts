@@ -85,7 +85,7 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     popped: options.popped,
     insts: options.trace ? e.insts.map((i) => ({ offset: done.offsetOf(i.mark), inst: i.inst })) : undefined,
     usesFloat: e.func.usedRegs >>> 16 !== 0,
-    align: e.func.aligned ? LOOP_ALIGN : FUNCTION_ALIGN,
+    align: e.func.aligned ? LOOP_ALIGN : options.cold ? 1 : FUNCTION_ALIGN,
   };
 }
 

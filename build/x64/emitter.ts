@@ -21,6 +21,8 @@ import type { Cond, FlagsSpec } from './select-integer.ts';
 
 export interface EmitOptions {
   model: 'fixed' | 'register';
+  /** Small rather than fast. */
+  cold?: boolean;
   /** Bytes of stack arguments that this function pops on return. */
   popped: number;
   /** The symbol of a read-only constant. */
