@@ -24,7 +24,7 @@ const LIMITS: Record<ModuleEnv['model'], InlineLimits> = {
   register: { cost_max: 8, cost_in_loop_max: 20, cost_in_inner_loop_max: 45 },
 };
 
-/** Into a cold function: what takes no more room than a call. */
+/** Where one of the two is cold: what takes no more room than a call. */
 const LIMITS_COLD: InlineLimits = { cost_max: 4, cost_in_loop_max: 4, cost_in_inner_loop_max: 4 };
 
 export class Functions implements Inliner {
@@ -49,8 +49,9 @@ export class Functions implements Inliner {
     return func ?? this.make(index);
   }
 
-  limitsIn(caller: Func): InlineLimits {
-    return this.env.module.funcs[caller.index]?.cold ? LIMITS_COLD : LIMITS[this.env.model];
+  limits(caller: Func, callee: number): InlineLimits {
+    const { funcs } = this.env.module;
+    return funcs[caller.index]?.cold || funcs[callee].cold ? LIMITS_COLD : LIMITS[this.env.model];
   }
 
   /** Whether it may be inlined. */

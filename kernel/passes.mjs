@@ -5,9 +5,21 @@
 
 /** How the names of functions begin that run for each request and interrupt; the rest is made small (build/wasm/hot.ts). */
 const HOT = [
-  ...['drivers/virtio-blk', 'irq/vectors', 'jobs/blkbench', 'lib/lock', 'sched', 'time/clock'],
-  ...['virtio/interrupts', 'virtio/packed', 'virtio/queue', 'virtio/split'],
-].map((file) => `kernel/${file}`);
+  '~lib/array/',
+  '~lib/staticarray/',
+  'kernel/drivers/virtio-blk',
+  'kernel/irq/vectors/',
+  'kernel/jobs/blkbench/',
+  'kernel/lib/lock/SpinLock#acquire',
+  'kernel/lib/lock/SpinLock#release',
+  'kernel/lib/random/',
+  'kernel/sched/',
+  'kernel/time/clock/',
+  'kernel/virtio/interrupts/',
+  'kernel/virtio/packed/',
+  'kernel/virtio/queue/',
+  'kernel/virtio/split/',
+];
 
 export default class Passes {
   afterCompile(module) {

@@ -10,7 +10,7 @@ import { costOf, type Template } from './template.ts';
 export interface Inliner {
   /** Undefined for a function that is not to be copied. */
   template(index: number): Template | undefined;
-  limitsIn(caller: Func): InlineLimits;
+  limits(caller: Func, callee: number): InlineLimits;
   /** Whether a function may be copied into itself. */
   recursion: boolean;
   locations: Locations;
@@ -32,11 +32,12 @@ const GROWTH_MAX = 100;
 export function inlineCalls(func: Func, inliner: Inliner): void {
   const calls = func.blocks.flatMap((b) => b.insts.filter((i) => i.op === 'call'));
   const chosen = new Map<Inst, Template>();
-  const limits = inliner.limitsIn(func);
   let room = GROWTH_MAX + costOf(func);
   for (const call of calls) {
     const template = inliner.template(call.index);
-    if (!template || template.cost > Math.min(costMost(limits, call.block!.loopDepth), room)) continue;
+    if (!template) continue;
+    const most = costMost(inliner.limits(func, call.index), call.block!.loopDepth);
+    if (template.cost > Math.min(most, room)) continue;
     room -= template.cost;
     chosen.set(call, template);
   }

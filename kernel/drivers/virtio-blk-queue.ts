@@ -114,11 +114,7 @@ export class BlockQueue extends Activity {
         const slot = this.finished % REQUESTS;
         if (!this.finishOldest()) good = more = false;
         else stream.done(slot);
-      } while (
-        this.submitted !== this.finished &&
-        !this.lost &&
-        this.requests[this.finished % REQUESTS].done.isSet
-      );
+      } while (this.submitted !== this.finished && !this.lost && this.oldest().done.isSet);
       if (this.lost) break;
     }
     if (poll) this.setPolling(false);
@@ -147,21 +143,28 @@ export class BlockQueue extends Activity {
   describe(): void {
     const pending = this.submitted - this.finished;
     if (pending > 0) {
-      const line = this.requests[this.finished % REQUESTS].appendWhat(log(this.name));
+      const line = this.oldest().appendWhat(log(this.name));
       line.decimal(', requests in flight ', pending).end();
     }
     this.queue.dump(this.name);
     this.device.dump();
   }
 
+  /** Of the requests in flight, if there are any. */
+  private oldest(): Request {
+    return unchecked(this.requests[this.finished % REQUESTS]);
+  }
+
   private segmentsOf(what: Transfer): u32 {
-    return (what.count * SECTOR_BYTES + this.segmentBytes - 1) / this.segmentBytes + EXTRA_SEGMENTS;
+    const bytes = what.count * SECTOR_BYTES;
+    if (bytes <= this.segmentBytes) return EXTRA_SEGMENTS + 1;
+    return EXTRA_SEGMENTS + (bytes + this.segmentBytes - 1) / this.segmentBytes;
   }
 
   /** False: the ring is full. */
   private submit(what: Transfer): bool {
     const index = this.submitted % REQUESTS;
-    const request = this.requests[index];
+    const request = unchecked(this.requests[index]);
     const bytes = what.count * SECTOR_BYTES;
     const flags = this.queue.lock.acquireIrq(); // completions give descriptors back meanwhile
     const room = this.queue.begin(this.segmentsOf(what));
@@ -181,13 +184,14 @@ export class BlockQueue extends Activity {
 
   private finishOldest(): bool {
     if (this.submitted === this.finished) return this.giveUp();
-    const request = this.requests[this.finished % REQUESTS];
-    if (!request.done.wait(clock.after(this.waitMs))) {
+    const request = this.oldest();
+    if (!request.done.isSet && !request.done.wait(clock.after(this.waitMs))) {
       this.logSilence();
       this.recover();
       return false;
     }
-    if (this.queue.reportFault(this.name)) {
+    if (this.queue.isBroken) {
+      this.queue.reportFault(this.name);
       this.recover();
       return false;
     }
@@ -206,14 +210,20 @@ export class BlockQueue extends Activity {
   }
 
   private pollOldest(): void {
-    const request = this.requests[this.finished % REQUESTS];
+    const done = this.oldest().done;
+    if (!done.isSet) this.collect();
+    if (done.isSet) return;
     const deadline = clock.after(this.waitMs);
-    while (!request.done.isSet && clock.now() < deadline) {
-      const flags = this.queue.lock.acquireIrq();
-      this.queue.collect();
-      this.queue.lock.releaseIrq(flags);
+    while (!done.isSet && clock.now() < deadline) {
       x86.pause();
+      this.collect();
     }
+  }
+
+  private collect(): void {
+    const flags = this.queue.lock.acquireIrq();
+    this.queue.collect();
+    this.queue.lock.releaseIrq(flags);
   }
 
   private setPolling(on: bool): void {
@@ -224,9 +234,7 @@ export class BlockQueue extends Activity {
 
   /** The oldest request that has no answer; or what came instead; or only the interrupt is missing. */
   private logSilence(): void {
-    const flags = this.queue.lock.acquireIrq();
-    this.queue.collect();
-    this.queue.lock.releaseIrq(flags);
+    this.collect();
     if (this.queue.reportFault(this.name)) return;
     let at = this.finished;
     while (at !== this.submitted - 1 && this.requests[at % REQUESTS].done.isSet) at++;

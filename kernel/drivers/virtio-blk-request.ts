@@ -120,7 +120,7 @@ export class Completions extends QueueUser {
   }
 
   completed(token: u32, written: u32): void {
-    const request = this.requests[token];
+    const request = unchecked(this.requests[token]); // the queue gives back what it was given
     request.written = written;
     request.done.signal();
   }

@@ -17,7 +17,7 @@ const DEPTH_MAX: u32 = 128;
 const COUNT: u32 = 10_000;
 const COUNT_MAX: u32 = 100_000_000;
 
-/** Latencies in nanoseconds by powers of two, each in 16 parts: a value is known to 6 %. */
+/** Latencies in ticks by powers of two, each in 16 parts: a value is known to 6 %. */
 const PARTS_BITS: u32 = 4;
 const BUCKETS: u32 = 64 << PARTS_BITS;
 
@@ -26,10 +26,11 @@ class Latencies {
   private total: u32 = 0;
   highest: u64 = 0;
 
-  add(ns: u64): void {
-    this.counts[bucketOf(ns)]++;
+  add(ticks: u64): void {
+    const bucket = bucketOf(ticks);
+    this.counts[bucket]++;
     this.total++;
-    this.highest = max(this.highest, ns);
+    this.highest = max(this.highest, ticks);
   }
 
   /** What `percent` of all are below, as far as buckets tell. */
@@ -49,12 +50,12 @@ class Latencies {
   }
 }
 
-function bucketOf(ns: u64): u32 {
-  if (ns < 1 << PARTS_BITS) return ns as u32;
-  const power = (63 - clz(ns)) as u32;
+function bucketOf(ticks: u64): u32 {
+  if (ticks < 1 << PARTS_BITS) return ticks as u32;
+  const power = (63 - clz(ticks)) as u32;
   return (
     ((power - PARTS_BITS + 1) << PARTS_BITS) |
-    (((ns >> (power - PARTS_BITS)) as u32) & ((1 << PARTS_BITS) - 1))
+    (((ticks >> (power - PARTS_BITS)) as u32) & ((1 << PARTS_BITS) - 1))
   );
 }
 
@@ -107,7 +108,7 @@ class Load extends Stream {
   }
 
   done(slot: u32): void {
-    this.latencies.add(clock.toNs(clock.now() - this.starts[slot]));
+    this.latencies.add(clock.now() - this.starts[slot]);
   }
 }
 
@@ -161,8 +162,8 @@ function describe(load: Load, bytes: u32, depth: u32, count: u32, ns: u64): void
     .decimal(' n=', count)
     .decimal(' iops=', ((count as u64) * 1_000_000_000) / ns)
     .decimal(' MiBps=', ((((count as u64) * bytes * 1000) / 1024) * 1_000_000) / (ns * 1024))
-    .decimal(' p50_ns=', load.latencies.percentile(50))
-    .decimal(' p99_ns=', load.latencies.percentile(99))
-    .decimal(' max_ns=', load.latencies.highest)
+    .decimal(' p50_ns=', clock.toNs(load.latencies.percentile(50)))
+    .decimal(' p99_ns=', clock.toNs(load.latencies.percentile(99)))
+    .decimal(' max_ns=', clock.toNs(load.latencies.highest))
     .end();
 }

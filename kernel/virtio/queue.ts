@@ -280,6 +280,11 @@ export abstract class Virtqueue {
     if (this.useIndirect) frames.free(this.tables, this.ids * TABLE_BYTES);
   }
 
+  /** The device has done wrong. */
+  get isBroken(): bool {
+    return this.broken;
+  }
+
   /** Logs what the device did wrong, if anything; true if so. */
   reportFault(name: string): bool {
     if (!this.broken) return false;

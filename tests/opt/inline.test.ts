@@ -35,7 +35,7 @@ function inlined(caller: string[], callee: string[] | undefined, shared = false,
     index === 1 && callee
       ? makeTemplate(parse(1, callee), limits.cost_in_inner_loop_max, { shared })
       : undefined;
-  inlineCalls(func, { recursion: false, limitsIn: () => limits, template, locations });
+  inlineCalls(func, { recursion: false, limits: () => limits, template, locations });
   return { lines: lines(func), locations, func };
 }
 
@@ -173,7 +173,7 @@ describe('recursion', () => {
   const unrolled = (code: string[], recursion = true) => {
     const func = parse(0, code);
     unrollRecursion(func, {
-      limitsIn: () => LIMITS,
+      limits: () => LIMITS,
       recursion,
       template: () => undefined,
       locations: new Locations(),

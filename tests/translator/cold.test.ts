@@ -6,11 +6,11 @@ import { section } from '../wasm/encode.ts';
 import { wat } from '../wasm/wat.ts';
 
 const MODULE = wat(`(module
-  (func $mix (param i32) (result i32)
+  (func $fast/mix (param i32) (result i32)
     (i32.mul (i32.sub (i32.rotl (local.get 0) (i32.const 5)) (i32.const 9))
       (i32.xor (i32.mul (local.get 0) (i32.shl (local.get 0) (i32.const 3))) (i32.add (local.get 0) (i32.const 77)))))
-  (func $fast/path (export "a") (param i32) (result i32) (call $mix (i32.add (local.get 0) (i32.const 1))))
-  (func $slow/path (export "b") (param i32) (result i32) (call $mix (i32.add (local.get 0) (i32.const 2))))
+  (func $fast/path (export "a") (param i32) (result i32) (call $fast/mix (i32.add (local.get 0) (i32.const 1))))
+  (func $slow/path (export "b") (param i32) (result i32) (call $fast/mix (i32.add (local.get 0) (i32.const 2))))
   (func $slow/loop (export "c") (param i32) (result i32)
     (loop $top (br_if $top (local.tee 0 (i32.sub (local.get 0) (i32.const 3))))) (local.get 0)))`);
 
