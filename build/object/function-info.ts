@@ -114,6 +114,12 @@ function writePlaces(
   }
 }
 
+/** AssemblyScript begins names with their file's, `lib/log/Line#text` for lib/log.ts: what is told beside the file is shorter. */
+function nameIn(file: string, name: string): string {
+  const path = `${file.slice(0, file.lastIndexOf('.'))}/`;
+  return name.startsWith(path) ? name.slice(path.length) : name;
+}
+
 /** To the next address; `value` if it is another one from there on. */
 function writeStep(out: ByteWriter, distance: number, value: number | undefined): void {
   out.uleb(2 * distance + (value === undefined ? 0 : 1));
@@ -161,7 +167,7 @@ class Scopes {
     for (const { caller, callLine, name, file, base } of this.all) {
       out.uleb(caller);
       out.uleb(caller === 0 ? 0 : this.lineCode(caller - 1, callLine));
-      out.uleb(strings.add(name));
+      out.uleb(strings.add(file === undefined ? name : nameIn(file, name)));
       out.uleb(file === undefined ? 0 : strings.add(file));
       out.uleb(base === NO_LINE ? 0 : base);
     }

@@ -3,8 +3,8 @@
 import { expect } from 'vitest';
 
 /**
- * Without what was measured against a clock, what of a panic only machine code has, and how much RAM SeaBIOS keeps, which
- * depends on the disks that it has tried to boot from.
+ * Without what was measured against a clock, what of a panic only machine code has (files among it, so that a function's name
+ * goes without the file's path), and how much RAM SeaBIOS keeps, which depends on the disks that it has tried to boot from.
  */
 export function normalised(lines: string[]): string[] {
   return lines
@@ -14,7 +14,8 @@ export function normalised(lines: string[]): string[] {
         .replace(/^(memory: )\d+ KiB/, '$1…')
         .replace(/^(time: ).*( by \S+)$/, '$1…$2')
         .replace(/^(time: )\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/, '$1…')
-        .replace(/^(panic: #.*) \(.*\)$/, '$1'),
+        .replace(/^(panic: #.*) \(.*\)$/, '$1')
+        .replace(/^(panic: #\d+ )(?:[~\w-]+\/)+/, '$1'),
     );
 }
 

@@ -43,6 +43,25 @@ describe('the tables', () => {
     expect(read).toEqual([functions[1], functions[0], functions[2]]);
   });
 
+  it("leave out of a name what is its file's", () => {
+    const at = { file: 'lib/a.b.ts', line: 5 };
+    const outer = { name: 'lib/a.b/outer', call: { file: 'lib/other.ts', line: 3 } };
+    const [, b] = written({
+      functions: [A, { ...B, name: 'lib/a.b/Own#run' }],
+      lines: [
+        { offset: 64, ...at },
+        { offset: 66, ...at, inlined: outer },
+        { offset: 68, file: 'lib/a.ts', line: 1 },
+      ],
+    });
+    expect(b.name).toBe('Own#run');
+    expect(b.places.map(([, calls]) => calls)).toEqual([
+      ['Own#run lib/a.b.ts:5'],
+      ['outer lib/a.b.ts:5', 'lib/a.b/Own#run lib/other.ts:3'],
+      ['lib/a.b/Own#run lib/a.ts:1'],
+    ]);
+  });
+
   it('hold traps in order, each place once', () => {
     const [a, b] = written({
       functions: [A, B],
