@@ -17,7 +17,7 @@ import { Power } from './devices/power.ts';
 import { Serial } from './devices/serial.ts';
 import { mapSleepControl } from './devices/sleep.ts';
 import { MachineEnd, MachineError, PageFault } from './error.ts';
-import { writeAcpi } from './firmware/acpi.ts';
+import { SCI_INTERRUPT, writeAcpi } from './firmware/acpi.ts';
 import { writeReducedAcpi } from './firmware/acpi-reduced.ts';
 import { MULTIBOOT_MAGIC, usableEnd, writeMultiboot } from './firmware/multiboot.ts';
 import { configurePci } from './firmware/pci.ts';
@@ -44,6 +44,8 @@ import {
   STEP_NS,
   TSC_KHZ,
 } from './options.ts';
+import { AcpiSlots } from './pci/acpi-slots.ts';
+import type { PciBus } from './pci/bus.ts';
 import { addChipset, PIRQ_ISA, PIRQ_ROUTES } from './pci/chipset.ts';
 import { PciHost } from './pci/host.ts';
 import { Random } from './random.ts';
@@ -173,6 +175,11 @@ export class Machine implements MemoryOwner {
     } else {
       new Power(ports, clock, type);
       addChipset(this.pci, type);
+      const eject = (bus: PciBus, slot: number) => {
+        for (const fn of bus.functions.slice(slot << 3, (slot + 1) << 3))
+          if (fn !== undefined) this.pci.remove(fn);
+      };
+      this.pci.acpi = new AcpiSlots(ports, type, eject, (high) => this.setIsaLine(SCI_INTERRUPT, high));
     }
   }
 
@@ -275,8 +282,9 @@ export class Machine implements MemoryOwner {
         ramBytes: ram.size,
         address,
         hpet: this.hpet !== undefined,
+        pci: this.pci,
       });
-      this.pci.runs = true;
+      this.pci.start();
     }
     return writeMultiboot(ram.view, {
       machine: type,

@@ -1,5 +1,6 @@
 // Cards that come and go while the machine runs: a thread gives them to their drivers, and takes them away.
 
+import { AcpiSlots, findAcpiSlots } from '../bus/pci/acpi-slots.ts';
 import { forgetFunction, placeFunction } from '../bus/pci/assign.ts';
 import { PciFunction } from '../bus/pci/function.ts';
 import { addSlot, functions } from '../bus/pci/scan.ts';
@@ -46,6 +47,8 @@ function remove(fn: PciFunction): void {
 class HotplugProgram extends Program {
   readonly event: Event = new Event();
   readonly slots: Array<HotplugSlot> = [];
+  /** Null: ACPI has no slots. */
+  acpi: AcpiSlots | null = null;
   private readonly cards: Cards = new Cards();
 
   run(): void {
@@ -53,6 +56,8 @@ class HotplugProgram extends Program {
       this.event.wait(NEVER);
       this.event.reset(); // before a look at what has happened
       for (let i = 0; i < this.slots.length; i++) this.slots[i].look(this.cards);
+      const acpi = this.acpi;
+      if (acpi !== null) acpi.look(this.cards);
       scheduler.yieldCpu();
     }
   }
@@ -65,7 +70,9 @@ export function watchSlots(): void {
     const slot = findSlot(functions.at(i), program.event);
     if (slot !== null && slot.start()) program.slots.push(slot);
   }
-  if (program.slots.length === 0) return;
+  const acpi = findAcpiSlots(program.event);
+  if (acpi !== null && acpi.start()) program.acpi = acpi;
+  if (program.slots.length === 0 && program.acpi === null) return;
   program.event.signal(); // a card may have come meanwhile
   scheduler.create('hotplug', program, 0);
 }

@@ -4,13 +4,16 @@
 import { HPET_ADDRESS, HPET_ID } from '../devices/hpet.ts';
 import { IOAPIC_ADDRESS } from '../devices/ioapic.ts';
 import * as power from '../devices/power.ts';
-import { ECAM_ADDRESS, ECAM_BYTES } from '../pci/host.ts';
+import { GPE0 } from '../pci/acpi-slots.ts';
+import { PciBridge } from '../pci/bridge.ts';
+import type { PciBus } from '../pci/bus.ts';
+import { ECAM_ADDRESS, ECAM_BYTES, type PciHost } from '../pci/host.ts';
 import { ascii, checksum, Fields, TablePlaces, table, word } from './acpi-table.ts';
-import { hostBridge } from './aml.ts';
+import { hostBridge, slotNumbers } from './aml.ts';
 
 const RSDP_ADDRESS = 0xf_5a40;
 const LAPIC_ADDRESS = 0xfee0_0000;
-const SCI_INTERRUPT = 9;
+export const SCI_INTERRUPT = 9;
 
 const FADT_BYTES = 116;
 const FADT_FLAGS = 0x84a5; // as QEMU's: WBINVD, C1, sleep button, RTC_S4, reset register
@@ -39,6 +42,7 @@ export interface AcpiOptions {
   /** Where the tables go; all of it is reserved. */
   address: number;
   hpet: boolean;
+  pci: PciHost;
 }
 
 /** Writes the tables into RAM. */
@@ -47,7 +51,9 @@ export function writeAcpi(ram: DataView, options: AcpiOptions): void {
   const place = (bytes: Uint8Array) => places.put(bytes);
   const q35 = options.machine === 'q35';
   const ecam = q35 ? { start: ECAM_ADDRESS, end: ECAM_ADDRESS + ECAM_BYTES } : undefined;
-  const dsdt = place(table('DSDT', 1, Uint8Array.from([...S5, ...hostBridge(options.ramBytes, ecam)])));
+  const buses = numberSlots(options.pci, options.machine);
+  const aml = [...S5, ...hostBridge(options.ramBytes, ecam, slotNumbers(options.pci.root, buses))];
+  const dsdt = place(table('DSDT', 1, Uint8Array.from(aml)));
   const tables = [
     place(table('FACP', 1, fadt(options.machine, dsdt))),
     place(table('APIC', 1, madt(options.apicIds))),
@@ -57,6 +63,15 @@ export function writeAcpi(ram: DataView, options: AcpiOptions): void {
   const rsdt = new DataView(new ArrayBuffer(tables.length * 4));
   for (const [i, address] of tables.entries()) rsdt.setUint32(i * 4, address, true);
   writeRsdp(ram, place(table('RSDT', 1, new Uint8Array(rsdt.buffer))));
+}
+
+/** Numbers the buses in whose slots cards come and go by ACPI: of pc the root bus, and what is behind plain bridges. */
+function numberSlots(pci: PciHost, machine: 'pc' | 'q35'): PciBus[] {
+  const buses = machine === 'pc' ? [pci.root] : [];
+  for (const fn of pci.functions())
+    if (fn instanceof PciBridge && !fn.secondary.express) buses.push(fn.secondary);
+  pci.acpi?.buses.push(...buses);
+  return buses;
 }
 
 /** §5.2.9. */
@@ -70,6 +85,8 @@ function fadt(machine: 'pc' | 'q35', dsdt: number): Uint8Array {
   fields.set32(56, power.PM1_EVENT);
   fields.set32(64, power.PM1_CONTROL);
   fields.set32(76, power.PM_TIMER);
+  fields.set32(80, GPE0[machine].port);
+  fields.set8(92, GPE0[machine].bytes);
   fields.set8(88, 4); // PM1_EVT_LEN
   fields.set8(89, 2); // PM1_CNT_LEN
   fields.set8(91, 4); // PM_TMR_LEN

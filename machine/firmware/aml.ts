@@ -1,5 +1,7 @@
 // Pieces of AML (ACPI 6.4 §20.2), the bytecode of definition blocks, and the host bridge's device as QEMU's have it.
 
+import { PciBridge } from '../pci/bridge.ts';
+import type { PciBus } from '../pci/bus.ts';
 import { ascii, word } from './acpi-table.ts';
 
 const EISA_PNP0A03 = 0x030a_d041; // a PCI host bridge
@@ -11,7 +13,11 @@ const PORTS = 1;
 const MEMORY = 0;
 
 /** `Scope (\_SB) { Device (PCI0) { _HID, _CRS } }`: bus numbers, ports, and memory between RAM and the APICs but for ECAM. */
-export function hostBridge(ramBytes: number, ecam: { start: number; end: number } | undefined): number[] {
+export function hostBridge(
+  ramBytes: number,
+  ecam: { start: number; end: number } | undefined,
+  slots: readonly number[],
+): number[] {
   const memory = ecam
     ? [
         [ramBytes, ecam.start - 1],
@@ -32,8 +38,23 @@ export function hostBridge(ramBytes: number, ecam: { start: number; end: number 
     ...ascii('PCI0'),
     ...[...name('_HID'), 0x0c, ...word(EISA_PNP0A03)],
     ...[...name('_CRS'), 0x11, ...packaged([...size, ...template])],
+    ...slots,
   ];
   return [0x10, ...packaged([0x5c, ...ascii('_SB_'), 0x5b, 0x82, ...packaged(device)])];
+}
+
+/** `Name (BSEL, …)` of a bus that has one, and the devices of its bridges with theirs. */
+export function slotNumbers(bus: PciBus, buses: readonly PciBus[]): number[] {
+  const number = buses.indexOf(bus);
+  const aml = number < 0 ? [] : [...name('BSEL'), 0x0a, number];
+  for (const fn of bus.present()) {
+    if (!(fn instanceof PciBridge)) continue;
+    const { slot, fn: index } = fn.location!;
+    const segment = `S${((slot << 3) | index).toString(16).toUpperCase().padStart(2, '0')}_`;
+    const address = [...name('_ADR'), 0x0c, ...word((slot << 16) | index)];
+    aml.push(0x5b, 0x82, ...packaged([...ascii(segment), ...address, ...slotNumbers(fn.secondary, buses)]));
+  }
+  return aml;
 }
 
 /** An address space descriptor (§6.4.3.5) whose values have `width` bytes. */

@@ -7,6 +7,7 @@ import { MachineError } from '../error.ts';
 import type { Random } from '../random.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Trace } from '../trace.ts';
+import type { AcpiSlots } from './acpi-slots.ts';
 import { PciBridge, type Range } from './bridge.ts';
 import { PciBus } from './bus.ts';
 import * as config from './config.ts';
@@ -53,8 +54,9 @@ export class PciHost implements PciSystem {
   /** By line, who drives it. */
   private readonly drivers: Set<PciFunction>[] = Array.from({ length: 8 }, () => new Set());
   private address = 0;
-  /** The firmware is done: what is added now is plugged in. */
-  runs = false;
+  /** For the buses whose slots are not a port's own. */
+  acpi: AcpiSlots | undefined;
+  private running = false;
 
   constructor(options: HostOptions) {
     this.options = options;
@@ -104,16 +106,27 @@ export class PciHost implements PciSystem {
     const others = bus.functions.slice((slot << 3) + 1, (slot << 3) + 8).some((other) => other !== undefined);
     const first = bus.functions[slot << 3];
     if (others && first) first.config.bytes[config.HEADER_TYPE] |= config.HEADER_MULTIFUNCTION;
-    if (fn === 0 && this.runs) bus.bridge?.slot?.plug();
-    else if (fn === 0) bus.bridge?.slot?.fill();
+    if (fn === 0) this.announce(bus, slot);
     return added;
   }
 
   /** Asks the driver to give a device free, as QEMU's device_del: by the attention button of its slot. */
   release(fn: PciFunction): void {
-    const slot = fn.location?.bus.bridge?.slot;
-    if (slot === undefined) throw new MachineError(`${fn.name} is in no hot-plug slot`);
-    slot.push();
+    const { bus, slot } = fn.location!;
+    if (bus.bridge?.slot !== undefined) bus.bridge.slot.push();
+    else if (this.acpi?.buses.includes(bus)) this.acpi.request(bus, slot);
+    else throw new MachineError(`${fn.name} is in no hot-plug slot`);
+  }
+
+  /** The firmware is done: what is added from now on is plugged in. */
+  start(): void {
+    this.running = true;
+  }
+
+  private announce(bus: PciBus, slot: number): void {
+    if (!this.running) bus.bridge?.slot?.fill();
+    else if (bus.bridge?.slot !== undefined) bus.bridge.slot.plug();
+    else this.acpi?.plug(bus, slot);
   }
 
   /** Pulls a device out without a word. */

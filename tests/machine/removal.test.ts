@@ -205,3 +205,30 @@ describe('in a slot of a PCI Express port', () => {
     expect(new Set(lines.filter((line) => line.endsWith(': placed'))).size).toBe(2);
   });
 });
+
+test.each([
+  ['a slot of pc', 0, '0000:00:09.0'],
+  ['a slot behind a bridge', 1, '0000:01:09.0'],
+  ['a slot behind two', 2, '0000:02:09.0'],
+])('%s: a disk comes and goes by ACPI', (_, depth, name) => {
+  const pc = new Machine({ memory_mib: 64, commandLine: 'job=shell' });
+  let bridge: PciBridge | undefined;
+  for (let i = 0; i < depth; i++) {
+    const next = new PciBridge('pci-bridge');
+    pc.pci.add(next, { slot: 6, bridge });
+    bridge = next;
+  }
+  const device = new VirtioBlk(new MemoryDisk(image()));
+  const at = (ms: number, act: () => void) => pc.clock.schedule(ms * 1e6, act);
+  at(100, () => void pc.pci.add(device, { slot: 9, bridge }));
+  at(200, () => pc.serial.receive('read 3\r'));
+  at(300, () => pc.pci.release(device.toPci(false)));
+  at(400, () => pc.serial.receive('read 3\rpoweroff\r'));
+  const { end, lines, serial } = pc.run(kernel);
+  expect(end, serial).toBe('off');
+  expect(serial).toContain(`virtio-blk ${name}: 64 sectors of 512 bytes`);
+  expect(lines.filter((line) => line.includes(' 03 03 03 '))).toHaveLength(32);
+  expect(serial).toContain(`virtio-blk ${name}: detached`);
+  expect(serial).toContain('there is no disk');
+  expect((bridge?.secondary ?? pc.pci.root).functions[9 << 3]).toBeUndefined();
+});

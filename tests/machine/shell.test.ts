@@ -88,7 +88,7 @@ test('every command of the help, and an end', () => {
     /^virtio-blk 0000:00:04.0: 64 sectors of 512 bytes, in blocks of 512, notified 1 times/,
   );
   expect(answers[3]!.filter((line) => /^~[0-9a-f]{8} - (03 ){16}/.test(line))).toHaveLength(32);
-  expect(answers[4]!.filter((line) => / on CPU [01] /.test(line))).toHaveLength(3);
+  expect(answers[4]!.filter((line) => / on CPU [01] /.test(line))).toHaveLength(4);
   expect(answers[5]!.join()).toMatch(/CPU 0: \d+ interrupts.*CPU 1: .*GSI 4 \(\d+ interrupts/);
   expect(answers[7]).toContain('00001000: physical 000000001000, page of 4 KiB, writable');
 });

@@ -6,16 +6,16 @@ import { LiveMachine } from './live.ts';
 
 const DISK = '-blockdev driver=null-co,node-name=d,size=1048576,read-zeroes=on';
 const NATIVE = '-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off';
+const ROOT_PORT = '-device pcie-root-port,id=p,addr=6';
+const PC_BRIDGES =
+  '-device pci-bridge,id=p,addr=6,chassis_nr=1 -device pci-bridge,id=q,bus=p,addr=5,chassis_nr=2';
 const Q35: Variables = { MACHINE: 'q35' };
 
 test.each<[string, Variables, string, Record<string, string>, string]>([
-  [
-    'a slot of a root port',
-    Q35,
-    `${NATIVE} -device pcie-root-port,id=p,addr=6`,
-    { bus: 'p' },
-    '0000:01:00.0',
-  ],
+  ['a slot of pc', {}, '', { addr: '7' }, '0000:00:07.0'],
+  ['a slot behind two bridges of pc', {}, PC_BRIDGES, { bus: 'q', addr: '3' }, '0000:02:03.0'],
+  ['a slot of a root port by ACPI', Q35, ROOT_PORT, { bus: 'p' }, '0000:01:00.0'],
+  ['a slot of a root port', Q35, `${NATIVE} ${ROOT_PORT}`, { bus: 'p' }, '0000:01:00.0'],
 ])('%s', async (_, variables, extra, place, name) => {
   const QEMUEXTRA = `${DISK} ${extra}`;
   const live = new LiveMachine({ DISK: 'none', APPEND: 'job=shell', QEMUEXTRA, ...variables });

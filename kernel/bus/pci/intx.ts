@@ -10,8 +10,8 @@ import { PciFunction } from './function.ts';
 import { bridgeTo } from './scan.ts';
 
 // The host bridge at 0000:00:00.0: device << 16 | vendor.
-const I440FX: u32 = 0x1237_8086; // pc, with PIIX3
-const Q35_MCH: u32 = 0x29c0_8086; // q35, with ICH9
+export const I440FX: u32 = 0x1237_8086; // pc, with PIIX3
+export const Q35_MCH: u32 = 0x29c0_8086; // q35, with ICH9
 const GENERIC_EXPRESS: u32 = 0x0008_1b36; // microvm with pcie=on
 
 // PIIX3's function 0 in slot 1, and its PIRQRC registers (Intel 82371SB data sheet §2.2.9), one for each of PIRQA to PIRQD.

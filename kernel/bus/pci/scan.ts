@@ -79,6 +79,13 @@ export function findFunction(name: string): PciFunction | null {
   return null;
 }
 
+/** Null: there is none at this address. */
+export function functionAt(address: u32): PciFunction | null {
+  for (let i: u32 = 0; i < functions.count; i++)
+    if (functions.at(i).address === address) return functions.at(i);
+  return null;
+}
+
 /** The functions that have come into a slot. Buses behind a bridge that has come are not known. */
 export function addSlot(bus: u32, slot: u32): Array<PciFunction> {
   const added: Array<PciFunction> = [];
