@@ -95,7 +95,7 @@ export function release(address: usize): void {
   const offset = (address as u32) - (changetype<usize>(page) as u32) - HEAD_BYTES;
   const slot = offset / page.slotBytes;
   lock.acquire();
-  const taken = offset % page.slotBytes === 0 && giveSlot(page, slot);
+  const taken = offset < PAGE && offset % page.slotBytes === 0 && giveSlot(page, slot);
   if (taken) {
     memory.fill(address, 0, page.slotBytes);
     heapState.objects--;

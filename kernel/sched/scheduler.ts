@@ -260,6 +260,7 @@ function releaseEnded(cpu: Cpu): void {
   cpu.lock.acquire();
   cpu.remove(ended);
   const program = ended.program!;
+  ended.program = null;
   ended.state = GONE;
   cpu.lock.release();
   program.gone();
