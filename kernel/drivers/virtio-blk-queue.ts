@@ -15,6 +15,8 @@ import { EXTRA_SEGMENTS, HEADER_BYTES, Request } from './virtio-blk-request.ts';
 
 /** Most requests in flight. */
 export const REQUESTS: u32 = 128;
+/** Most that are given to the ring at once: interrupts are off meanwhile. */
+const BATCH_MAX: u32 = 16;
 
 export class BlockQueue extends Activity {
   readonly mutex: Mutex = new Mutex();
@@ -99,9 +101,20 @@ export class BlockQueue extends Activity {
     depth = min(depth, REQUESTS);
     if (poll) this.setPolling(true);
     while (true) {
-      while (more && this.submitted - this.finished < depth && this.queue.hasRoom(this.segmentsOf(piece))) {
-        more = stream.next(this.submitted % REQUESTS, piece);
-        if (more && !this.submit(piece)) good = more = false;
+      while (more) {
+        const most = min(depth - (this.submitted - this.finished), BATCH_MAX);
+        const room = this.queue.roomFor(this.segmentsOf(piece.count * SECTOR_BYTES), most);
+        if (room === 0) break;
+        let count: u32 = 0;
+        for (; count < room; count++) {
+          const number = this.submitted + count;
+          more = stream.next(number % REQUESTS, piece);
+          if (!more) break;
+          this.numbered(number).prepare(piece);
+        }
+        if (this.submitPrepared(count)) continue;
+        good = more = false;
+        this.queue.reportFault(this.name); // it was cut off meanwhile
       }
       this.queue.kick();
       if (this.submitted === this.finished) {
@@ -152,34 +165,45 @@ export class BlockQueue extends Activity {
 
   /** Of the requests in flight, if there are any. */
   private oldest(): Request {
-    return unchecked(this.requests[this.finished % REQUESTS]);
+    return this.numbered(this.finished);
   }
 
-  private segmentsOf(what: Transfer): u32 {
-    const bytes = what.count * SECTOR_BYTES;
+  private numbered(number: u32): Request {
+    return unchecked(this.requests[number % REQUESTS]);
+  }
+
+  private segmentsOf(bytes: u32): u32 {
     if (bytes <= this.segmentBytes) return EXTRA_SEGMENTS + 1;
     return EXTRA_SEGMENTS + (bytes + this.segmentBytes - 1) / this.segmentBytes;
   }
 
   /** False: the ring is full. */
   private submit(what: Transfer): bool {
-    const index = this.submitted % REQUESTS;
-    const request = unchecked(this.requests[index]);
-    const bytes = what.count * SECTOR_BYTES;
+    this.numbered(this.submitted).prepare(what);
+    return this.submitPrepared(1);
+  }
+
+  /** Gives the next `count` requests to the ring, which are prepared. False: it has not room for all of them. */
+  private submitPrepared(count: u32): bool {
+    const end = this.submitted + count;
     const flags = this.queue.lock.acquireIrq(); // completions give descriptors back meanwhile
-    const room = this.queue.begin(this.segmentsOf(what));
-    if (room) {
-      request.prepare(what);
-      this.queue.add(request.header, HEADER_BYTES, false);
-      for (let at: u32 = 0; at < bytes; at += this.segmentBytes) {
-        this.queue.add(what.buffer + at, min(this.segmentBytes, bytes - at), !what.write);
-      }
-      this.queue.add(request.status, 1, true);
-      this.queue.submit(index);
-      this.submitted++;
-    }
+    while (this.submitted !== end && this.add(this.submitted % REQUESTS)) this.submitted++;
     this.queue.lock.releaseIrq(flags);
-    return room;
+    return this.submitted === end;
+  }
+
+  private add(index: u32): bool {
+    const request = this.numbered(index);
+    const bytes = request.bytes;
+    if (!this.queue.begin(this.segmentsOf(bytes))) return false;
+    const reads = request.reads;
+    this.queue.add(request.header, HEADER_BYTES, false);
+    for (let at: u32 = 0; at < bytes; at += this.segmentBytes) {
+      this.queue.add(request.buffer + at, min(this.segmentBytes, bytes - at), reads);
+    }
+    this.queue.add(request.status, 1, true);
+    this.queue.submit(index);
+    return true;
   }
 
   private finishOldest(): bool {

@@ -33,6 +33,8 @@ export class Request {
   private type: u32 = 0;
   private sector: u64 = 0;
   private count: u32 = 0;
+  /** Where its data lies. */
+  buffer: u32 = 0;
   /** Bytes that the device is to write, but for the status. */
   private expected: u32 = 0;
   /** Bytes that the device says it has written. */
@@ -49,8 +51,19 @@ export class Request {
     return x86.load8(this.status);
   }
 
+  /** Of its data. */
+  get bytes(): u32 {
+    return this.count * SECTOR_BYTES;
+  }
+
+  /** Whether the device writes its data. */
+  get reads(): bool {
+    return this.type === TYPE_IN;
+  }
+
   prepare(what: Transfer): void {
     this.count = what.count;
+    this.buffer = what.buffer;
     this.fill(what.write ? TYPE_OUT : TYPE_IN, what.sector, what.write ? 0 : what.count * SECTOR_BYTES);
   }
 

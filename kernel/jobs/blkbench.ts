@@ -73,6 +73,8 @@ class Load extends Stream {
   private readonly buffers: u32;
   private readonly blocks: u32;
   private started: u32 = 0;
+  /** When there came to be room for the next: at the start, or when the last one was done. */
+  private moment: u64 = clock.now();
 
   constructor(
     disk: Disk,
@@ -95,7 +97,7 @@ class Load extends Stream {
     transfer.count = this.bytes / SECTOR_BYTES;
     transfer.sector = (block as u64) * transfer.count;
     transfer.buffer = this.buffers + slot * this.bytes;
-    this.starts[slot] = clock.now();
+    this.starts[slot] = this.moment;
     return true;
   }
 
@@ -108,7 +110,8 @@ class Load extends Stream {
   }
 
   done(slot: u32): void {
-    this.latencies.add(clock.now() - this.starts[slot]);
+    this.moment = clock.now();
+    this.latencies.add(this.moment - this.starts[slot]);
   }
 }
 

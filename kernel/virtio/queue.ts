@@ -233,9 +233,10 @@ export abstract class Virtqueue {
    */
   abstract awaitAll(): void;
 
-  /** Whether a chain of so many segments fits now. */
-  hasRoom(segments: u32): bool {
-    return this.freeCount >= (this.useIndirect && segments > 1 ? 1 : segments);
+  /** How many chains of so many segments fit now; at most `most`. */
+  roomFor(segments: u32, most: u32): u32 {
+    const free = this.freeCount;
+    return min(this.useIndirect || segments === 1 ? free : free / segments, most);
   }
 
   /** With interrupts off: the driver calls collect() by itself from now on, or (`on` is false) waits for interrupts again. */
