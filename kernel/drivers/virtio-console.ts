@@ -62,6 +62,11 @@ class Input {
     return byte;
   }
 
+  /** Logs what the device did wrong, if anything; true if so. */
+  reportFault(name: string): bool {
+    return this.queue.reportFault(name);
+  }
+
   /** Nothing comes any more; who waits is out. */
   close(): void {
     this.mutex.acquire();
@@ -76,7 +81,9 @@ class Input {
         this.buffer = this.completions.token;
         this.at = 0;
         this.end = min(this.completions.written, INPUT_BYTES);
-        if (this.end === 0) this.give(this.buffer);
+        if (this.end > 0) break;
+        this.give(this.buffer);
+        if (clock.now() >= deadline) return -1; // such buffers may come without end
       } else if (this.completions.broken || !this.typed.wait(deadline)) return -1;
     }
     const byte = x86.load8(this.memory + this.buffer * INPUT_BYTES + this.at++);
@@ -95,6 +102,7 @@ class VirtioTerminal extends Terminal {
   /** Nobody reads it: no more waiting until somebody does. */
   private stuck: bool = false;
   private panicking: bool = false;
+  private reported: bool = false;
 
   constructor(
     private readonly device: VirtioDevice,
@@ -116,7 +124,9 @@ class VirtioTerminal extends Terminal {
   }
 
   read(deadline: u64): i32 {
-    return this.input.read(deadline);
+    const byte = this.input.read(deadline);
+    if (byte < 0) this.reportFault();
+    return byte;
   }
 
   write(address: usize, bytes: u32): void {
@@ -143,6 +153,12 @@ class VirtioTerminal extends Terminal {
   drain(): void {
     const deadline = clock.after(DRAIN_MS_MAX);
     while (!this.isIdle() && clock.now() < deadline) x86.pause();
+  }
+
+  /** Once. Not by who writes: that may be the log itself. */
+  private reportFault(): void {
+    if (!this.reported)
+      this.reported = this.input.reportFault(this.name) || this.queue.reportFault(this.name);
   }
 
   /** False: there is no room for all of it. */

@@ -11,6 +11,7 @@ import {
   VirtioConsole,
   type VirtioConsoleOptions,
   VirtioRng,
+  type Virtqueue,
 } from '../../machine/index.ts';
 import { FIRST_FD, LiveMachine } from '../qemu/live.ts';
 import { Workbench } from '../qemu/machine.ts';
@@ -176,6 +177,38 @@ test('buffers that come back empty', () => {
   const liar = new Liar({ output: (_text, self) => self.text.endsWith(WAITS) && self.receive('a') });
   const { lines } = machine(liar, 'console=virtio job=console seconds=1').run(kernel);
   expect(lines).toContain('console: 1 bytes typed in its time');
+});
+
+/** Gives every buffer back at once, with nothing in it. */
+class Empty extends VirtioConsole {
+  override serve(queue: Virtqueue): void {
+    if (queue.index !== 0) super.serve(queue);
+    for (let chain = this.take(queue); chain !== undefined; chain = this.take(queue)) {
+      const taken = chain;
+      this.transport.clock.schedule(1000, () => this.complete(queue, taken, 0));
+    }
+  }
+}
+
+test('empty buffers without end take no more than the time there is', () => {
+  const pc = machine(new Empty(), 'job=console seconds=1', { budget_steps: 8_000_000 });
+  expect(pc.run(kernel).lines).toContain('console: 0 bytes typed in its time');
+});
+
+/** Gives back a buffer that it was never given. */
+class Wrong extends VirtioConsole {
+  override fill(...[queue, chain]: Parameters<VirtioConsole['fill']>): void {
+    queue.ring!.push({ ...chain, head: 4711 }, 1, false);
+    this.notifyQueue(queue);
+  }
+}
+
+test('a device that breaks the rules is told of', () => {
+  const wrong = new Wrong({ output: (_text, self) => self.text.endsWith(WAITS) && self.receive('a') });
+  const { lines } = machine(wrong, 'console=virtio job=console seconds=1').run(kernel);
+  expect(lines).toContain(
+    'virtio-console 0000:00:04.0: queue 0: no such descriptor: used entry with id 4711, length 1',
+  );
 });
 
 test('there is no such console', () => {
