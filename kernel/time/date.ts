@@ -5,6 +5,7 @@ import { FADT_SIGNATURE, findTable, tableLength } from '../acpi/tables.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
+import * as clock from './clock.ts';
 
 const INDEX: u32 = 0x70;
 const DATA: u32 = 0x71;
@@ -17,6 +18,7 @@ const MONTH: u32 = 0x08;
 const YEAR: u32 = 0x09; // of the century
 const STATUS_A: u32 = 0x0a;
 const UPDATING: u32 = 1 << 7; // or will be within 244 µs
+const NOTHING: u32 = 0xff;
 const STATUS_B: u32 = 0x0b;
 const HOURS_24: u32 = 1 << 1;
 const BINARY: u32 = 1 << 2; // else two decimal digits
@@ -25,8 +27,8 @@ const AFTERNOON: u32 = 1 << 7; // of hours up to 12
 const FADT_CENTURY: u32 = 108; // ACPI 6.4 §5.2.9: its register, 0: there is none
 const CENTURY: u32 = 20;
 
-/** An update takes 2 ms, a poll 0.5 µs or more. */
-const POLLS_MAX: u32 = 10_000;
+/** An update takes 2 ms; but QEMU's is over when QEMU comes to it, on a host that may be busy. */
+const WAIT_MS_MAX: u32 = 1000;
 
 class Date {
   private status: u32 = 0;
@@ -37,11 +39,12 @@ class Date {
   minute: u32 = 0;
   second: u32 = 0;
 
-  /** False: there is no clock that tells a date. */
+  /** False: it has been updating for too long. */
   read(): bool {
     this.status = register(STATUS_B);
     const century = centuryRegister();
-    for (let polls: u32 = 0; polls < POLLS_MAX; polls++) {
+    const deadline = clock.after(WAIT_MS_MAX);
+    while (clock.now() < deadline) {
       if (register(STATUS_A) & UPDATING) continue;
       this.second = this.number(SECONDS);
       this.minute = this.number(MINUTES);
@@ -50,12 +53,13 @@ class Date {
       this.month = this.number(MONTH);
       this.year = this.number(YEAR) + (century === 0 ? CENTURY : this.number(century)) * 100;
       // Nothing changes within 244 µs, but a hypervisor may have held the CPU up.
-      if (this.number(SECONDS) === this.second) return this.isPossible();
+      if (this.number(SECONDS) === this.second) return true;
     }
     return false;
   }
 
-  private isPossible(): bool {
+  /** Of a clock. */
+  get isPossible(): bool {
     if (this.second > 59 || this.minute > 59 || this.hour > 23) return false;
     return this.day >= 1 && this.day <= 31 && this.month >= 1 && this.month <= 12 && this.year <= 9999;
   }
@@ -86,8 +90,16 @@ function centuryRegister(): u32 {
 
 /** Logs it, if there is a clock. */
 export function logDate(): void {
+  if (register(STATUS_A) === NOTHING) return;
   const date = new Date();
-  if (!date.read()) return;
+  if (!date.read()) {
+    log('time')
+      .decimal('no date: the clock in CMOS memory has been updating for ', WAIT_MS_MAX)
+      .text(' ms')
+      .end();
+    return;
+  }
+  if (!date.isPossible) return;
   const line = log('time').decimal('', date.year);
   twoDigits(twoDigits(line, '-', date.month), '-', date.day);
   twoDigits(twoDigits(twoDigits(line, ' ', date.hour), ':', date.minute), ':', date.second);
