@@ -168,11 +168,7 @@ describe('the date', () => {
   test('is read after an update that a busy host draws out', () => {
     expect(
       date('2026-11-21T00:00:00Z', ({ cmos, clock }) => {
-        intercept(
-          cmos,
-          'read',
-          (read) => (offset, width) => (clock.now_ns < 80e6 ? 0x80 : read(offset, width)),
-        );
+        intercept(cmos, 'read', (read) => (offset: number) => (clock.now_ns < 80e6 ? 0x80 : read(offset)));
       }),
     ).toBe('time: 2026-11-21 00:00:00 UTC');
   });
