@@ -188,7 +188,7 @@ class Unit {
   }
 
   private compile(key: string, ir: Func, index?: number): void {
-    const { disabledPasses: disabled, verify, trace } = this.options;
+    const { disabledPasses: disabled, verify, trace, sourceMap } = this.options;
     const cold = this.module.funcs[ir.index]?.cold === true;
     lower(ir, this.optimisation);
     const selected = select(ir, this.target);
@@ -206,6 +206,7 @@ class Unit {
       constant: this.target.constant,
       tableSymbol: (n) => `${key}.table${n}`,
       trace: trace?.code !== undefined,
+      debug: sourceMap !== undefined,
     });
     trace?.code?.(key, code.insts!);
     this.program.add(key, code, index, index === undefined ? 0 : this.module.funcs[index].body!.start);

@@ -57,15 +57,7 @@ export const LANG_CPP_14 = 0x21;
 export const INL_INLINED = 1;
 
 /** §7.22. */
-export const LNS = {
-  copy: 1,
-  advance_pc: 2,
-  advance_line: 3,
-  set_file: 4,
-  set_column: 5,
-  const_add_pc: 8,
-  set_prologue_end: 10,
-} as const;
+export const LNS = { advance_pc: 2, advance_line: 3, set_file: 4, set_column: 5 } as const;
 export const LNE = { end_sequence: 1, set_address: 2 } as const;
 export const LNCT = { path: 1, directory_index: 2 } as const;
 
@@ -77,6 +69,7 @@ export const CFA = {
   advance_loc1: 0x02,
   advance_loc2: 0x03,
   advance_loc4: 0x04,
+  register: 0x09,
   def_cfa: 0x0c,
   def_cfa_offset: 0x0e,
 } as const;
@@ -87,6 +80,12 @@ export const RLE = { end_of_list: 0, offset_pair: 4, base_address: 5 } as const;
 /** Numbers of the general registers in debugging information, by their number in instructions (x86-64 psABI, figure 3.36). */
 export const DWARF_REGISTER = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15] as const;
 export const RETURN_ADDRESS_REGISTER = 16;
+
+/** Where in a section the address of text offset `to` has to be put. */
+export interface TextReference {
+  at: number;
+  to: number;
+}
 
 export class DwarfWriter extends ByteWriter {
   /** SLEB128. */

@@ -14,6 +14,7 @@ import {
   OP,
   RLE,
   TAG,
+  type TextReference,
 } from './dwarf.ts';
 import type { DebugFunction, Inlined, Range } from './functions.ts';
 import type { Files } from './lines.ts';
@@ -117,8 +118,7 @@ export interface InfoSections {
   info: Uint8Array;
   abbrev: Uint8Array;
   rnglists: Uint8Array;
-  /** Where in `info` and `rnglists` the address of text offset `to` has to be put. */
-  addresses: Record<'info' | 'rnglists', { at: number; to: number }[]>;
+  addresses: Record<'info' | 'rnglists', TextReference[]>;
   /** Where in `info` the offset `to` in another section has to be put. */
   offsets: { at: number; section: 'abbrev' | 'line' | 'rnglists'; to: number }[];
 }
@@ -151,8 +151,8 @@ function abbreviations(): Uint8Array {
 
 class InfoWriter {
   readonly info = new DwarfWriter();
-  readonly addresses: { at: number; to: number }[] = [];
-  readonly rangeAddresses: { at: number; to: number }[] = [];
+  readonly addresses: TextReference[] = [];
+  readonly rangeAddresses: TextReference[] = [];
   readonly offsets: InfoSections['offsets'] = [];
   private readonly unit: Unit;
   private readonly files: Files;

@@ -1,20 +1,22 @@
 // .debug_frame (DWARF 5 §6.4): where a frame's caller is found, at each instruction. The canonical frame address (CFA) is
-// rsp before the call pushed the return address: here always at a distance from rsp, as frames have a fixed size.
+// rsp behind the call, when the callee has popped its arguments (docs/abi.md §2): a tail call leaves that as it is. It is
+// always at a known distance from rsp, as frames have a fixed size.
 
-import type { FrameState } from '../x64/emit.ts';
-import { CFA, DWARF_REGISTER, DwarfWriter, RETURN_ADDRESS_REGISTER } from './dwarf.ts';
+import type { FrameState } from '../x64/emitter.ts';
+import { CFA, DWARF_REGISTER, DwarfWriter, RETURN_ADDRESS_REGISTER, type TextReference } from './dwarf.ts';
 import type { DebugFunction } from './functions.ts';
 
 const RSP = 7;
 const CIE_ID = 0xffff_ffff;
 const CIE_VERSION = 4;
-/** A word below the return address, for which a register is saved. */
+/** Registers are saved in words below the CFA. */
 const DATA_ALIGN = -8;
+/** A function's frame at its entry. */
+const ENTRY: Omit<FrameState, 'offset'> = { depth: 0, saved: 0, returnIn: -1 };
 
 export interface FrameSection {
   bytes: Uint8Array;
-  /** Where the address of text offset `to` has to be put; `size` bytes. */
-  addresses: { at: number; to: number }[];
+  addresses: TextReference[];
   /** Where the offset of this section's beginning has to be put, for others of its name come before it. */
   links: number[];
 }
@@ -24,21 +26,21 @@ export function writeFrames(functions: readonly DebugFunction[]): FrameSection {
   const addresses: FrameSection['addresses'] = [];
   const links: number[] = [];
   writeCommon(out);
-  for (const { start, size, frames } of functions) {
+  for (const f of functions) {
     out.sized(() => {
       links.push(out.length);
       out.u32(0); // the common information entry is the first of ours
-      addresses.push({ at: out.length, to: start });
+      addresses.push({ at: out.length, to: f.start });
       out.u64(0);
-      out.u64(size);
-      writeStates(out, frames);
+      out.u64(f.size);
+      writeStates(out, f);
       out.alignTo(8); // by DW_CFA_nop, which is 0; the length field makes it 4 off, which nobody minds
     });
   }
   return { bytes: out.written(), addresses, links };
 }
 
-/** §6.4.1: at a function's entry, rsp points to the return address. */
+/** §6.4.1: at a function's entry, rsp points to the return address; here of one without stack arguments. */
 function writeCommon(out: DwarfWriter): void {
   out.sized(() => {
     out.u32(CIE_ID);
@@ -58,23 +60,39 @@ function writeCommon(out: DwarfWriter): void {
   });
 }
 
-function writeStates(out: DwarfWriter, states: readonly FrameState[]): void {
+function writeStates(out: DwarfWriter, { frames, saved, pop }: DebugFunction): void {
+  const words = 1 + pop / 8;
+  const returnInPlace = () => {
+    out.u8(CFA.offset | RETURN_ADDRESS_REGISTER);
+    out.uleb(words);
+  };
+  const cfaAt = (depth: number) => {
+    out.u8(CFA.def_cfa_offset);
+    out.uleb(depth + 8 * words);
+  };
+  if (pop > 0) {
+    cfaAt(0);
+    returnInPlace();
+  }
   let at = 0;
-  let last: Omit<FrameState, 'offset'> = { depth: 0, saved: [] };
-  for (const state of states) {
-    if (state.depth === last.depth && state.saved.length === last.saved.length) continue;
+  let last = ENTRY;
+  for (const state of frames) {
+    const { depth, returnIn } = state;
+    if (depth === last.depth && state.saved === last.saved && returnIn === last.returnIn) continue;
     advance(out, state.offset - at);
-    if (state.depth !== last.depth) {
-      out.u8(CFA.def_cfa_offset);
-      out.uleb(state.depth + 8);
-    }
+    if (depth !== last.depth) cfaAt(depth);
     // The k-th one that was pushed lies k words below the return address.
-    for (let k = last.saved.length; k < state.saved.length; k++) {
-      out.u8(CFA.offset | DWARF_REGISTER[state.saved[k]]);
-      out.uleb(k + 2);
+    for (let k = last.saved; k < state.saved; k++) {
+      out.u8(CFA.offset | DWARF_REGISTER[saved[k]]);
+      out.uleb(words + k + 1);
     }
-    for (let k = state.saved.length; k < last.saved.length; k++)
-      out.u8(CFA.restore | DWARF_REGISTER[last.saved[k]]);
+    for (let k = state.saved; k < last.saved; k++) out.u8(CFA.restore | DWARF_REGISTER[saved[k]]);
+    if (returnIn < 0 && last.returnIn >= 0) returnInPlace();
+    if (returnIn >= 0 && last.returnIn < 0) {
+      out.u8(CFA.register);
+      out.uleb(RETURN_ADDRESS_REGISTER);
+      out.uleb(DWARF_REGISTER[returnIn]);
+    }
     at = state.offset;
     last = state;
   }

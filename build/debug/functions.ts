@@ -2,19 +2,13 @@
 // what was inlined where in it.
 
 import type { Locations } from '../ir/locations.ts';
+import { ByOffset, lastAtOffset } from '../object/by-offset.ts';
 import type { Place } from '../object/function-info.ts';
 import type { Places } from '../object/places.ts';
 import type { PlacedFunction, Program } from '../object/program.ts';
-import type { FrameState } from '../x64/emit.ts';
 
-export interface DebugFunction {
-  name: string;
-  /** Index in the module; undefined: it is none of the module's. */
-  func: number | undefined;
-  /** Text offset, as all offsets here but those of frames, which count from it. */
-  start: number;
-  size: number;
-  frames: readonly FrameState[];
+/** All offsets here are text offsets, but those of frames, which count from the function's start. */
+export interface DebugFunction extends PlacedFunction {
   /** Its first place in its own source. */
   place: Place | undefined;
   rows: Row[];
@@ -46,14 +40,10 @@ export interface Range {
 /** All functions of a program, in the order of their code. */
 export function debugFunctions(program: Program, places: Places, locations: Locations): DebugFunction[] {
   const functions = program.functions.toSorted((a, b) => a.start - b.start);
-  const lines = program.lines.toSorted((a, b) => a.offset - b.offset);
-  let next = 0;
+  const lines = new ByOffset(program.lines);
   return functions.map((f) => {
     const scope = new Scope(f, places, locations);
-    for (; next < lines.length && lines[next].offset < f.start + f.size; next++) {
-      // Of several at one offset the last one holds.
-      if (lines[next + 1]?.offset !== lines[next].offset) scope.add(lines[next]);
-    }
+    for (const line of lastAtOffset(lines.takeBefore(f.start + f.size))) scope.add(line);
     return scope.end();
   });
 }
@@ -90,10 +80,10 @@ class Scope {
   }
 
   end(): DebugFunction {
-    const { name, func, start, size, frames } = this.function;
+    const { func, start, size } = this.function;
     this.close(start + size);
     const place = func === undefined ? undefined : this.places.ofBody(func);
-    return { name, func, start, size, frames, place, rows: this.rows, inlined: this.inlined };
+    return { ...this.function, place, rows: this.rows, inlined: this.inlined };
   }
 
   private close(offset: number): void {

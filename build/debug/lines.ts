@@ -1,7 +1,16 @@
 // .debug_line (DWARF 5 §6.2): from addresses to places in the source.
 
 import type { Place } from '../object/function-info.ts';
-import { ADDRESS_BYTES, DWARF_VERSION, DwarfWriter, FORM, LNCT, LNE, LNS } from './dwarf.ts';
+import {
+  ADDRESS_BYTES,
+  DWARF_VERSION,
+  DwarfWriter,
+  FORM,
+  LNCT,
+  LNE,
+  LNS,
+  type TextReference,
+} from './dwarf.ts';
 import type { DebugFunction } from './functions.ts';
 
 /** §6.2.5.1: an opcode from OPCODE_BASE on advances both, the line by LINE_BASE to LINE_BASE + LINE_RANGE - 1. */
@@ -14,8 +23,7 @@ const SPECIAL_MAX = 255;
 
 export interface LineSection {
   bytes: Uint8Array;
-  /** Where the address of text offset `to` has to be put. */
-  addresses: { at: number; to: number }[];
+  addresses: TextReference[];
 }
 
 /** The files that places name, by number; number 0 is the compilation unit's. */

@@ -4,6 +4,7 @@
 // goes through it from the beginning.
 
 import { TrapKind, type TrapName } from '../ir/ir.ts';
+import { lastAtOffset } from './by-offset.ts';
 import { ByteWriter, type StringTable } from './bytes.ts';
 
 export interface FunctionEntry {
@@ -57,7 +58,7 @@ interface ScopedLine {
 const LINE_MAX = 0x7fff_ffff;
 const NO_LINE = LINE_MAX + 1;
 
-/** `traps` and `lines` are those in the function, by offset; of several lines at one offset the last one holds. */
+/** `traps` and `lines` are those in the function, by offset. */
 export function writeFunctionInfo(
   out: ByteWriter,
   func: FunctionEntry,
@@ -69,9 +70,7 @@ export function writeFunctionInfo(
   out.uleb(func.frame);
   out.uleb(func.pop);
   const scopes = new Scopes(func.name);
-  const places = lines
-    .filter(({ offset }, i) => lines[i + 1]?.offset !== offset)
-    .map((l) => ({ offset: l.offset, ...scopes.scoped(l) }));
+  const places = lastAtOffset(lines).map((l) => ({ offset: l.offset, ...scopes.scoped(l) }));
   writeList(out, (list) => writeTraps(list, func.start, traps));
   writeList(out, (list) => scopes.write(list, strings));
   writeList(out, (list) => writePlaces(list, func.start, places, scopes));

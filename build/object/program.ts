@@ -4,7 +4,8 @@
 
 import type { TrapName } from '../ir/ir.ts';
 import { LOOP_ALIGN } from '../x64/align.ts';
-import type { EmittedFunction, FrameState } from '../x64/emit.ts';
+import type { EmittedFunction } from '../x64/emit.ts';
+import type { FrameState } from '../x64/emitter.ts';
 import { ByteWriter } from './bytes.ts';
 import type { ElfObject, ElfSection } from './elf.ts';
 
@@ -22,6 +23,8 @@ export interface PlacedFunction {
   /** Bytes of stack arguments that it pops on return. */
   pop: number;
   frames: readonly FrameState[];
+  /** Callee-saved registers in the order they are pushed. */
+  saved: readonly number[];
 }
 
 type Reloc = EmittedFunction['relocs'][number];
@@ -67,8 +70,8 @@ export class Program {
     const start = this.text.length;
     this.text.append(f.code);
     this.keys.set(key, start);
-    const { name, frame, frames, popped: pop } = f;
-    this.functions.push({ key, name, func, start, size: f.code.length, frame, pop, frames });
+    const { name, frame, frames, saved, popped: pop } = f;
+    this.functions.push({ key, name, func, start, size: f.code.length, frame, pop, frames, saved });
     this.usesFloat ||= f.usesFloat;
     for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
     for (const { offset, loc, stops } of f.lines)

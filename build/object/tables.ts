@@ -2,6 +2,7 @@
 // unwound, what traps at an address in it, and which source line the address came from; an index of the records,
 // sorted by address; and their strings.
 
+import { ByOffset } from './by-offset.ts';
 import { ByteWriter, StringTable } from './bytes.ts';
 import type { ElfObject, ElfSymbol, SymbolOptions } from './elf.ts';
 import { type FunctionEntry, type LineEntry, type TrapEntry, writeFunctionInfo } from './function-info.ts';
@@ -43,20 +44,4 @@ function contents(tables: CodeTables): Record<'funcs' | 'info' | 'strings', Uint
     writeFunctionInfo(info, func, traps.takeBefore(end), lines.takeBefore(end), strings);
   }
   return { funcs: funcs.written(), info: info.written(), strings: strings.bytes() };
-}
-
-/** Entries in the order of their offsets, taken function by function. */
-class ByOffset<T extends { offset: number }> {
-  private readonly sorted: T[];
-  private next = 0;
-
-  constructor(entries: readonly T[]) {
-    this.sorted = entries.toSorted((a, b) => a.offset - b.offset);
-  }
-
-  takeBefore(end: number): T[] {
-    const first = this.next;
-    while (this.next < this.sorted.length && this.sorted[this.next].offset < end) this.next++;
-    return this.sorted.slice(first, this.next);
-  }
 }

@@ -85,6 +85,7 @@ export function emitImportThunk(name: string, sig: Sig): EmittedFunction {
   a.load(RDI, at(R11, HOST_ENV), 8, false, 8);
   a.mov(8, RSI, RSP);
   a.callRm(at(R11, HOST_FN));
+  const called = a.mark();
   if (hidden) {
     a.load(RSI, hiddenAt, 8, false, 8);
     results.forEach((loc, i) => {
@@ -96,7 +97,7 @@ export function emitImportThunk(name: string, sig: Sig): EmittedFunction {
   });
   a.aluImm('add', 8, RSP, frame);
   a.ret(stackBytes);
-  return finished(name, a, { built, frame, popped: stackBytes, saved: [] });
+  return finished(name, a, { built, called, passed: 0, frame, popped: stackBytes, saved: [] });
 }
 
 /**
@@ -116,9 +117,11 @@ export function emitCrossing(name: string, type: number, module: WasmModule, lin
   });
   a.load(R15, at(RAX, FUNC_FIELDS.context), 8, false, 8);
   a.callRm(at(RAX, FUNC_FIELDS.code));
+  const called = a.mark();
   a.pop(R15);
   a.ret(stackBytes);
-  return finished(name, a, { built, frame: stackBytes + 8, popped: stackBytes, saved: [R15] });
+  const calls = { called, passed: stackBytes };
+  return finished(name, a, { built, ...calls, frame: stackBytes + 8, popped: stackBytes, saved: [R15] });
 }
 
 /** `void invoke(struct yaos_func *f, void *context, uint64_t *values)` in, Wasm convention out. */
@@ -141,6 +144,7 @@ export function emitInvoke(name: string, sig: Sig): EmittedFunction {
   });
   if (hidden) a.lea(8, RDI, at(RSP, stackBytes));
   a.callRm(at(RAX, FUNC_FIELDS.code));
+  const called = a.mark();
   results.forEach((loc, i) => {
     storeResult(a, loc, i, sig.results[i]);
   });
@@ -148,7 +152,8 @@ export function emitInvoke(name: string, sig: Sig): EmittedFunction {
   for (const reg of CALLEE_SAVED_PUSHED.toReversed()) a.pop(reg);
   a.ret(0);
   const frame = stackBytes + resultArea + 8 * CALLEE_SAVED_PUSHED.length;
-  return finished(name, a, { built, frame, popped: 0, saved: CALLEE_SAVED_PUSHED });
+  const calls = { called, passed: stackBytes };
+  return finished(name, a, { built, ...calls, frame, popped: 0, saved: CALLEE_SAVED_PUSHED });
 }
 
 function storeResult(a: Assembler, loc: ArgLoc, i: number, type: Type): void {
@@ -192,14 +197,22 @@ function roundUp(n: number, to: number): number {
 /** The frame as it is at the call, and is said to be until the end: nobody stops in the few instructions that take it down. */
 interface Frame {
   built: Mark;
+  called: Mark;
+  /** Bytes of stack arguments that the function called has popped. */
+  passed: number;
   frame: number;
   popped: number;
   saved: readonly number[];
 }
 
-function finished(name: string, a: Assembler, { built, frame, popped, saved }: Frame): EmittedFunction {
+function finished(name: string, a: Assembler, f: Frame): EmittedFunction {
+  const { built, called, passed, frame, popped, saved } = f;
   const { code, relocs, offsetOf } = a.finish();
-  const frames = [{ offset: offsetOf(built), depth: frame, saved }];
+  const state = { saved: saved.length, returnIn: -1 };
+  const frames = [
+    { offset: offsetOf(built), depth: frame, ...state },
+    { offset: offsetOf(called) - 1, depth: frame - passed, ...state },
+  ];
   const nothing = { traps: [], lines: [], tables: [] };
-  return { name, code, relocs, ...nothing, frame, frames, popped, usesFloat: true, align: 16 };
+  return { name, code, relocs, ...nothing, frame, frames, saved, popped, usesFloat: true, align: 16 };
 }

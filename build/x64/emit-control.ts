@@ -34,7 +34,7 @@ export const controlRules: Record<string, Rule> = {
     // The callee popped its stack arguments: put rsp back where the frame's offsets count from.
     const popped = (m.data.popped as number | undefined) ?? 0;
     if (popped === 0) return;
-    e.frameIs(e.frame - popped);
+    e.frameIsAfterCall(popped);
     e.asm.aluImm('sub', 8, RSP, popped);
     e.frameIs();
   },
@@ -144,6 +144,7 @@ function emitTailCall(e: Emitter, m: MInst): void {
     for (let i = 0; i < e.saved.length; i++) {
       a.load(e.saved[i], e.stack(e.locals + 8 * (e.saved.length - 1 - i)), 8, false, 8);
     }
+    e.frameIs(e.frame, 0, R10);
     // Upwards, so the highest first: nothing is overwritten before it is copied.
     for (let at = bytes - 8; at >= 0; at -= 8) {
       a.load(R11, e.stack(at), 8, false, 8);
@@ -151,7 +152,7 @@ function emitTailCall(e: Emitter, m: MInst): void {
     }
     a.store(e.stack(target), R10, 8);
     a.aluImm('add', 8, RSP, target);
-    e.frameIs(e.frame - target, 0);
+    e.frameIs(e.frame - target, 0, R10);
   }
   if (m.data.sym !== undefined) a.jmpSym(m.data.sym);
   else a.jmpRm(descriptorCode());

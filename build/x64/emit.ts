@@ -11,7 +11,7 @@ import { convertRules } from './emit-convert.ts';
 import { floatRules } from './emit-float.ts';
 import { integerRules } from './emit-integer.ts';
 import { memoryRules } from './emit-memory.ts';
-import { type EmitOptions, Emitter, type JumpTable } from './emitter.ts';
+import { type EmitOptions, Emitter, type FrameState, type JumpTable } from './emitter.ts';
 import { type MBlock, type MInst, R10, R11, RSP } from './mir.ts';
 import type { Selected } from './select.ts';
 
@@ -27,23 +27,16 @@ export interface EmittedFunction {
   /** Entry i of a table is its label's offset within the function. */
   tables: { symbol: string; offsets: number[] }[];
   frame: number;
-  /** How the frame is built up and taken down. */
+  /** How the frame is built up and taken down, if that was asked for. */
   frames: FrameState[];
+  /** Callee-saved registers in the order they are pushed. */
+  saved: readonly number[];
   popped: number;
   usesFloat: boolean;
   /** Of the function's start. */
   align: number;
   /** Where each machine instruction begins, if that was asked for; without one: what stands behind the blocks. */
   insts?: { offset: number; inst: MInst | undefined }[];
-}
-
-/** The frame from an offset in the function's code on. */
-export interface FrameState {
-  offset: number;
-  /** Bytes from rsp to the return address. */
-  depth: number;
-  /** Registers of the caller that lie below the return address, in the order they were pushed. */
-  saved: readonly number[];
 }
 
 /** How each machine instruction is encoded. `next` is the block that follows in the code. */
@@ -81,7 +74,8 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
       offsets: t.labels.map((l) => done.offsetOf(l)),
     })),
     frame: e.frame,
-    frames: e.frames.map(({ mark, depth, saved }) => ({ offset: done.offsetOf(mark), depth, saved })),
+    frames: e.frames.map(({ mark, at, ...state }) => ({ ...state, offset: done.offsetOf(mark) + at })),
+    saved: e.saved,
     popped: options.popped,
     insts: options.trace ? e.insts.map((i) => ({ offset: done.offsetOf(i.mark), inst: i.inst })) : undefined,
     usesFloat: e.func.usedRegs >>> 16 !== 0,

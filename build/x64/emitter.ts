@@ -31,12 +31,25 @@ export interface EmitOptions {
   tableSymbol(n: number): string;
   /** Remember where each instruction's code begins, for listings. */
   trace?: boolean;
+  /** Remember what debugging information tells. */
+  debug?: boolean;
 }
 
 /** A jump table for the read-only data: entry i is the distance from the table to `labels[i]`. */
 export interface JumpTable {
   symbol: string;
   labels: Label[];
+}
+
+/** The frame from an offset in the function's code on. */
+export interface FrameState {
+  offset: number;
+  /** Bytes from rsp to where the return address was on entry. */
+  depth: number;
+  /** How many of the saved registers lie below it. */
+  saved: number;
+  /** The register that the return address is in, on the way into another function; -1: it is in its place. */
+  returnIn: number;
 }
 
 export const XMM_SCRATCH = 31;
@@ -51,7 +64,7 @@ export class Emitter {
   readonly options: EmitOptions;
   readonly traps: { mark: Mark; kind: TrapName }[] = [];
   readonly lines: { mark: Mark; loc: number; stops: boolean }[] = [];
-  readonly frames: { mark: Mark; depth: number; saved: readonly number[] }[] = [];
+  readonly frames: (Omit<FrameState, 'offset'> & { mark: Mark; at: number })[] = [];
   readonly insts: { mark: Mark; inst: MInst | undefined }[] = [];
   readonly tables: JumpTable[] = [];
   /** Callee-saved registers in the order they are pushed. */
@@ -211,9 +224,14 @@ export class Emitter {
 
   // --- frame ---
 
-  /** From here on the return address is `depth` bytes above rsp, and so many of the saved registers lie below it. */
-  frameIs(depth = this.frame, saved = this.saved.length): void {
-    this.frames.push({ mark: this.asm.mark(), depth, saved: this.saved.slice(0, saved) });
+  /** The frame from here on. */
+  frameIs(depth = this.frame, saved = this.saved.length, returnIn = -1, at = 0): void {
+    if (this.options.debug) this.frames.push({ mark: this.asm.mark(), at, depth, saved, returnIn });
+  }
+
+  /** The instruction before is a call that pops arguments: for a debugger, its last byte is in the frame after that. */
+  frameIsAfterCall(popped: number): void {
+    this.frameIs(this.frame - popped, this.saved.length, -1, -1);
   }
 
   // --- flags ---

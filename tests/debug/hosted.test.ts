@@ -1,11 +1,8 @@
 // Debugging information of hosted programs: readelf has nothing to object to, and gdb knows functions, lines and inlined
 // calls, and finds its way out of every frame from every instruction. Lines are those of marks in the source.
 
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import { DebugFolder } from './gdb.ts';
 
 const SOURCE = `
 class Counter {
@@ -40,40 +37,26 @@ export function outer(n: i32): i64 {
 }
 `;
 
-const folder = mkdtempSync(join(tmpdir(), 'yaos-debug-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-function run(program: string, ...args: string[]): { stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: 'utf8' });
-  expect(status, `${program} ${args.join(' ')}\n${stderr}`).toBe(0);
-  return { stdout, stderr };
-}
-
-/** By these commands. */
-function gdb(...commands: string[]): string {
-  const all = ['set pagination off', 'set extension-language .ts c++', ...commands];
-  return run('gdb', '-q', '-nx', '-batch', ...all.flatMap((command) => ['-ex', command]), './program').stdout;
-}
+const folder = new DebugFolder();
 
 function lineOf(mark: string): number {
   return SOURCE.split('\n').findIndex((line) => line.includes(`// ${mark}`)) + 1;
 }
 
 beforeAll(() => {
-  writeFileSync(join(folder, 'source.ts'), SOURCE);
-  const asc = resolve('node_modules/.bin/asc');
-  run(asc, ...'source.ts -o program.wasm --sourceMap --debug --runtime stub --use abort='.split(' '));
-  run(resolve('out/yaos'), 'exe', 'program.wasm', '-o', 'program');
+  folder.write('source.ts', SOURCE);
+  folder.asc('source.ts -o program.wasm --sourceMap --debug --runtime stub --use abort=');
+  folder.makeProgram();
 });
 
 test.each(['info', 'abbrev', 'decodedline', 'frames-interp', 'Ranges'])('readelf: %s', (what) => {
-  const { stdout, stderr } = run('readelf', '--wide', `--debug-dump=${what}`, 'program');
+  const { stdout, stderr } = folder.run('readelf', '--wide', `--debug-dump=${what}`, 'program');
   expect(stderr).toBe('');
   expect(stdout).not.toMatch(/warning|error|corrupt|unknown/i);
 });
 
 test('a back trace with methods, inlined calls and lines', () => {
-  const trace = gdb(`break source.ts:${lineOf('ADD')}`, 'run outer 3', 'bt');
+  const trace = folder.gdb(`break source.ts:${lineOf('ADD')}`, 'run outer 3', 'bt');
   const frames = [...trace.matchAll(/^#\d+ +(?:0x\w+ in )?(\S+) \(.*\) at .*source\.ts:(\d+)$/gm)];
   expect(frames.map(([, name, line]) => `${name}:${line}`)).toEqual([
     `Counter::add:${lineOf('ADD')}`,
@@ -84,21 +67,13 @@ test('a back trace with methods, inlined calls and lines', () => {
 });
 
 test('breakpoints by name', () => {
-  const told = gdb('break Counter::add', 'run outer 1', 'delete', 'break deep', 'info breakpoints');
+  const told = folder.gdb('break Counter::add', 'run outer 1', 'delete', 'break deep', 'info breakpoints');
   expect(told).toMatch(new RegExp(`Breakpoint 1, .*Counter::add \\(\\) at .*source\\.ts:${lineOf('ADD')}`));
   expect(told).toMatch(/ in deep(\(\))? at \.\/source\.ts:/);
 });
 
 test('every frame is left from every instruction', () => {
-  const steps = 700;
-  const loop = `while $i < ${steps}\n  bt\n  stepi\n  set $i = $i + 1\nend`;
-  writeFileSync(join(folder, 'steps.gdb'), `break outer\nrun outer 12\nset $i = 0\n${loop}\n`);
-  const traces = gdb('source steps.gdb')
-    .split(/^(?=#0)/m)
-    .slice(1);
-  const names = traces.map((trace) =>
-    [...trace.matchAll(/^#\d+ +(?:0x\w+ in )?(\S+) \(/gm)].map(([, n]) => n),
-  );
+  const names = folder.tracesAtEachStep(['break outer', 'run outer 12'], 700);
   const inside = names.filter((frames) => frames.includes('outer'));
   expect(inside.length).toBeGreaterThan(400);
   for (const frames of names.slice(0, inside.length)) {
