@@ -114,6 +114,8 @@ export class Machine implements MemoryOwner {
   private readonly pirqs: boolean[] = PIRQ_ISA.map(() => false);
 
   private firmwareRan = false;
+  /** How many steps the module took to initialise itself. */
+  private stepsOfStart = 0;
 
   constructor(options: MachineOptions = {}) {
     checkOptions(options);
@@ -229,6 +231,7 @@ export class Machine implements MemoryOwner {
     }
     this.reuse = undefined;
     const exports = instantiate(kernel, imports);
+    this.stepsOfStart = this.steps.count;
     if (memory === undefined) {
       memory = grown(exports.memory, pages);
       this.ram.use(memory);
@@ -248,9 +251,9 @@ export class Machine implements MemoryOwner {
     return memory;
   }
 
-  /** Whether the kernel has executed anything. */
+  /** Whether the kernel has executed anything but its modules' initialisers, which run before the firmware here. */
   get started(): boolean {
-    return this.steps.count > 0;
+    return this.steps.count > this.stepsOfStart;
   }
 
   private surroundings(): Surroundings {

@@ -13,16 +13,18 @@ export interface Mapping {
   readonly base: number;
   readonly bytes: number;
   readonly registers: Registers;
+  /** Decodes only what no other does. */
+  readonly behind: boolean;
 }
 
 export class AddressSpace {
-  /** The last has priority where two overlap. */
+  /** Where two overlap, one that is not behind has priority, then the last. */
   private readonly mappings: Mapping[] = [];
   /** By address, what decodes it; forgotten when a mapping changes. */
   private readonly found = new Map<number, Mapping | undefined>();
 
-  map(base: number, bytes: number, registers: Registers): Mapping {
-    const mapping = { base, bytes, registers };
+  map(base: number, bytes: number, registers: Registers, behind = false): Mapping {
+    const mapping = { base, bytes, registers, behind };
     this.mappings.push(mapping);
     this.found.clear();
     return mapping;
@@ -49,7 +51,8 @@ export class AddressSpace {
   private find(address: number): Mapping | undefined {
     const known = this.found.get(address);
     if (known !== undefined || this.found.has(address)) return known;
-    const mapping = this.mappings.findLast((m) => address >= m.base && address < m.base + m.bytes);
+    const all = this.mappings.filter((m) => address >= m.base && address < m.base + m.bytes);
+    const mapping = all.findLast((m) => !m.behind) ?? all.at(-1);
     this.found.set(address, mapping);
     return mapping;
   }

@@ -333,6 +333,7 @@ function disguise(attack: Attack, show: (value: number, sizing: boolean) => numb
     if (!attack.kernelRuns || offset !== at) return write(offset, width, value);
     if (!sizing) before = pci.config.get32(at);
     sizing = value === 0xffff_ffff;
+    if (!sizing && value !== before) attack.act();
     write(offset, width, sizing ? value : before);
   });
   attack.configSpace((offset, _width, value) => (offset === at ? show(value, sizing) : value));

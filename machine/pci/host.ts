@@ -219,7 +219,9 @@ export class PciHost implements PciSystem {
     if ((fn.command & needed) === 0 || base === 0) return;
     if (!reaching.some(({ start, end }) => base >= start && base + bar.bytes - 1 <= end)) return;
     const space = bar.ports ? this.ports : this.memory;
-    this.mappings.push({ space, mapping: space.map(base, bar.bytes, bar.registers) });
+    // As in QEMU: PCI's memory lies behind the machine's own registers, its ports before them.
+    const mapping = space.map(base, bar.bytes, bar.registers, !bar.ports);
+    this.mappings.push({ space, mapping });
   }
 }
 

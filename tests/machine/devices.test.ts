@@ -95,6 +95,24 @@ test.each(variants)('configuration space: %s', async (_, properties, options) =>
   expect(model).toEqual(qemu);
 });
 
+test("BARs in the way of the machine's own registers", async () => {
+  const [qemu, model] = await both(async (bench) => {
+    await placeBars(bench);
+    const seen: string[] = [];
+    // The I/O APIC's version, and what is beside it in the BAR; then the second 8259's ports.
+    await writeConfig(bench, 0x20, 0xfec0_0000);
+    await writeConfig(bench, 0x10, 0x80);
+    await bench.store(0xfec0_0000, 4, 1);
+    for (const address of [0xfec0_0010, 0xfec0_2000]) seen.push((await bench.load(address, 4)).toString(16));
+    for (let port = 0x80; port < 0xc0; port += 4) seen.push((await bench.in(port, 4)).toString(16));
+    // The local APIC has none of these: the BAR would show the number of queues.
+    await writeConfig(bench, 0x20, 0xfee0_0000);
+    return [...seen, (await bench.load(0xfee0_0010, 4)).toString(16)];
+  });
+  expect(model).toEqual(qemu);
+  expect(model.slice(0, 2)).toEqual(['170020', SECTORS.toString(16)]);
+});
+
 describe(`registers, at random (YAOS_SEED=${SEED})`, () => {
   /** Blocks of registers: where, how many, and which must not be written, because rings would start. */
   const blocks: [string, number, number, number[]][] = [

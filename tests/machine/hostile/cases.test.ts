@@ -8,6 +8,7 @@ import {
   loadKernel,
   Machine,
   type MaliceName,
+  makeHostile,
   maliceNames,
   VirtioBlk,
   type VirtioBlkOptions,
@@ -15,7 +16,7 @@ import {
 import { commandLine, type Words } from '../trace.ts';
 import { reduce } from './fuzz.ts';
 import { run } from './run.ts';
-import { plain, type Scenario, scenarioOf } from './scenario.ts';
+import { build, plain, type Scenario, scenarioOf } from './scenario.ts';
 
 const COM1 = 0x3f8;
 const LAPIC_LVT_TIMER = 0xfee0_0320;
@@ -155,6 +156,16 @@ const particular: [fault: string, malices: Scenario['malices'], change: Partial<
     { machine: { ...plain(0, []).machine, machine: 'q35' }, disk: { vectors: 0, pagePerQueue: true } },
     /BAR 4: .* nothing reaches it there[\s\S]*yaos: done/,
   ],
+  [
+    'a BAR that the firmware has placed, and that then stays at 0',
+    [{ name: 'BAR in the way of others', seed: 3252683222 }],
+    {
+      machine: { ...plain(0, []).machine, machine: 'q35' },
+      bridges: ['pcie-root-port'],
+      disk: { packed: true, pagePerQueue: true },
+    },
+    /BAR 1: .* it does not keep this address/,
+  ],
 ];
 
 test.each(particular)('%s', (_, malices, change, says) => {
@@ -236,6 +247,16 @@ test.each(maliceNames)('alone: %s', (name) => {
   runs(4, [name], { packed: true });
   runs(1, [name], { inOrder: true });
   runs(1, [name], { packed: true, inOrder: true, queueSize: 6 });
+});
+
+test('a device is honest until the firmware has done its work', () => {
+  const { pc, disk } = build(plain(0, []), undefined);
+  const attack = makeHostile(pc, disk, 'BAR of no bytes', 1);
+  pc.load(kernel);
+  pc.startFirmware();
+  expect(pc.started).toBe(false);
+  for (const bar of [1, 4]) expect(disk.toPci(false).barAddress(bar)).toBeGreaterThan(0);
+  expect(attack.acts).toBe(0);
 });
 
 test('no malice at all', () => {
