@@ -55,7 +55,7 @@ help:
 	@echo '                  BLK=prop=value,... APPEND="word=value ..." QEMUEXTRA="..."'
 	@echo 'make shell        the kernel'\''s monitor: type help'
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
-	@echo 'make test         run every test; check: only type-check and lint'
+	@echo 'make test         run every test; check: type-check, lint, and what is proved of stacks and interrupts'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
 	@echo 'make fuzz-drivers the kernel'"'"'s drivers against hostile devices: N=10000 runs, from SEED=... on'
 	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT, ABLATE=1)'
@@ -120,13 +120,14 @@ shell: $(ARTEFACTS) $(HOSTED)
 gdb: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --gdb
 
-check: $(NODE_MODULES)
+check: $(NODE_MODULES) out/.kernel
 	node_modules/.bin/tsc -p build --noEmit
 	node_modules/.bin/tsc -p machine --noEmit
 	node_modules/.bin/tsc -p tests
 	node_modules/.bin/tsc -p kernel
 	node_modules/.bin/tsc -p bench
 	node_modules/.bin/biome check --error-on-warnings .
+	@cat out/proofs.txt
 
 test: all check
 	node_modules/.bin/vitest run

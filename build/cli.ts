@@ -63,6 +63,7 @@ const COMMANDS: Record<string, Command> = {
         short: 'S',
         help: 'list the assembly: with Wasm offset, source line and the stage that made it',
       },
+      proofs: { value: 'RULES', help: 'what has to hold of the stacks and calls (docs/abi.md §10)' },
       memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
       name: NAME,
       ...TRANSLATOR_OPTIONS,
@@ -70,7 +71,8 @@ const COMMANDS: Record<string, Command> = {
     run: async (input, values) => {
       const { compileFile } = await import('./compile.ts');
       const [output, name] = [values.output, values.name] as (string | undefined)[];
-      const flags = { name, assembly: values.assembly === true, ...translatorFlags(values) };
+      const proofs = values.proofs as string | undefined;
+      const flags = { name, proofs, assembly: values.assembly === true, ...translatorFlags(values) };
       compileFile(input, output, String(values.memory ?? 'register'), flags);
       return 0;
     },

@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
 import { readSourceMap } from './object/sourcemap.ts';
+import { readRules } from './proofs/rules.ts';
 import { OPTIONAL_PASSES, type TranslateOptions, type Translation, translate } from './translate.ts';
 import { WasmError } from './wasm/module.ts';
 
@@ -35,6 +36,8 @@ export interface CompileFlags extends TranslatorFlags {
   name?: string;
   /** Write assembly instead of an object; without an output to standard output. */
   assembly?: boolean;
+  /** File of rules to be proved of the code. */
+  proofs?: string;
 }
 
 export function compileFile(
@@ -47,7 +50,10 @@ export function compileFile(
     throw new UserError(`yaos compile: --memory ${memory}: choose fixed or register`);
   }
   const name = moduleSymbol(moduleName('compile', input, flags.name));
-  const options = { memory, name, ...translatorOptions('compile', input, flags) } as const;
+  if (flags.proofs !== undefined && memory !== 'fixed')
+    throw new UserError('yaos compile: --proofs: only the fixed memory model has stacks of its own');
+  const proofs = flags.proofs === undefined ? undefined : readRules(flags.proofs);
+  const options = { memory, name, proofs, ...translatorOptions('compile', input, flags) } as const;
   if (flags.assembly) {
     const text = translateInput(input, { ...options, listing: true }).listing!;
     if (output === undefined) process.stdout.write(text);
@@ -55,7 +61,9 @@ export function compileFile(
   } else {
     if (output === undefined)
       throw new UserError('yaos compile: --output is missing (yaos compile --help tells the options)');
-    replaceFile(output, translateFile(input, options));
+    const translation = translateInput(input, options);
+    if (translation.proofs) process.stdout.write(translation.proofs);
+    replaceFile(output, translation.object);
   }
 }
 
@@ -111,7 +119,8 @@ export function translateFile(input: string, options: TranslateOptions): Uint8Ar
   return translateInput(input, options).object;
 }
 
-function translateInput(input: string, options: TranslateOptions): Translation {
+/** As translateFile(), with what else was asked for. */
+export function translateInput(input: string, options: TranslateOptions): Translation {
   const bytes = readInput(input);
   try {
     return translate(bytes, options);

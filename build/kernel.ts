@@ -1,18 +1,22 @@
 // `yaos build`: the steps from the sources of the kernel to the files under out/. A step runs when its inputs or
 // its commands are not those that its outputs were made of; the keys are kept in out/.steps.json.
 //
-//   kernel/*.ts -> kernel.wasm -> kernel.o -> kernel.elf (with asm/*.S) -> yaos.img (with boot/*.S)
+//   kernel/*.ts -> kernel.wasm -> kernel.o (proven) -> kernel.elf (with asm/*.S) -> yaos.img (with boot/*.S)
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { translateFile } from './compile.ts';
+import { translateInput } from './compile.ts';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
 import { makeImage } from './image.ts';
 import { readSourceMap } from './object/sourcemap.ts';
 import { binutilsPrefix, out, root } from './paths.ts';
+import { readRules } from './proofs/rules.ts';
+
+/** What is proved of the kernel, with constants of asm/layout.inc. */
+const RULES = 'kernel/proofs.txt';
 
 /** Imports a package: what the launcher does for code that was loaded as a script. */
 export type ImportPackage = (name: string) => Promise<unknown>;
@@ -81,14 +85,18 @@ function wasmStep(importPackage: ImportPackage): Step {
 function objectStep(): Step {
   return {
     name: 'translate',
-    inputs: ['out/kernel.wasm', 'out/kernel.wasm.map', ...filesBelow('out/build', '.js')],
-    outputs: ['out/kernel.o'],
+    inputs: [
+      ...['out/kernel.wasm', 'out/kernel.wasm.map', RULES, 'asm/layout.inc'],
+      ...filesBelow('out/build', '.js'),
+    ],
+    outputs: ['out/kernel.o', 'out/proofs.txt'],
     run: async () => {
       const sourceMap = readSourceMap(join(out, 'kernel.wasm.map'));
-      replaceFile(
-        join(out, 'kernel.o'),
-        translateFile(join(out, 'kernel.wasm'), { memory: 'fixed', name: 'kernel', sourceMap }),
-      );
+      const proofs = readRules(join(root, RULES));
+      const options = { memory: 'fixed', name: 'kernel', sourceMap, proofs } as const;
+      const translation = translateInput(join(out, 'kernel.wasm'), options);
+      replaceFile(join(out, 'kernel.o'), translation.object);
+      replaceFile(join(out, 'proofs.txt'), translation.proofs!);
     },
   };
 }

@@ -19,6 +19,8 @@ import { writeTables } from './object/tables.ts';
 import { addTrampolines, admitsForeign, crossingKey } from './object/trampolines.ts';
 import { typeIds } from './object/type-ids.ts';
 import { improve, lower, type OptimiseOptions, PASSES } from './opt/passes.ts';
+import { prove } from './proofs/prove.ts';
+import type { Rules } from './proofs/rules.ts';
 import { WasmError, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
@@ -53,6 +55,8 @@ export interface TranslateOptions {
   trace?: Trace;
   /** Make a listing too; `trace` is not used then. */
   listing?: boolean;
+  /** To be proved of the code. */
+  proofs?: Rules;
 }
 
 export interface Translation {
@@ -60,6 +64,8 @@ export interface Translation {
   module: WasmModule;
   /** The assembly, if asked for. */
   listing?: string;
+  /** What has been proved, as tables, if that was asked for. */
+  proofs?: string;
 }
 
 const XMM15: RegSet = (1 << 31) >>> 0;
@@ -71,7 +77,8 @@ export function translate(bytes: Uint8Array, options: TranslateOptions): Transla
   const unit = new Unit(module, origins ? { ...options, trace: origins } : options);
   unit.addFunctions();
   unit.addInit();
-  return { object: unit.finish(), module, listing: origins && unit.listing(origins) };
+  const object = unit.finish();
+  return { object, module, listing: origins && unit.listing(origins), proofs: unit.proofs() };
 }
 
 /** The symbol that code of this unit calls function `index` by. */
@@ -218,6 +225,12 @@ class Unit {
     const { import: from } = this.module.funcs[index];
     if (!from) return keyOf(index);
     return this.options.memory === 'fixed' ? `${from.module}.${from.name}` : undefined;
+  }
+
+  /** Throws WasmError for what does not hold. */
+  proofs(): string | undefined {
+    const { proofs } = this.options;
+    return proofs && prove(proofs, this.module, this.program);
   }
 
   /** Behind finish(). */

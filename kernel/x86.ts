@@ -54,6 +54,9 @@ export declare function sti_hlt(): void;
 export declare function irq_save(): u32;
 export declare function irq_restore(flags: u32): void;
 
+/** Executes nothing: who calls it cannot be reached from an interrupt handler, or the build fails (proofs.txt). */
+export declare function threads_only(): void;
+
 /** Maps pages of the low zone; `flags` and results are in mm/map.ts. */
 export declare function map(virt: u32, phys: u64, bytes: u32, flags: u32): u32;
 export declare function unmap(virt: u32, bytes: u32): u32;

@@ -4,7 +4,7 @@
 
 import type { TrapName } from '../ir/ir.ts';
 import { LOOP_ALIGN } from '../x64/align.ts';
-import type { EmittedFunction } from '../x64/emit.ts';
+import type { Callee, EmittedFunction } from '../x64/emit.ts';
 import type { FrameState } from '../x64/emitter.ts';
 import { ByteWriter } from './bytes.ts';
 import type { ElfObject, ElfSection } from './elf.ts';
@@ -25,6 +25,7 @@ export interface PlacedFunction {
   frames: readonly FrameState[];
   /** Callee-saved registers in the order they are pushed. */
   saved: readonly number[];
+  calls: readonly Callee[];
 }
 
 type Reloc = EmittedFunction['relocs'][number];
@@ -70,8 +71,9 @@ export class Program {
     const start = this.text.length;
     this.text.append(f.code);
     this.keys.set(key, start);
-    const { name, frame, frames, saved, popped: pop } = f;
-    this.functions.push({ key, name, func, start, size: f.code.length, frame, pop, frames, saved });
+    const { name, frame, frames, saved, calls, popped: pop } = f;
+    const size = f.code.length;
+    this.functions.push({ key, name, func, start, size, frame, pop, frames, saved, calls });
     this.usesFloat ||= f.usesFloat;
     for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
     for (const { offset, loc, stops } of f.lines)

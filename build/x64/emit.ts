@@ -3,7 +3,7 @@
 // Requires: every operand has a location, block parameters are gone, blocks in their final order. Guarantees: the frame's shape is the one that
 // docs/abi.md §2 describes, so that a table is enough to unwind; every instruction that may fault on purpose has a trap site.
 
-import type { TrapName } from '../ir/ir.ts';
+import type { Sig, TrapName } from '../ir/ir.ts';
 import { LOOP_ALIGN } from './align.ts';
 import type { Code } from './asm.ts';
 import { controlRules } from './emit-control.ts';
@@ -31,6 +31,7 @@ export interface EmittedFunction {
   frames: FrameState[];
   /** Callee-saved registers in the order they are pushed. */
   saved: readonly number[];
+  calls: Callee[];
   popped: number;
   usesFloat: boolean;
   /** Of the function's start. */
@@ -38,6 +39,9 @@ export interface EmittedFunction {
   /** Where each machine instruction begins, if that was asked for; without one: what stands behind the blocks. */
   insts?: { offset: number; inst: MInst | undefined }[];
 }
+
+/** Of a call: the symbol; for one by a reference the function's type. */
+export type Callee = string | Sig;
 
 /** How each machine instruction is encoded. `next` is the block that follows in the code. */
 export type Rule = (e: Emitter, m: MInst, next: MBlock | undefined) => void;
@@ -76,11 +80,17 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     frame: e.frame,
     frames: e.frames.map(({ mark, at, ...state }) => ({ ...state, offset: done.offsetOf(mark) + at })),
     saved: e.saved,
+    calls: callees(order),
     popped: options.popped,
     insts: options.trace ? e.insts.map((i) => ({ offset: done.offsetOf(i.mark), inst: i.inst })) : undefined,
     usesFloat: e.func.usedRegs >>> 16 !== 0,
     align: e.func.aligned ? LOOP_ALIGN : options.cold ? 1 : FUNCTION_ALIGN,
   };
+}
+
+function callees(blocks: readonly MBlock[]): Callee[] {
+  const calls = blocks.flatMap((b) => b.insts.filter((m) => m.op === 'call' || m.op === 'tailcall'));
+  return calls.map(({ data }) => data.sym ?? (data.sig as Sig));
 }
 
 function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {

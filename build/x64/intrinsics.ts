@@ -171,6 +171,8 @@ export const INTRINSICS: Record<string, Intrinsic> = {
     a.sti();
     a.hlt();
   }),
+  // Nothing to execute: a mark for proofs (docs/abi.md §10).
+  threads_only: plain(() => {}),
   irq_save: {
     signature: { params: [], results: ['i32'] },
     params: [],

@@ -108,7 +108,7 @@ function storeArgument(s: Selector, arg: Inst, offset: number): void {
 function callee(s: Selector, inst: Inst, ops: Operand[]): MData {
   if (inst.op === 'callref' || inst.op === 'tailcallref') {
     ops.push(s.use(inst.args[0], 'fixed', RAX));
-    return {};
+    return { sig: inst.sig };
   }
   const sym = s.target.callSymbol(inst.index);
   if (sym !== undefined) return { sym };
@@ -116,7 +116,7 @@ function callee(s: Selector, inst: Inst, ops: Operand[]): MData {
   const offset = s.target.layout.descriptors.get(inst.index)!;
   s.emit('lea', [new Operand(descriptor, 'def')], { size: 8, mem: contextField(offset) });
   ops.push(new Operand(descriptor, 'use', 'fixed', RAX));
-  return {};
+  return { sig: inst.sig };
 }
 
 function emitCall(s: Selector, inst: Inst): void {

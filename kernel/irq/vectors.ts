@@ -1,5 +1,6 @@
 // Interrupt vectors: who handles which. asm/ calls interrupt() for vectors 32 … 255 with interrupts off. A handler
-// takes no lock, allocates nothing, logs nothing: it moves completions and wakes threads.
+// takes no lock that threads hold with interrupts on, allocates nothing, logs nothing, which the build proves (proofs.txt): it
+// moves completions and wakes threads.
 
 import * as x86 from '../x86.ts';
 import * as lapic from './lapic.ts';
@@ -75,41 +76,27 @@ export function hasVectors(count: u32): bool {
 export function shareVector(handler: InterruptHandler): u32 {
   const own = allocateVector(handler);
   if (own !== 0) return own;
-  shared.add(handler);
-  handlers[SHARED] = shared;
+  handler.next = handlers[SHARED];
+  handlers[SHARED] = handler;
   return SHARED;
 }
 
 /** Nobody sends it for this handler any more; what is under way counts as stray. */
 export function freeVector(vector: u32, handler: InterruptHandler): void {
-  if (vector === SHARED) shared.remove(handler);
-  else handlers[vector] = null;
+  if (handlers[vector] === handler) handlers[vector] = handler.next;
+  // An interrupt may go through the list while it changes.
+  for (let at: InterruptHandler | null = handlers[vector]; at !== null; at = at!.next)
+    if (at.next === handler) at.next = handler.next;
 }
-
-/** An interrupt may go through the list while it changes. */
-class SharedHandlers extends InterruptHandler {
-  add(handler: InterruptHandler): void {
-    handler.next = this.next;
-    this.next = handler;
-  }
-
-  remove(handler: InterruptHandler): void {
-    for (let at: InterruptHandler | null = this; at !== null; at = at.next)
-      if (at.next === handler) at.next = handler.next;
-  }
-
-  interrupt(vector: u32): void {
-    for (let at: InterruptHandler | null = this.next; at !== null; at = at!.next) at.interrupt(vector);
-  }
-}
-
-const shared = new SharedHandlers();
 
 export function interrupt(vector: u32): void {
   unchecked(interruptCounts[x86.cpu()]++);
-  const handler = handlers[vector];
+  let handler = handlers[vector];
   if (handler !== null) {
-    handler.interrupt(vector);
+    do {
+      handler.interrupt(vector);
+      handler = handler.next;
+    } while (handler !== null);
   } else {
     strayCounts[x86.cpu()]++;
     // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI, nor does one of the PICs. But a device can

@@ -3,7 +3,7 @@
 // the numbers can check.
 
 import { number } from '../lib/cmdline.ts';
-import { SpinLock } from '../lib/lock.ts';
+import { ThreadLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import { free, usedBytes } from '../mm/heap.ts';
@@ -29,7 +29,7 @@ const SPAWN_BATCH: u32 = 16;
 const TIMER_NS: u64 = 50_000;
 
 class Shared {
-  readonly lock: SpinLock = new SpinLock();
+  readonly lock: ThreadLock = new ThreadLock();
   /** Guarded by the lock. */
   counter: u64 = 0;
   /** By whoever has the token. */
@@ -119,7 +119,7 @@ class Worker extends Program {
 
 /** Threads that come and go. */
 class Crowd {
-  readonly lock: SpinLock = new SpinLock();
+  readonly lock: ThreadLock = new ThreadLock();
   /** Some are gone. */
   readonly change: Event = new Event();
   gone: u32 = 0;

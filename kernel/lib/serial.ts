@@ -3,7 +3,7 @@
 // up: the kernel's work matters more than its log.
 
 import * as x86 from '../x86.ts';
-import { SpinLock } from './lock.ts';
+import { ThreadLock } from './lock.ts';
 import * as uart from './uart.ts';
 
 const FIFO_BYTES: u32 = 16;
@@ -26,7 +26,7 @@ export abstract class Mirror {
 
 class Port {
   /** Taken by threads only, with interrupts on: what is sent at once stays together. */
-  readonly lock: SpinLock = new SpinLock();
+  readonly lock: ThreadLock = new ThreadLock();
   /** Bytes that the FIFO surely takes before the line status must be asked again. */
   room: u32 = 0;
   broken: bool = false;

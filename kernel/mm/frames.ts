@@ -1,7 +1,7 @@
 // Page frames: RAM that is not linear memory's own, in contiguous runs, for rings, headers and buffers. What lies above
 // 4 GiB has no address in linear memory: it is kept apart, for who maps it to a window (map.ts).
 
-import { SpinLock } from '../lib/lock.ts';
+import { ThreadLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
@@ -21,7 +21,7 @@ const RESERVE_BYTES: u32 = MIB / 2;
 
 class Frames {
   /** Guards the rest. Threads only. */
-  readonly lock: SpinLock = new SpinLock();
+  readonly lock: ThreadLock = new ThreadLock();
   buddy: Buddy | null = null;
   total: u32 = 0;
   high: u32 = 0;

@@ -5,7 +5,7 @@
 // What is free is zero. So who uses an object that was given back meets a null pointer, as a rule. Threads only: interrupt
 // handlers neither take nor give back.
 
-import { SpinLock } from '../lib/lock.ts';
+import { ThreadLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import { HEAP_END, PAGE } from './layout.ts';
@@ -59,7 +59,7 @@ class Heap {
 }
 
 const heapState = changetype<Heap>(memory.data(offsetof<Heap>(), 8));
-const lock = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
+const lock = changetype<ThreadLock>(memory.data(offsetof<ThreadLock>()));
 /** By size: the first page with a free slot. */
 const firstPages: usize = memory.data(SIZES * 4);
 

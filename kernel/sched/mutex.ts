@@ -17,6 +17,7 @@ export class Mutex {
   private last: Thread | null = null;
 
   acquire(): void {
+    x86.threads_only();
     const self = current();
     const flags = this.lock.acquireIrq();
     if (this.holder === null) {

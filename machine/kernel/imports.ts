@@ -188,6 +188,7 @@ function cpuImports({ cpus, identity, threads }: Surroundings): Intrinsics {
     },
     sti_hlt: () => threads().halt(),
     cpu: () => cpus.active.number,
+    threads_only: () => {},
     irq_save: stepped(() => {
       const { flags } = cpus.active;
       cpus.active.interruptsEnabled = false;

@@ -29,8 +29,19 @@ const ABORT = "import './lib/panic.ts';\n";
  * kernel's own heap.
  */
 export async function compileParts(source: string, target: 'debug' | 'release' = 'debug'): Promise<Kernel> {
+  const binary = await compileBytes(source, target);
+  if (target === 'debug') return { module: new wasm.Module(binary) };
+  const { bytes, memory } = await transformKernel(binary);
+  return { module: new wasm.Module(bytes), ownMemory: memory };
+}
+
+/** The same as bytes, as asc makes them. */
+export async function compileBytes(
+  source: string,
+  target: 'debug' | 'release',
+): Promise<Uint8Array<ArrayBuffer>> {
   const asc: Asc = await import(ASC_MODULE);
-  let binary: Uint8Array | undefined;
+  let binary: Uint8Array<ArrayBuffer> | undefined;
   const { error, stderr } = await asc.main(
     [
       ENTRY,
@@ -46,14 +57,12 @@ export async function compileParts(source: string, target: 'debug' | 'release' =
     {
       readFile: (name, folder) => (name === ENTRY ? ABORT + source : readText(resolve(folder, name))),
       writeFile: (name, contents) => {
-        if (name.endsWith('.wasm')) binary = contents as Uint8Array;
+        if (name.endsWith('.wasm')) binary = contents as Uint8Array<ArrayBuffer>;
       },
     },
   );
   if (error || !binary) throw new Error(`${error?.message}\n${stderr.toString()}`);
-  if (target === 'debug') return { module: new wasm.Module(binary) };
-  const { bytes, memory } = await transformKernel(binary);
-  return { module: new wasm.Module(bytes), ownMemory: memory };
+  return binary;
 }
 
 function readText(path: string): string | null {

@@ -18,41 +18,56 @@ const BAR: u32 = 0x7c;
 
 /** What stands before the next function. */
 const drawn = new Line();
+/** By bus: how much of that stands before each of its functions. */
+const marks = new StaticArray<u32>(BUSES);
 
 export function printTree(): void {
   for (let bus: u32 = 0; bus < BUSES; bus++) {
     if (bridgeTo(bus) !== null || after(null, bus) === null) continue;
     drawn.clear().digits('-[0000:', bus, 2).text(']-');
-    drawBus(bus);
+    drawTree(bus);
   }
 }
 
-function drawBus(bus: u32): void {
-  const mark = drawn.length;
-  let fn = after(null, bus);
-  if (fn === null) {
-    flush();
-    return;
-  }
-  const only = after(fn, bus) === null;
+/** A bridge, then what is behind it, then its neighbours. */
+function drawTree(root: u32): void {
+  marks[root] = drawn.length;
+  let fn = after(null, root);
   while (fn !== null) {
-    const next = after(fn, bus);
-    drawn.cutTo(mark).text(only ? '--' : next === null ? '\\-' : '+-');
     drawFunction(fn);
-    fn = next;
+    const first = behind(fn);
+    fn = first !== null ? first : next(fn, root);
+  }
+}
+
+/** The first function behind a bridge. */
+function behind(fn: PciFunction): PciFunction | null {
+  return fn.firstBus !== 0 && bridgeTo(fn.firstBus) === fn ? after(null, fn.firstBus) : null;
+}
+
+/** What is drawn after `fn` and all that is behind it. */
+function next(fn: PciFunction, root: u32): PciFunction | null {
+  while (true) {
+    const neighbour = after(fn, fn.bus);
+    if (neighbour !== null || fn.bus === root) return neighbour;
+    fn = bridgeTo(fn.bus)!;
   }
 }
 
 function drawFunction(fn: PciFunction): void {
+  const last = after(fn, fn.bus) === null;
+  const only = last && after(null, fn.bus) === fn;
+  drawn.cutTo(marks[fn.bus]).text(only ? '--' : last ? '\\-' : '+-');
   drawn.digits('', fn.slot, 2).digits('.', fn.number, 1);
   if (fn.firstBus !== 0) {
     drawn.digits('-[', fn.firstBus, 2);
     if (fn.lastBus !== fn.firstBus) drawn.digits('-', fn.lastBus, 2);
     drawn.text(']--');
-    drawBus(fn.firstBus);
-    return;
+    marks[fn.firstBus] = drawn.length;
+    if (behind(fn) !== null) return; // which goes on the same line
+  } else {
+    drawn.digits('  ', fn.vendor, 4).digits(':', fn.device, 4).text(' ').text(nameOfClass(fn.classCode));
   }
-  drawn.digits('  ', fn.vendor, 4).digits(':', fn.device, 4).text(' ').text(nameOfClass(fn.classCode));
   flush();
 }
 
