@@ -3,7 +3,7 @@
 // Interrupt handlers make no objects and give none back. A failed assertion, a bound that is passed or a `throw` becomes
 // a panic (lib/panic.ts).
 //
-// asconfig.json has asc's options, passes.mjs Binaryen's; heap.mjs ties asc's runtime to mm/heap.ts.
+// asconfig.json has asc's options, passes.mjs Binaryen's; heap.mjs ties asc's runtime to mm/objects.ts.
 
 import { madt } from './acpi/madt.ts';
 import * as power from './acpi/power.ts';

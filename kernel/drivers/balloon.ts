@@ -1,9 +1,10 @@
 // Memory that is lent to the host, and how often that has changed.
 
 import { Event } from '../sched/event.ts';
+import { Attachment } from '../virtio/driver.ts';
 import { Registry } from './registry.ts';
 
-export class BalloonState {
+export abstract class BalloonState extends Attachment {
   /** Frames that the host has. */
   pages: u32 = 0;
   /** How often the host's wish was met, as far as it could be; `settled` is signalled each time. */

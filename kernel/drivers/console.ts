@@ -26,10 +26,12 @@ class TerminalMirror extends Mirror {
 export function chooseConsole(): void {
   const choice = value('console', 'serial');
   if (choice === 'serial') return;
-  const terminal = terminals.at(0);
   if (choice !== 'virtio') {
     log('cmdline').text('console=').text(choice).text(': choose serial or virtio, ignored').end();
-  } else if (terminal === null) {
+    return;
+  }
+  const terminal = terminals.hold(0); // for good: the log may be on its way there at any time
+  if (terminal === null) {
     log('console').text('there is no virtio console: the log goes over the serial line only').end();
   } else {
     addMirror(new TerminalMirror(terminal));

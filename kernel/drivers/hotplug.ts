@@ -5,6 +5,7 @@ import { forgetFunction, placeFunction } from '../bus/pci/assign.ts';
 import { PciFunction } from '../bus/pci/function.ts';
 import { addSlot, functions } from '../bus/pci/scan.ts';
 import { findSlot, HotplugSlot, SlotUser } from '../bus/pci/slot.ts';
+import { makeIn, newArena } from '../mm/objects.ts';
 import { Event } from '../sched/event.ts';
 import * as scheduler from '../sched/scheduler.ts';
 import { NEVER, Program } from '../sched/thread.ts';
@@ -42,6 +43,7 @@ function remove(fn: PciFunction): void {
   virtioBus.detach(fn.name);
   forgetFunction(fn);
   functions.remove(fn);
+  fn.forget();
 }
 
 class HotplugProgram extends Program {
@@ -55,11 +57,21 @@ class HotplugProgram extends Program {
     for (;;) {
       this.event.wait(NEVER);
       this.event.reset(); // before a look at what has happened
-      for (let i = 0; i < this.slots.length; i++) this.slots[i].look(this.cards);
-      const acpi = this.acpi;
-      if (acpi !== null) acpi.look(this.cards);
+      functions.mutex.acquire();
+      const work = newArena();
+      const before = makeIn(work);
+      this.look();
+      makeIn(before);
+      work.free();
+      functions.mutex.release();
       scheduler.yieldCpu();
     }
+  }
+
+  private look(): void {
+    for (let i = 0; i < this.slots.length; i++) this.slots[i].look(this.cards);
+    const acpi = this.acpi;
+    if (acpi !== null) acpi.look(this.cards);
   }
 }
 

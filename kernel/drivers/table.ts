@@ -1,10 +1,13 @@
 // All drivers, and how they meet their devices: every virtio device on the PCI bus, or that the firmware describes, gets the
 // driver of its type.
 
+import { Resources } from '../acpi/resources.ts';
 import { PciFunction } from '../bus/pci/function.ts';
 import { functions } from '../bus/pci/scan.ts';
 import { findVirtioMmio } from '../bus/platform.ts';
+import { Arena, makeIn, newArena } from '../mm/objects.ts';
 import { VirtioBus } from '../virtio/bus.ts';
+import { discard } from '../virtio/driver.ts';
 import { openMmio } from '../virtio/mmio.ts';
 import { deviceIdOf, openTransport } from '../virtio/pci.ts';
 import { VirtioBalloonDriver } from './virtio-balloon.ts';
@@ -32,16 +35,29 @@ export function attachFunction(fn: PciFunction): bool {
   if (id === 0) return false;
   const driver = virtioBus.driverFor(fn.name, id);
   if (driver === null) return false;
+  const arena = newArena();
+  const before = makeIn(arena);
   const transport = openTransport(fn);
-  return transport !== null && virtioBus.attach(driver, transport);
+  const attached = transport !== null && virtioBus.attach(driver, transport, arena);
+  makeIn(before);
+  if (!attached) discard(arena);
+  return attached;
 }
 
 function attachMmio(): void {
   const places = findVirtioMmio();
   for (let i = 0; i < places.length; i++) {
-    const transport = openMmio(places[i]);
-    if (transport === null) continue;
-    const driver = virtioBus.driverFor(transport.name, transport.deviceId);
-    if (driver !== null) virtioBus.attach(driver, transport);
+    const arena = newArena();
+    const before = makeIn(arena);
+    const attached = attachPlace(places[i], arena);
+    makeIn(before);
+    if (!attached) discard(arena);
   }
+}
+
+function attachPlace(place: Resources, arena: Arena): bool {
+  const transport = openMmio(place);
+  if (transport === null) return false;
+  const driver = virtioBus.driverFor(transport.name, transport.deviceId);
+  return driver !== null && virtioBus.attach(driver, transport, arena);
 }

@@ -57,14 +57,15 @@ class Channel {
 }
 
 class Balloon extends Program {
-  readonly state: BalloonState = new BalloonState();
   private readonly lent: FrameStack = new FrameStack();
+  /** The thread is gone. */
   readonly ended: Event = new Event();
   /** Numbers of the frames of a request. */
   private readonly list: u32;
 
   constructor(
     private readonly device: VirtioDevice,
+    private readonly state: BalloonState,
     private readonly window: Window,
     private readonly inflation: Channel,
     private readonly deflation: Channel,
@@ -90,6 +91,9 @@ class Balloon extends Program {
     }
     if (this.device.removed) this.takeBack();
     this.state.settled.signal();
+  }
+
+  gone(): void {
     this.ended.signal();
   }
 
@@ -178,14 +182,13 @@ function takeFrames(count: u32): u32 {
   return low === 0 ? NO_FRAME : low / PAGE;
 }
 
-class BalloonAttachment extends Attachment {
-  constructor(private readonly balloon: Balloon) {
-    super();
-  }
+class VirtioBalloon extends BalloonState {
+  /** Null: there is none yet. */
+  balloon: Balloon | null = null;
 
   detach(): void {
-    balloons.remove(this.balloon.state);
-    this.balloon.ended.wait(NEVER);
+    balloons.remove(this);
+    this.balloon!.ended.wait(NEVER);
   }
 }
 
@@ -221,10 +224,12 @@ export class VirtioBalloonDriver extends VirtioDriver {
       .decimal(', wants ', window.read(TARGET))
       .text(' pages')
       .end();
-    const balloon = new Balloon(device, window, inflation, deflation, statistics, attention);
-    balloons.add(balloon.state, device.name);
+    const state = new VirtioBalloon();
+    const balloon = new Balloon(device, state, window, inflation, deflation, statistics, attention);
+    state.balloon = balloon;
     if (scheduler.create('balloon', balloon, nextCpu()) === null) return null;
-    return new BalloonAttachment(balloon);
+    balloons.add(state, device.name);
+    return state;
   }
 }
 

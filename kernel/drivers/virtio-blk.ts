@@ -67,7 +67,7 @@ class VirtioDisk extends Disk {
   }
 
   get sectors(): u64 {
-    if (this.device.configChanges !== this.changesSeen) this.readAgain();
+    if (this.device.configChanges !== this.changesSeen && !this.device.removed) this.readAgain();
     return this.config.capacity;
   }
 
@@ -193,7 +193,7 @@ class VirtioDisk extends Disk {
   }
 
   private give(own: BlockQueue, good: bool): bool {
-    if (good) finish();
+    if (good || this.device.removed) finish();
     own.mutex.release();
     return good;
   }

@@ -3,8 +3,8 @@
 
 import { log } from '../lib/log.ts';
 import { isWorthALine } from '../lib/rarely.ts';
-import { free } from '../mm/heap.ts';
 import { PAGE } from '../mm/layout.ts';
+import { free } from '../mm/objects.ts';
 import { FrameUser } from '../net/frames.ts';
 import { Statistics } from '../net/statistics.ts';
 import { Event } from '../sched/event.ts';
@@ -36,7 +36,8 @@ class VirtioNic extends Nic {
   private readonly frame: u32;
   /** Of who starts and stops the thread. */
   private readonly mutex: Mutex = new Mutex();
-  private readonly ended: Event = new Event();
+  /** The thread is gone. */
+  readonly ended: Event = new Event();
   private user: FrameUser | null = null;
   private linkUp: bool = false;
   private linkChanges: u32 = 0;
@@ -96,7 +97,6 @@ class VirtioNic extends Nic {
       while (this.handleBatch() && !this.stopping);
     }
     this.transmitter.drain();
-    this.ended.signal();
   }
 
   /** Whether there may be more. */
@@ -152,6 +152,7 @@ class NetProgram extends Program {
   }
 
   gone(): void {
+    this.nic.ended.signal();
     free(this);
   }
 }

@@ -4,9 +4,10 @@
 
 import { Line as LogLine } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
+import { makeIn } from '../mm/objects.ts';
 import { DESTINATION_MAX, find, IoApic } from './ioapic.ts';
 import * as lapic from './lapic.ts';
-import { allocateVector, InterruptHandler } from './vectors.ts';
+import { allocateVector, freeCount, InterruptHandler } from './vectors.ts';
 
 /** A line that was pulled up to no purpose, or whose device was served by polling, is far from this. */
 const USELESS_MAX: u32 = 10_000;
@@ -89,11 +90,13 @@ export function connect(name: string, gsi: u32, activeLow: bool, user: LineUser)
   if (ioApic === null) return refuse(name, gsi, 'no I/O APIC has it');
   const apicId = lapic.id();
   if (apicId > DESTINATION_MAX) return refuse(name, gsi, 'this CPU is beyond the reach of an I/O APIC');
+  if (freeCount() === 0) return refuse(name, gsi, 'there is no interrupt vector left');
+  const arena = makeIn(null); // it outlives its first user
   const line = new Line(gsi, ioApic);
-  line.vector = allocateVector(line);
-  if (line.vector === 0) return refuse(name, gsi, 'there is no interrupt vector left');
-  line.add(user);
   lines.push(line);
+  makeIn(arena);
+  line.vector = allocateVector(line);
+  line.add(user);
   ioApic.route(gsi, line.vector, apicId, activeLow);
   return line;
 }

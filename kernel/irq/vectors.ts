@@ -65,11 +65,11 @@ export function allocateVector(handler: InterruptHandler): u32 {
   return 0;
 }
 
-/** Whether so many are left. */
-export function hasVectors(count: u32): bool {
-  for (let vector = FIRST_FREE; vector < SHARED && count > 0; vector++)
-    if (handlers[vector] === null) count--;
-  return count === 0;
+/** How many are left. */
+export function freeCount(): u32 {
+  let count: u32 = 0;
+  for (let vector = FIRST_FREE; vector < SHARED; vector++) if (handlers[vector] === null) count++;
+  return count;
 }
 
 /** As allocateVector(); where none is left, one that others have too, so that the handler must ask its device. */

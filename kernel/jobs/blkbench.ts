@@ -7,7 +7,7 @@ import { bare, log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import { Random } from '../lib/random.ts';
 import * as frames from '../mm/frames.ts';
-import { free } from '../mm/heap.ts';
+import { free } from '../mm/objects.ts';
 import * as clock from '../time/clock.ts';
 import { theDisk } from './disk.ts';
 

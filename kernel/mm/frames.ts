@@ -6,7 +6,7 @@ import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import * as x86 from '../x86.ts';
 import { Buddy, bitmapBytes, NO_FRAME } from './buddy.ts';
-import { addSource, PageSource } from './heap.ts';
+import { PageSource, setSource } from './heap.ts';
 import { FRAMES_NEEDED_BYTES, HEAP_END, MIB, PAGE, RAM_MAPPED_END, STATIC_START } from './layout.ts';
 import { keepForRam, MAP_DONE, MAP_WRITABLE, mapProblem } from './map.ts';
 import { Regions } from './regions.ts';
@@ -80,7 +80,7 @@ export function init(ram: Regions, source: string): void {
     frames.high += addFrames(max(region.start, LOW_4_GIB), min(region.end, end), false);
   }
   frames.total = frames.buddy!.freeFrames;
-  addSource(new HeapPages());
+  setSource(new HeapPages());
 }
 
 /** How many frames were added. */

@@ -1,6 +1,6 @@
-// The heap: where `new` takes memory, and free() gives it back (heap.mjs ties asc's runtime to this). A page of memory is a
+// The heap: where memory for objects (objects.ts) comes from (heap.mjs ties asc's runtime to this). A page of memory is a
 // slab (Bonwick, The Slab Allocator, 1994), a head and slots of one size; what is larger than the largest slot has pages
-// for itself, with such a head. Pages are linear memory's own first, then frames; empty ones go to the frames.
+// for itself, with such a head. Pages are linear memory's own first, then frames.
 //
 // What is free is zero. So who uses an object that was given back meets a null pointer, as a rule. Threads only: interrupt
 // handlers neither take nor give back.
@@ -20,11 +20,6 @@ const SLOT_BYTES_MAX: u32 = 2032;
 const HEAD_BYTES: u32 = 32;
 /** Of one object: asc's own limit (BLOCK_MAXSIZE). */
 const BYTES_MAX: usize = (1 << 30) - 16;
-
-// What asc has in front of an object (its std/assembly/rt/common.ts): two words of a collector, class and size.
-const OBJECT_HEAD_BYTES: u32 = 16;
-const OBJECT_CLASS: u32 = 8;
-const OBJECT_BYTES: u32 = 12;
 
 /** Where pages come from when linear memory's own are taken. Has to do without the heap. */
 export abstract class PageSource {
@@ -51,6 +46,8 @@ class Page {
 class Heap {
   /** Of linear memory's own, the first page that was never used; 0: none was. */
   fresh: u32 = 0;
+  /** And those of its own that were given back. */
+  own: Page | null = null;
   /** Null: there is none yet. */
   source: PageSource | null = null;
   pages: u32 = 0;
@@ -64,7 +61,7 @@ const lock = changetype<ThreadLock>(memory.data(offsetof<ThreadLock>()));
 const firstPages: usize = memory.data(SIZES * 4);
 
 /** From now on there are more pages. */
-export function addSource(source: PageSource): void {
+export function setSource(source: PageSource): void {
   heapState.source = source;
 }
 
@@ -118,26 +115,6 @@ export function resize(address: usize, bytes: usize): usize {
   memory.copy(larger, address, capacity);
   release(address);
   return larger;
-}
-
-/** asc's __new. */
-export function allocateObject(bytes: usize, id: u32): usize {
-  const address = allocate(bytes + OBJECT_HEAD_BYTES);
-  store<u32>(address + OBJECT_CLASS, id);
-  store<u32>(address + OBJECT_BYTES, bytes as u32);
-  return address + OBJECT_HEAD_BYTES;
-}
-
-/** asc's __renew. */
-export function resizeObject(object: usize, bytes: usize): usize {
-  const address = resize(object - OBJECT_HEAD_BYTES, bytes + OBJECT_HEAD_BYTES);
-  store<u32>(address + OBJECT_BYTES, bytes as u32);
-  return address + OBJECT_HEAD_BYTES;
-}
-
-/** Gives an object back, to which nobody has a reference that will be used. What it refers to stays. */
-export function free<T>(object: T): void {
-  release(changetype<usize>(object) - OBJECT_HEAD_BYTES);
 }
 
 /** What all objects take. */
@@ -195,7 +172,6 @@ function slotReturned(page: Page): void {
   if (page.count++ === 0) link(page, size);
   const alone = page.next === null && page.previous === null;
   if (page.takenLow !== 0 || page.takenHigh !== 0 || alone) return; // the last one stays, for who comes next
-  if (heapState.source === null) return;
   unlink(page, size);
   givePages(page, 1);
 }
@@ -250,28 +226,40 @@ function releasePages(page: Page): void {
 
 /** The head of `count` pages of zeros. With the lock held. */
 function takePages(count: u32): Page {
-  const bytes = count * PAGE;
-  let start: u32 = heapState.fresh;
-  if (start === 0) start = ((__heap_base as u32) + PAGE - 1) & ~(PAGE - 1);
-  if (bytes <= HEAP_END - start) {
-    heapState.fresh = start + bytes;
-  } else {
-    const source = heapState.source;
-    start = source === null ? 0 : source.take(bytes);
-    if (start === 0) {
-      lock.release();
-      panic('the heap is full');
-    }
+  const source = heapState.source;
+  let start = count === 1 || source === null ? takeOwn(count) : 0;
+  if (start === 0 && source !== null) start = source.take(count * PAGE);
+  if (start === 0) {
+    lock.release();
+    panic('the heap is full');
   }
   heapState.pages += count;
-  memory.fill(start, 0, bytes);
+  memory.fill(start, 0, count * PAGE);
   return changetype<Page>(start);
+}
+
+/** Of linear memory's own pages; 0: there are none. */
+function takeOwn(count: u32): u32 {
+  const own = heapState.own;
+  if (own !== null && count === 1) {
+    heapState.own = own.next;
+    return changetype<usize>(own) as u32;
+  }
+  let start = heapState.fresh;
+  if (start === 0) start = ((__heap_base as u32) + PAGE - 1) & ~(PAGE - 1);
+  if (count * PAGE > HEAP_END - start) return 0;
+  heapState.fresh = start + count * PAGE;
+  return start;
 }
 
 /** With the lock held. */
 function givePages(page: Page, count: u32): void {
+  const address = changetype<usize>(page) as u32;
   const source = heapState.source;
-  if (source === null) return;
+  if (count === 1 && address < HEAP_END) {
+    page.next = heapState.own;
+    heapState.own = page;
+  } else if (source !== null) source.give(address, count * PAGE);
+  else return;
   heapState.pages -= count;
-  source.give(changetype<usize>(page) as u32, count * PAGE);
 }

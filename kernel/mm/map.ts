@@ -15,6 +15,7 @@ import {
   WINDOWS_END,
   WINDOWS_START,
 } from './layout.ts';
+import { makeIn } from './objects.ts';
 import { Regions } from './regions.ts';
 
 // Flags and results of x86.map (docs/abi.md §7).
@@ -26,7 +27,18 @@ const MAP_FORBIDDEN: u32 = 2;
 
 const PAGE_MASK: u32 = PAGE - 1;
 
+/** What is shown where below 4 GiB: a device that comes back finds its own. */
+class Shown {
+  constructor(
+    public readonly next: Shown | null,
+    public readonly start: u64,
+    public readonly bytes: u32,
+    public readonly virt: u32,
+  ) {}
+}
+
 let windowNext: u32 = WINDOWS_START;
+let shown: Shown | null = null;
 /** RAM as the boot loader has told it; and its end below 4 GiB, with what the firmware keeps there. */
 let ram: Regions | null = null;
 let lowRamEnd: u64 = 0;
@@ -84,13 +96,20 @@ export function mapDevice(address: u64, bytes: u32): u32 {
   const length = (offset + bytes + PAGE_MASK) & ~PAGE_MASK;
   let virt = start as u32;
   if (start + length > WINDOWS_START) {
+    for (let at = shown; at !== null; at = at!.next)
+      if (at.start === start && at.bytes === length) return at.virt + offset;
     if (length > WINDOWS_END - windowNext)
       return refuse(address, bytes, 'there is no window left below 4 GiB');
     virt = windowNext;
   }
   const result = x86.map(virt, start, length, MAP_WRITABLE | MAP_UNCACHED);
   if (result !== MAP_DONE) return refuse(address, bytes, mapProblem(result));
-  if (virt === windowNext) windowNext += length;
+  if (virt === windowNext) {
+    windowNext += length;
+    const arena = makeIn(null); // it outlives the device
+    shown = new Shown(shown, start, length, virt);
+    makeIn(arena);
+  }
   return virt + offset;
 }
 

@@ -3,10 +3,11 @@
 // woken from another CPU goes into its home's run queue, and an interrupt tells that CPU if it idles.
 
 import * as lapic from '../irq/lapic.ts';
-import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
+import { allocateVector, InterruptHandler, interruptCountOf } from '../irq/vectors.ts';
 import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
+import { Maker, Makers, makeIn, setMakers } from '../mm/objects.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { Cpu, cpus, here } from './cpu.ts';
@@ -16,13 +17,22 @@ import { Timer } from './timer.ts';
 /** As asm/layout.inc has them; the first x86.CPUS are the idle threads'. */
 export const STACKS: u32 = 64;
 
+const QUIESCE_POLL_NS: u64 = 20_000;
+
 /** Threads by their stacks, also those that are gone; null: nobody has ever had the stack. */
 const threads = new StaticArray<Thread | null>(STACKS);
 /** Guards it, and which CPU the next thread goes to. Innermost but for a CPU's lock. */
 const threadsLock = new SpinLock();
 
+class Threads extends Makers {
+  current(): Maker {
+    return here().current;
+  }
+}
+
 /** There from the beginning: a panic asks who runs. */
 prepareCpu(0, 0);
+setMakers(new Threads());
 
 let timerVector: u32 = 0;
 let wakeVector: u32 = 0;
@@ -90,9 +100,11 @@ export function threadAt(slot: u32): Thread | null {
 export function create(name: string, program: Program, home: u32): Thread | null {
   assert(isOnline(home), 'a thread for a CPU that does not run');
   const cpu = cpus[home];
+  const arena = makeIn(null); // it outlives who makes it
   const flags = threadsLock.acquireIrq();
   const thread = takeThread(name, program, home);
   threadsLock.releaseIrq(flags);
+  makeIn(arena);
   if (thread === null) {
     log('sched').text('no stack left for thread ').text(name).end();
     return null;
@@ -246,6 +258,23 @@ function halt(cpu: Cpu): void {
   cpu.lock.release();
   if (!ready) x86.sti_hlt();
   cpu.idling = false;
+}
+
+/**
+ * Returns when each other CPU has left the interrupt handler, or whatever else it does with interrupts off, that it may be in:
+ * what was taken from the reach of handlers before can be given back then. By the second interrupt from now on that is sure:
+ * the first may have been counted late.
+ */
+export function quiesce(): void {
+  for (let i: u32 = 0; i < x86.CPUS; i++) {
+    const cpu = cpus[i];
+    if (cpu === null || !cpu.online || cpu === here()) continue;
+    const before = interruptCountOf(i);
+    while (interruptCountOf(i) - before < 2) {
+      lapic.send(cpu.apicId, wakeVector);
+      sleep(QUIESCE_POLL_NS);
+    }
+  }
 }
 
 /** Has another CPU look at its run queue. */

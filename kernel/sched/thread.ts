@@ -1,6 +1,8 @@
 // A thread: a stack, a program, and where it stands. It stays on its home CPU, so that only that CPU's switches touch it
 // while it runs; who wakes it from elsewhere puts it into that CPU's run queue (cpu.ts).
 
+import { Maker } from '../mm/objects.ts';
+
 export const NEVER: u64 = u64.MAX_VALUE;
 
 /** Runs, or is in its CPU's run queue. */
@@ -17,8 +19,8 @@ export abstract class Program {
   gone(): void {}
 }
 
-/** All fields are guarded by the home CPU's lock. */
-export class Thread {
+/** All fields are guarded by the home CPU's lock, but for what it makes objects in, which is its own affair. */
+export class Thread extends Maker {
   state: u32 = READY;
   /** While WAITING: when it becomes ready without being woken. */
   deadline: u64 = NEVER;
@@ -37,7 +39,9 @@ export class Thread {
     public home: u32,
     public name: string,
     public program: Program | null,
-  ) {}
+  ) {
+    super();
+  }
 
   /**
    * Starts another life of the object, which is never anything but a thread: who has kept it from its last life, to wake it, only

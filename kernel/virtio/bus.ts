@@ -2,13 +2,16 @@
 // device can be taken away from its driver, and given to one again.
 
 import { log } from '../lib/log.ts';
+import { Arena } from '../mm/objects.ts';
 import { Mutex } from '../sched/mutex.ts';
 import { VirtioDevice } from './device.ts';
 import { Attachment, VirtioDriver } from './driver.ts';
 import { Transport } from './transport.ts';
 
-/** A device that a driver has. */
+/** A device that a driver has; of that device's own objects. */
 class Binding {
+  next: Binding | null = null;
+
   constructor(
     public readonly place: string,
     public readonly device: VirtioDevice,
@@ -19,7 +22,7 @@ class Binding {
 export class VirtioBus {
   /** Of those who attach and detach. */
   private readonly mutex: Mutex = new Mutex();
-  private readonly bindings: Array<Binding> = [];
+  private first: Binding | null = null;
 
   constructor(private readonly drivers: StaticArray<VirtioDriver>) {}
 
@@ -31,12 +34,20 @@ export class VirtioBus {
     return null;
   }
 
-  /** False after a line that says why the device cannot be used. */
-  attach(driver: VirtioDriver, transport: Transport): bool {
+  /** With all objects in `arena`; false after a line that says why the device cannot be used: it is as it was then. */
+  attach(driver: VirtioDriver, transport: Transport, arena: Arena): bool {
     const device = new VirtioDevice(driver.name + ' ' + transport.name, transport);
     this.mutex.acquire();
     const attachment = driver.attach(device);
-    if (attachment !== null) this.bindings.push(new Binding(transport.name, device, attachment));
+    if (attachment !== null) {
+      attachment.arena = arena;
+      const binding = new Binding(transport.name, device, attachment);
+      binding.next = this.first;
+      this.first = binding;
+    } else {
+      device.giveUp();
+      device.release();
+    }
     this.mutex.release();
     return attachment !== null;
   }
@@ -44,26 +55,30 @@ export class VirtioBus {
   /** Takes the device at a place away from its driver, whether it still answers or not; false: nobody has it. */
   detach(place: string): bool {
     this.mutex.acquire();
-    const at = this.find(place);
-    if (at >= 0) {
-      const binding = this.bindings[at];
-      this.bindings.splice(at, 1);
+    const binding = this.find(place);
+    if (binding !== null) {
+      this.remove(binding);
       release(binding);
     }
     this.mutex.release();
-    return at >= 0;
+    return binding !== null;
   }
 
   isAttached(place: string): bool {
     this.mutex.acquire();
-    const at = this.find(place);
+    const attached = this.find(place) !== null;
     this.mutex.release();
-    return at >= 0;
+    return attached;
   }
 
-  private find(place: string): i32 {
-    for (let i = 0; i < this.bindings.length; i++) if (this.bindings[i].place === place) return i;
-    return -1;
+  private find(place: string): Binding | null {
+    for (let at = this.first; at !== null; at = at!.next) if (at.place === place) return at;
+    return null;
+  }
+
+  private remove(binding: Binding): void {
+    if (this.first === binding) this.first = binding.next;
+    for (let at = this.first; at !== null; at = at!.next) if (at.next === binding) at.next = binding.next;
   }
 }
 
@@ -76,4 +91,5 @@ function release(binding: Binding): void {
   log(device.name)
     .text(gone ? 'has gone' : 'detached')
     .end();
+  binding.attachment.drop();
 }

@@ -30,6 +30,8 @@ export class VirtioDevice {
   features: u64 = 0;
   /** It is gone, or about to be. */
   removed: bool = false;
+  /** It is cut off and may use its queues all the same. */
+  private holdsMemory: bool = false;
   private readonly interrupts: DeviceInterrupts;
   /** Queues are reset one at a time: their registers are those of the one that was selected last. */
   private readonly restarting: Mutex = new Mutex();
@@ -116,10 +118,23 @@ export class VirtioDevice {
 
   /** Ends all that is in flight, where the device still answers and where it does not; users of its queues fail. */
   cutOff(): void {
+    this.end(this.isGone || this.reset());
+  }
+
+  /** As cutOff(), for a device that could not be brought up, which is told so (§2.1). */
+  giveUp(): void {
+    let quiet = this.interrupts.queues.length === 0 || this.isGone;
+    if (!quiet && this.reset()) {
+      this.addStatus(transports.STATUS_FAILED);
+      quiet = true;
+    }
+    this.end(quiet);
+  }
+
+  /** `quiet`: it uses no queue any more (§4.1.4.3.1). */
+  private end(quiet: bool): void {
     this.removed = true;
-    // §4.1.4.3.1: what was reset uses no queue any more.
-    if (!this.isGone) this.reset();
-    this.interrupts.close();
+    this.holdsMemory = !this.interrupts.close() && !quiet;
     const queues = this.interrupts.queues;
     for (let i = 0; i < queues.length; i++) queues[i].cutOff();
     const event = this.interrupts.configEvent;
@@ -128,6 +143,10 @@ export class VirtioDevice {
 
   /** Gives back all memory, when it is cut off and nobody uses it. */
   release(): void {
+    if (this.holdsMemory) {
+      log(this.name).text('has not let go of its memory, which nobody will use again').end();
+      return;
+    }
     const queues = this.interrupts.queues;
     for (let i = 0; i < queues.length; i++) queues[i].release();
     for (let i = 0; i < this.memory.length; i += 2) frames.free(this.memory[i], this.memory[i + 1]);
@@ -208,6 +227,7 @@ export class VirtioDevice {
 
   /** Logs the device's state: for waits that took too long. */
   dump(): void {
+    if (this.removed) return;
     const status = this.transport.status();
     const line = log(this.name).hex('device status ', status, 2);
     if (status & transports.STATUS_NEEDS_RESET) line.text(' (needs reset)');

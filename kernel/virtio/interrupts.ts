@@ -5,7 +5,7 @@
 //   0            the line: everything, and the device's neighbours too
 
 import { Line as IrqLine, LineUser } from '../irq/line.ts';
-import { freeVector, hasVectors, InterruptHandler, shareVector } from '../irq/vectors.ts';
+import { freeCount, freeVector, InterruptHandler, shareVector } from '../irq/vectors.ts';
 import { Line } from '../lib/line.ts';
 import { apicIdOf } from '../sched/cpu.ts';
 import { Event } from '../sched/event.ts';
@@ -75,12 +75,13 @@ export class DeviceInterrupts extends LineUser {
     if (this.separate) this.route(this.queueEntry(queue.index), new QueueInterrupt(this, queue), queue.index);
   }
 
-  /** The device interrupts no more, and has no queues. */
-  close(): void {
-    this.transport.close();
+  /** The device interrupts no more, and has no queues. False: it may still reach memory. */
+  close(): bool {
+    const quiet = this.transport.close();
     const line = this.line;
     if (line !== null) line.remove(this);
     for (let i = 0; i < this.taken.length; i++) freeVector(this.taken[i], this.handlers[i]);
+    return quiet;
   }
 
   /** A queue that was reset has lost its vector; false if the device refuses it now. */
@@ -153,7 +154,7 @@ export class DeviceInterrupts extends LineUser {
   private accepts(vectors: u32): bool {
     if (vectors > this.transport.vectorCount()) return false;
     // A vector that other devices share too shall be the device's only one: its ISR status tells what it is about.
-    if (vectors > 1 && !hasVectors(vectors)) return false;
+    if (vectors > 1 && vectors > freeCount()) return false;
     this.vectors = vectors;
     let good = this.transport.setConfigVector(CONFIG_ENTRY);
     for (let i: u32 = 0; i < this.queueCount && good; i++)

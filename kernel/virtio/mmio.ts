@@ -108,7 +108,9 @@ class MmioTransport extends Transport {
     return line;
   }
 
-  close(): void {}
+  close(): bool {
+    return false;
+  }
 
   queueSizeMax(queue: u32): u32 {
     this.registers.write(QUEUE_SELECT, queue);

@@ -22,8 +22,9 @@ export abstract class PciTransport extends Transport {
     this.interrupts.route(index, vector, apicId);
   }
 
-  close(): void {
+  close(): bool {
     this.interrupts.close();
+    return true;
   }
 
   useLine(user: LineUser): IrqLine | null {

@@ -26,6 +26,8 @@ export function openTransport(fn: PciFunction): Transport | null {
   const interrupts = new PciInterrupts(fn);
   const id = deviceIdOf(fn);
   const modernOnly = fn.device >= MODERN_FIRST; // §4.1.2.1: such an id promises no legacy interface
-  const modern = openModern(fn, id, interrupts, modernOnly);
-  return modern !== null || modernOnly ? modern : openLegacy(fn, id, interrupts);
+  let transport = openModern(fn, id, interrupts, modernOnly);
+  if (transport === null && !modernOnly) transport = openLegacy(fn, id, interrupts);
+  if (transport === null) interrupts.close();
+  return transport;
 }

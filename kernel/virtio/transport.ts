@@ -43,8 +43,8 @@ export abstract class Transport {
   /** Has all reported by the line from now on, which has no vectors; null after a line of the log that says why not. */
   abstract useLine(user: LineUser): IrqLine | null;
 
-  /** From now on the device neither interrupts nor reaches memory. */
-  abstract close(): void;
+  /** From now on the device does not interrupt; true: nor reaches it memory, whatever it does. */
+  abstract close(): bool;
 
   /** The largest size of the queue, 0: no such queue (§4.1.5.1.3). */
   abstract queueSizeMax(queue: u32): u32;

@@ -54,7 +54,26 @@ function monitor(
 
 const detach = 'detach 0000:00:04.0';
 const attach = 'attach 0000:00:04.0';
-const free = (lines: string[]) => /free \d+ \wiB/.exec(lines.join())![0];
+
+/** What is taken and free, by the answers to `mem` and `irq`. */
+function figures(memory: string[], irq: string[]) {
+  const text = [...memory, ...irq].join();
+  const [free, unit] = match(text, /free (\d+) (\wiB)/);
+  const [objects, bytes] = match(text, /(\d+) objects take (\d+ \w*) of the heap/);
+  const [vectors] = match(text, /vectors free (\d+)/);
+  return { kib: Number(free) * (unit === 'MiB' ? 1024 : 1), objects, bytes, vectors };
+}
+
+function match(text: string, pattern: RegExp): string[] {
+  const found = pattern.exec(text);
+  expect(found, text).not.toBeNull();
+  return found!.slice(1);
+}
+
+/** From now on the device says so of a queue. */
+function setSize(device: VirtioDevice, queue: number, size: number): void {
+  Object.assign(device.queues[queue]!, { sizeMax: size, size });
+}
 
 describe('by the monitor', () => {
   test.each<[string, VirtioBlkOptions, MachineOptions]>([
@@ -81,20 +100,60 @@ describe('by the monitor', () => {
     expect(afterwards!.join()).toMatch(/virtio-blk 0000:00:04.0: 64 sectors/);
   });
 
-  test.each<[string, () => VirtioDevice]>([
+  test.each<[string, () => VirtioDevice, number?]>([
     ['disk', () => new VirtioBlk(new MemoryDisk(image()))],
     ['disk with packed rings', () => new VirtioBlk(new MemoryDisk(image()), { packed: true })],
+    ['disk by its pin', () => new VirtioBlk(new MemoryDisk(image()), { vectors: 0 })],
+    ['disk with a queue for each CPU', () => new VirtioBlk(new MemoryDisk(image()), { queues: 4 }), 4],
     ['network', () => new VirtioNet()],
     ['random bytes', () => new VirtioRng()],
     ['console', () => new VirtioConsole()],
-    ['balloon', () => new VirtioBalloon()],
-  ])('no frame is lost when it goes and comes: %s', (_, make) => {
-    const rounds = [1, 2, 3, 4].flatMap(() => [detach, 'mem', attach, 'mem']);
-    const answers = monitor(make(), ['mem', ...rounds]);
-    const figures = answers.filter((_, i) => i % 2 === 0 && i < 17).map(free);
-    const [with_, without] = figures;
-    expect(without).not.toBe(with_);
-    for (let i = 1; i < 9; i += 2) expect([figures[i], figures[i + 1]]).toEqual([without, with_]);
+    ['balloon', () => new VirtioBalloon(), 4],
+  ])('nothing is lost when it goes and comes: %s', (_, make, cpus = 1) => {
+    const look = ['mem', 'irq'];
+    const cycles = Array.from({ length: 100 }, () => [detach, attach]).flat();
+    const answers = monitor(make(), [...look, detach, ...look, attach, ...cycles, ...look, detach, ...look], {
+      cpus,
+    });
+    const at = (index: number) => figures(answers.at(index)!, answers.at(index + 1)!);
+    expect(at(-6)).toEqual(at(0));
+    expect(at(-3)).toEqual(at(3));
+    expect(at(3).kib).toBeGreaterThan(at(0).kib);
+  });
+
+  test.each<[string, () => VirtioDevice, (device: VirtioDevice) => void]>([
+    ['a disk without a queue', () => new VirtioBlk(new MemoryDisk(image())), (disk) => setSize(disk, 0, 0)],
+    ['a disk with a bad queue', () => new VirtioBlk(new MemoryDisk(image())), (disk) => setSize(disk, 0, 3)],
+    [
+      'a disk without its last queue',
+      () => new VirtioBlk(new MemoryDisk(image()), { queues: 4 }),
+      (disk) => setSize(disk, 3, 0),
+    ],
+    ['a network without transmission', () => new VirtioNet(), (net) => setSize(net, 1, 0)],
+    ['a balloon that cannot deflate', () => new VirtioBalloon(), (balloon) => setSize(balloon, 1, 0)],
+    ['a console without output', () => new VirtioConsole(), (console) => setSize(console, 1, 3)],
+    [
+      'a function without capabilities',
+      () => new VirtioRng({ legacy: false }),
+      (device) => void device.toPci(false).config.bytes.fill(0, 0x34, 0x35),
+    ],
+  ])('nothing is lost when it cannot be attached: %s', (_, make, spoil) => {
+    const look = ['mem', 'irq'];
+    const attempts = Array.from({ length: 100 }, () => attach);
+    const device = make();
+    const answers = monitor(
+      device,
+      [detach, ...look, attach, ...look, ...attempts, ...look],
+      { cpus: 4 },
+      (index) => {
+        if (index === 3) spoil(device);
+      },
+    );
+    const at = (index: number) => figures(answers.at(index)!, answers.at(index + 1)!);
+    expect(answers[3]!.join()).toContain('attach 0000:BB:DD.F');
+    expect(at(4)).toEqual(at(1));
+    expect(at(-3)).toEqual(at(1));
+    expect(answers.at(-4)!.join()).toContain('attach 0000:BB:DD.F');
   });
 
   test('a balloon that goes takes no memory with it', () => {

@@ -3,6 +3,7 @@
 import { Line } from '../../lib/line.ts';
 import { log } from '../../lib/log.ts';
 import { Register, RegisterMap, WORD } from '../../lib/registers.ts';
+import { Arena, makeIn, newArena } from '../../mm/objects.ts';
 import { Bar, describeRom, readBar } from './bar.ts';
 import { Capabilities } from './capability.ts';
 import * as config from './config.ts';
@@ -32,6 +33,8 @@ export class PciFunction {
     public readonly address: u32,
     /** The bridge before its bus; null: that is a root bus. */
     public readonly bridge: PciFunction | null = null,
+    /** What is known of it lies there. */
+    public readonly arena: Arena | null = null,
   ) {
     this.registers = new config.FunctionRegisters(address);
     scratch
@@ -73,6 +76,7 @@ export class PciFunction {
       .digits(' class ', this.classCode, 6)
       .end();
     if (this.layout > config.LAYOUT_BRIDGE) return;
+    const before = makeIn(this.arena);
     // PCI 3.0 §6.2.5.1, implementation note: nothing may be decoded while ones stand in a BAR.
     const command = config.pause(this.address);
     const count = this.isBridge ? BRIDGE_BARS : BARS_MAX;
@@ -83,6 +87,7 @@ export class PciFunction {
       bar.describe(log('pci')).end();
       if (bar.is64) i++; // it takes two registers
     }
+    makeIn(before);
     describeRom(this.address, this.isBridge ? config.ROM_TYPE_1 : config.ROM_TYPE_0, this.name);
     // A line is shared: what no driver serves may not hold it.
     config.write16(this.address, config.COMMAND, command | config.COMMAND_INTX_OFF);
@@ -129,7 +134,22 @@ export class PciFunction {
     this.registers.update(COMMAND, config.COMMAND_INTX_OFF, 0);
   }
 
+  /** Nobody asks for it any more. */
+  forget(): void {
+    const arena = this.arena;
+    if (arena !== null) arena.free();
+  }
+
   capabilities(): Capabilities {
     return new Capabilities(this.address, this.name);
   }
+}
+
+/** Reads what a function says of itself; forget() gives that back. */
+export function openFunction(address: u32, bridge: PciFunction | null): PciFunction {
+  const arena = newArena();
+  const before = makeIn(arena);
+  const fn = new PciFunction(address, bridge, arena);
+  makeIn(before);
+  return fn;
 }

@@ -2,8 +2,9 @@
 // more host bridges has more root buses, which nothing in configuration space tells: then all numbers are tried.
 
 import { log } from '../../lib/log.ts';
+import { Mutex } from '../../sched/mutex.ts';
 import * as config from './config.ts';
-import { PciFunction } from './function.ts';
+import { openFunction, PciFunction } from './function.ts';
 import { BUSES, claimNumbers, clearNumbers, Numbers, nextFunction, numberTree } from './numbers.ts';
 
 const FUNCTIONS_MAX: u32 = 256;
@@ -20,8 +21,9 @@ class Scan {
   misnumbered: PciFunction | null = null;
 }
 
-/** One thread changes it; others may go through it meanwhile, and then miss one or see one twice. */
 class FunctionList {
+  /** Of who uses a function or the list, once cards can come and go. */
+  readonly mutex: Mutex = new Mutex();
   count: u32 = 0;
   private readonly list: StaticArray<PciFunction | null> = new StaticArray<PciFunction | null>(FUNCTIONS_MAX);
 
@@ -91,8 +93,13 @@ export function addSlot(bus: u32, slot: u32): Array<PciFunction> {
   const added: Array<PciFunction> = [];
   const end = (slot + 1) << 3;
   for (let i = nextFunction(bus, slot << 3); i < end; i = nextFunction(bus, i + 1)) {
-    const found = new PciFunction(config.addressOf(bus, 0, i), bridgeTo(bus));
-    if (findFunction(found.name) !== null || !functions.add(found)) continue;
+    const address = config.addressOf(bus, 0, i);
+    if (functionAt(address) !== null) continue;
+    const found = openFunction(address, bridgeTo(bus));
+    if (!functions.add(found)) {
+      found.forget();
+      continue;
+    }
     found.inspect();
     if (found.isBridge) clearNumbers(found.address);
     added.push(found);
@@ -101,6 +108,7 @@ export function addSlot(bus: u32, slot: u32): Array<PciFunction> {
 }
 
 function discover(moreRoots: bool): void {
+  for (let i: u32 = 0; i < functions.count; i++) functions.at(i).forget();
   functions.count = 0;
   state.queueEnd = 0;
   state.lost = 0;
@@ -123,7 +131,7 @@ function discoverTree(root: u32): void {
 
 function discoverBus(bus: u32): void {
   for (let i = nextFunction(bus, 0); i < INDICES; i = nextFunction(bus, i + 1)) {
-    const found = new PciFunction(config.addressOf(bus, 0, i), bridgeTo(bus));
+    const found = openFunction(config.addressOf(bus, 0, i), bridgeTo(bus));
     if (!functions.add(found)) state.lost++;
     if (!found.isBridge) continue;
     if (claimNumbers(found, state.numbers)) {

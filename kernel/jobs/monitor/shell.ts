@@ -36,6 +36,8 @@ class Monitor {
   private readonly words: Words = new Words();
   private readonly buffer: u32 = frames.allocate(SECTORS_MAX * SECTOR_BYTES);
   private readonly mapping: Mapping = new Mapping();
+  /** The first one, while a command is carried out. */
+  private disk: Disk | null = null;
 
   run(): void {
     bare().text('help lists what there is, poweroff ends it.').end();
@@ -43,7 +45,11 @@ class Monitor {
     while (goOn) {
       if (!this.editor.read()) continue;
       this.words.split(this.editor.line);
-      if (this.words.count > 0) goOn = this.execute();
+      if (this.words.count === 0) continue;
+      const disk = disks.hold(0);
+      this.disk = disk;
+      goOn = this.execute();
+      if (disk !== null) disk.drop();
     }
   }
 
@@ -52,9 +58,7 @@ class Monitor {
     const words = this.words;
     if (words.is(0, 'poweroff')) return false;
     if (words.is(0, 'help')) help();
-    else if (words.is(0, 'lspci')) this.lspci();
-    else if (words.is(0, 'detach')) this.detach();
-    else if (words.is(0, 'attach')) this.attach();
+    else if (words.is(0, 'lspci') || words.is(0, 'detach') || words.is(0, 'attach')) this.useBuses();
     else if (words.is(0, 'blk')) listDisks();
     else if (words.is(0, 'read')) this.read();
     else if (words.is(0, 'write')) this.write();
@@ -72,14 +76,19 @@ class Monitor {
     return true;
   }
 
+  /** Cards neither come nor go meanwhile. */
+  private useBuses(): void {
+    functions.mutex.acquire();
+    if (this.words.is(0, 'lspci')) this.lspci();
+    else if (this.words.is(0, 'detach')) this.detach();
+    else this.attach();
+    functions.mutex.release();
+  }
+
   private lspci(): void {
-    const words = this.words;
-    if (words.count === 1) {
-      printTree();
-      return;
-    }
     const fn = this.function();
     if (fn !== null) dumpFunction(fn);
+    else if (this.words.count === 1) printTree();
     else usage('lspci [0000:BB:DD.F]: the tree of buses, or what configuration space tells of a function');
   }
 
@@ -104,7 +113,7 @@ class Monitor {
   }
 
   private read(): void {
-    const disk = disks.at(0);
+    const disk = this.disk;
     const count = this.range('read LBA [COUNT]', 2);
     if (disk === null || count === 0) return;
     if (disk.read(this.sector, count, this.buffer)) hexdump(this.buffer, count * SECTOR_BYTES);
@@ -113,7 +122,7 @@ class Monitor {
   private write(): void {
     const text = 'write LBA BYTE [COUNT]: fills sectors';
     const words = this.words;
-    const disk = disks.at(0);
+    const disk = this.disk;
     if (!words.isNumber(2, 255)) {
       usage(text);
       return;
@@ -126,7 +135,7 @@ class Monitor {
   }
 
   private clear(zeroes: bool): void {
-    const disk = disks.at(0);
+    const disk = this.disk;
     const count = this.range(
       zeroes ? 'zero LBA [COUNT]: fills sectors with zeros' : 'discard LBA [COUNT]: forgets sectors',
       2,
@@ -137,14 +146,14 @@ class Monitor {
   }
 
   private flush(): void {
-    const disk = disks.at(0);
+    const disk = this.disk;
     if (disk === null) usage('there is no disk');
     else if (disk.flush()) bare().text('done').end();
   }
 
   private bench(): void {
     const words = this.words;
-    const disk = disks.at(0);
+    const disk = this.disk;
     const depth: u32 = words.isNumber(1, 128) ? (words.value as u32) : 0;
     const count: u32 = words.count < 3 ? 1000 : words.isNumber(2, 1_000_000) ? (words.value as u32) : 0;
     if (words.count > 3 || depth === 0 || count === 0)
@@ -160,7 +169,7 @@ class Monitor {
     const words = this.words;
     if (!words.isNumber(1, u64.MAX_VALUE)) return usage(text);
     this.sector = words.value;
-    if (disks.at(0) === null) return usage('there is no disk');
+    if (this.disk === null) return usage('there is no disk');
     if (words.count <= countAt) return 1;
     if (words.count > countAt + 1 || !words.isNumber(countAt, SECTORS_MAX) || words.value === 0) {
       bare().text(text).decimal('; COUNT is from 1 to ', SECTORS_MAX).end();
@@ -198,8 +207,10 @@ class Monitor {
     }
     setQuiet(words.value === 0);
     for (let i: u32 = 0; i < DEVICES_MAX; i++) {
-      const disk = disks.at(i);
-      if (disk !== null) disk.setTrace(words.value === 2);
+      const disk = disks.hold(i);
+      if (disk === null) continue;
+      disk.setTrace(words.value === 2);
+      disk.drop();
     }
   }
 }
@@ -232,8 +243,10 @@ function help(): void {
 
 function listDisks(): void {
   for (let i: u32 = 0; i < DEVICES_MAX; i++) {
-    const disk = disks.at(i);
-    if (disk !== null) describe(disk);
+    const disk = disks.hold(i);
+    if (disk === null) continue;
+    describe(disk);
+    disk.drop();
   }
 }
 
@@ -295,7 +308,7 @@ function listInterrupts(): void {
       .end();
   }
   lines.describeAll();
-  bare().decimal('', vectors.strayCount()).text(' stray').end();
+  bare().decimal('', vectors.strayCount()).decimal(' stray, vectors free ', vectors.freeCount()).end();
 }
 
 export function shellJob(): void {
