@@ -117,6 +117,7 @@ const COMMANDS: Record<string, Command> = {
     options: {
       kernel: { help: 'boot out/kernel.elf directly, without firmware and boot block' },
       gdb: { help: 'start paused and attach gdb' },
+      trace: { help: 'record interrupts, requests, wake-ups, switches and the boot in out/trace.json' },
       shell: { help: "the kernel's monitor on this terminal, for as long as it takes" },
       disk: { value: 'FILE', help: 'raw or qcow2, or none (out/usr.img)' },
       accel: { value: 'NAME', help: 'auto, kvm or tcg (auto)' },
@@ -128,7 +129,7 @@ const COMMANDS: Record<string, Command> = {
       qemuextra: { value: 'ARGUMENTS', help: 'more arguments for QEMU' },
       timeout: { value: 'SECONDS', help: 'how long the machine may run (60; with job=shell a day)' },
     },
-    run: async (_, { kernel, gdb, shell, ...values }) => {
+    run: async (_, { kernel, gdb, trace, shell, ...values }) => {
       const { parseOptions } = await import('./qemu/options.ts');
       const { run } = await import('./qemu/run.ts');
       const variables = { ...process.env };
@@ -136,7 +137,8 @@ const COMMANDS: Record<string, Command> = {
       if (shell === true) variables.APPEND = `job=shell ${variables.APPEND ?? ''}`; // the first one counts
       const typed = isShell(variables.APPEND);
       if (typed) variables.TIMEOUT ||= SESSION_S;
-      return run(parseOptions(variables), { direct: kernel === true, gdb: gdb === true, shell: typed });
+      const mode = { direct: kernel === true, gdb: gdb === true, trace: trace === true, shell: typed };
+      return run(parseOptions(variables), mode);
     },
   },
 };

@@ -29,7 +29,9 @@ import { EXIT_DONE, exit } from './lib/exit.ts';
 import { bare, log } from './lib/log.ts';
 import { panic } from './lib/panic.ts';
 import * as serial from './lib/serial.ts';
+import * as trace from './lib/trace.ts';
 import * as frames from './mm/frames.ts';
+import { addTraceRing } from './mm/trace-ring.ts';
 import * as ending from './panic/ending.ts';
 import { exception } from './panic/report.ts';
 import { Event } from './sched/event.ts';
@@ -53,21 +55,30 @@ const SWITCH_OFF_MS_MAX: u32 = 2000;
 
 /** Called by asm/ on the boot thread, interrupts off. */
 export function kmain(magic: u32, info: u32): void {
+  trace.phase('console');
   serial.init();
   bare().text('yaos ').text(VERSION).end();
   const boot = readBootInfo(magic, info);
+  trace.phase('command line');
   fwcfg.init();
   readCommandLine(boot);
+  trace.phase('memory');
   frames.init(boot.ram, boot.loader); // maps all RAM
+  addTraceRing(0);
+  trace.phase('ACPI tables');
   tables.init(boot); // needs RAM's map: tables lie at its top
   madt.read();
   power.init();
   reset.init();
   ending.init();
+  trace.phase('interrupt controllers');
   vectors.init(); // PICs off, local APIC on
+  trace.phase('clocks');
   clock.init(); // measures the APIC's timer
   logDate();
+  trace.phase('scheduler');
   scheduler.init();
+  trace.phase('start of the other CPUs');
   smp.start();
   scheduler.create('main', new MainProgram(), 0);
   scheduler.idle(); // the boot thread lends its stack to waiting
@@ -102,15 +113,23 @@ function extraRoots(): bool {
 /** The main thread: devices, then the job, then off. */
 class MainProgram extends Program {
   run(): void {
+    trace.phase('PCI scan');
     scan(extraRoots());
+    trace.phase('PCI addresses');
     assignAll();
     moveAsTold();
+    trace.phase('I/O APICs');
     ioapic.init(); // what the firmware has put in their way is elsewhere now
+    trace.phase('wait for the other CPUs');
     smp.awaitStart();
+    trace.phase('devices');
     attachAll(); // queues for all CPUs that came
+    trace.phase('hot-plug slots');
     watchSlots();
     chooseConsole();
+    trace.phase('job');
     runOnCpu(cmdline.number('cpu', 0, x86.CPUS - 1));
+    trace.phase('end');
     lines.report();
     log('irq')
       .decimal('', vectors.interruptCount())

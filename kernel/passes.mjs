@@ -15,6 +15,7 @@ const HOT = [
   'kernel/lib/lock/SpinLock#',
   'kernel/lib/lock/ThreadLock#',
   'kernel/lib/random/',
+  'kernel/lib/trace/record',
   'kernel/sched/',
   'kernel/time/clock/',
   'kernel/virtio/interrupts/',

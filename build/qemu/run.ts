@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { UserError } from '../error.ts';
 import { root } from '../paths.ts';
+import { runTraced, tracedCommandLine } from '../trace/run.ts';
 import { chooseAccel } from './accel.ts';
 import { FROM_IMAGE, FROM_KERNEL, QEMU, qemuArguments, STATUS_DONE, STATUS_PANIC } from './command.ts';
 import { openDisk } from './disk.ts';
@@ -18,6 +19,8 @@ export interface RunMode {
   direct: boolean;
   /** Start paused and attach gdb. */
   gdb: boolean;
+  /** Record what happens, for out/trace.json. */
+  trace: boolean;
   /** What is typed goes to the machine, Ctrl-C too. */
   shell: boolean;
 }
@@ -32,8 +35,11 @@ export async function run(options: MachineOptions, mode: RunMode): Promise<numbe
   const disk = openDisk(options.disk);
   const { accel, line } = await chooseAccel(options.accel);
   if (line !== undefined) console.error(line);
-  const args = qemuArguments({ options, disk, accel, from, typed: mode.shell });
-  return mode.gdb ? runGdb(args, options.gdbFlags) : runToEnd(args, options.timeout_s, mode.shell);
+  const append = mode.trace ? tracedCommandLine(options.append) : options.append;
+  const args = qemuArguments({ options: { ...options, append }, disk, accel, from, typed: mode.shell });
+  const boot = (more: string[]) => runToEnd([...args, ...more], options.timeout_s, mode.shell);
+  if (mode.gdb) return runGdb(args, options.gdbFlags);
+  return mode.trace ? runTraced(options, boot) : boot([]);
 }
 
 /** How QEMU ended: what is needed to say why. */

@@ -93,6 +93,7 @@ export function connect(name: string, gsi: u32, activeLow: bool, user: LineUser)
   if (freeCount() === 0) return refuse(name, gsi, 'there is no interrupt vector left');
   const arena = makeIn(null); // it outlives its first user
   const line = new Line(gsi, ioApic);
+  line.name = 'line'; // of whoever shares it
   lines.push(line);
   makeIn(arena);
   line.vector = allocateVector(line);

@@ -2,6 +2,7 @@
 // takes no lock that threads hold with interrupts on, allocates nothing, logs nothing, which the build proves (proofs.txt): it
 // moves completions and wakes threads.
 
+import * as trace from '../lib/trace.ts';
 import * as x86 from '../x86.ts';
 import * as lapic from './lapic.ts';
 import * as pic from './pic.ts';
@@ -9,6 +10,8 @@ import * as pic from './pic.ts';
 export abstract class InterruptHandler {
   /** The next that has a share in its vector. */
   next: InterruptHandler | null = null;
+  /** Whose interrupts they are, for traces. */
+  name: string = '';
 
   abstract interrupt(vector: u32): void;
 }
@@ -94,7 +97,9 @@ export function interrupt(vector: u32): void {
   let handler = handlers[vector];
   if (handler !== null) {
     do {
+      if (trace.on) trace.record(trace.INTERRUPT, vector, changetype<usize>(handler.name) as u32);
       handler.interrupt(vector);
+      if (trace.on) trace.record(trace.INTERRUPT_END, 0, 0);
       handler = handler.next;
     } while (handler !== null);
   } else {

@@ -4,6 +4,7 @@
 // already set to one before it, so that a thousand short waits with bounds of seconds set it once.
 
 import { SpinLock } from '../lib/lock.ts';
+import * as trace from '../lib/trace.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { NEVER, READY, Thread, WAITING } from './thread.ts';
@@ -53,6 +54,7 @@ export class Cpu {
   }
 
   makeReady(thread: Thread): void {
+    if (trace.on) trace.record(trace.READY, thread.slot, changetype<usize>(thread.name) as u32);
     thread.state = READY;
     thread.nextReady = null;
     const last = this.lastReady;

@@ -7,6 +7,7 @@ import { allocateVector, InterruptHandler, interruptCountOf } from '../irq/vecto
 import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
+import * as trace from '../lib/trace.ts';
 import { Maker, Makers, makeIn, setMakers } from '../mm/objects.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
@@ -61,8 +62,12 @@ class WakeInterrupt extends InterruptHandler {
 
 /** On the first CPU, which becomes number 0. */
 export function init(): void {
-  timerVector = allocateVector(new TimerInterrupt());
-  wakeVector = allocateVector(new WakeInterrupt());
+  const timer = new TimerInterrupt();
+  timer.name = 'timer';
+  timerVector = allocateVector(timer);
+  const wakeUp = new WakeInterrupt();
+  wakeUp.name = 'wake-up';
+  wakeVector = allocateVector(wakeUp);
   cpus[0]!.apicId = lapic.id();
   goOnline();
 }
@@ -70,7 +75,9 @@ export function init(): void {
 /** This CPU takes threads and timers from now on. */
 export function goOnline(): void {
   lapic.enableTimer(timerVector);
-  here().online = true;
+  const cpu = here();
+  cpu.online = true;
+  traceSwitch(cpu.current);
 }
 
 /** Before CPU `number` starts. */
@@ -295,10 +302,15 @@ function releaseEnded(cpu: Cpu): void {
   program.gone();
 }
 
+function traceSwitch(next: Thread): void {
+  if (trace.on) trace.record(trace.SWITCH, next.slot, changetype<usize>(next.name) as u32);
+}
+
 /** Interrupts off. */
 function switchTo(cpu: Cpu, next: Thread): void {
   const self = cpu.current;
   cpu.current = next;
   cpu.switches++;
+  traceSwitch(next);
   x86.thread_switch(self.slot, next.slot);
 }

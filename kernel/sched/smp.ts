@@ -6,6 +6,7 @@ import * as lapic from '../irq/lapic.ts';
 import * as vectors from '../irq/vectors.ts';
 import { log, prepareCpu as prepareLog } from '../lib/log.ts';
 import { STARTUP_PAGE } from '../mm/layout.ts';
+import { addTraceRing } from '../mm/trace-ring.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { cpus, here } from './cpu.ts';
@@ -77,6 +78,7 @@ export function cpu_main(_number: u32): void {
 
 function prepare(number: u32, apicId: u32): void {
   prepareLog(number);
+  addTraceRing(number);
   scheduler.prepareCpu(number, apicId);
   x86.cpu_prepare(STARTUP_PAGE, number, apicId);
 }

@@ -4,6 +4,7 @@
 import * as lapic from '../irq/lapic.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
+import * as trace from '../lib/trace.ts';
 import * as x86 from '../x86.ts';
 import { Rates, timerCounts } from './rates.ts';
 
@@ -31,6 +32,7 @@ export function init(): void {
   const rates = new Rates();
   rates.find();
   tsc_khz = rates.tsc_khz;
+  trace.setRate(tsc_khz);
   timer_khz = rates.timer_khz;
   const line = log('time').decimal('TSC ', tsc_khz).text(' kHz, ');
   if (lapic.hasDeadline()) line.text('TSC-deadline timer');

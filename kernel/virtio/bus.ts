@@ -2,6 +2,7 @@
 // device can be taken away from its driver, and given to one again.
 
 import { log } from '../lib/log.ts';
+import * as trace from '../lib/trace.ts';
 import { Arena } from '../mm/objects.ts';
 import { Mutex } from '../sched/mutex.ts';
 import { VirtioDevice } from './device.ts';
@@ -38,7 +39,9 @@ export class VirtioBus {
   attach(driver: VirtioDriver, transport: Transport, arena: Arena): bool {
     const device = new VirtioDevice(driver.name + ' ' + transport.name, transport);
     this.mutex.acquire();
+    trace.begin(device.name);
     const attachment = driver.attach(device);
+    trace.end();
     if (attachment !== null) {
       attachment.arena = arena;
       const binding = new Binding(transport.name, device, attachment);

@@ -103,6 +103,7 @@ export class VirtioDevice {
     const queue: Virtqueue = packed
       ? new PackedQueue(index, packedLayout(size), doorbell, user, this.features)
       : new SplitQueue(index, splitLayout(size), doorbell, user, this.features);
+    queue.name = this.name;
     this.interrupts.add(queue);
     this.transport.setQueue(index, queue.ring);
     return queue;

@@ -169,6 +169,7 @@ export class DeviceInterrupts extends LineUser {
   }
 
   private route(entry: u32, handler: InterruptHandler, cpu: u32): void {
+    handler.name = this.transport.name;
     const vector = shareVector(handler);
     this.handlers.push(handler);
     this.taken.push(vector);

@@ -8,6 +8,7 @@
 import { Window } from '../bus/window.ts';
 import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
+import * as trace from '../lib/trace.ts';
 import * as frames from '../mm/frames.ts';
 import * as x86 from '../x86.ts';
 import { EVENT_IDX, has, IN_ORDER, INDIRECT_DESC, RING_PACKED, VERSION_1 } from './features.ts';
@@ -60,6 +61,8 @@ export abstract class Virtqueue {
   readonly chainMax: u32;
   /** Chains that have come back. */
   usedCount: u32 = 0;
+  /** Of the device, for traces. */
+  name: string = '';
 
   protected readonly useEvents: bool;
   private readonly useIndirect: bool;
@@ -179,6 +182,7 @@ export abstract class Virtqueue {
 
   /** Makes the chain available. The device need not look before kick(). */
   submit(token: u32): void {
+    if (trace.on) this.record(trace.SUBMIT, token);
     assert(this.remaining === 0, 'fewer virtqueue segments than announced');
     const chain = this.chain(this.head);
     chain.token = token + 1;
@@ -367,11 +371,16 @@ export abstract class Virtqueue {
 
   private complete(chain: Chain, length: u32): u32 {
     const token = chain.token - 1;
+    if (trace.on) this.record(trace.COMPLETE, token);
     chain.token = 0;
     this.freeCount += chain.slots;
     this.usedCount++;
     this.user.completed(token, length);
     return this.stepOf(chain);
+  }
+
+  private record(kind: u32, token: u32): void {
+    trace.record(kind, changetype<usize>(this.name) as u32, (this.index << 16) | (token & 0xffff));
   }
 
   /** How far the ring's index moves past a chain. */

@@ -1,0 +1,91 @@
+// What happens, with the time, for `make trace`: the phases of the boot always; interrupts, requests, wake-ups and switches
+// with trace=N on the command line, which gives each CPU a ring for its last N of them (a power of two). Who waits for
+// something to record tests `on` first: without tracing that is a load and a branch.
+//
+// A CPU writes only its own ring, with interrupts off, so there is no lock. The host reads it all from memory
+// (build/trace/memory.ts), which it finds by a magic number: after a panic too, or when the machine was just stopped.
+
+import * as x86 from '../x86.ts';
+
+// An event: time and kind (in the top byte) u64, two words u32 by the kind. Names are the addresses of strings.
+export const EVENT_BYTES: u32 = 16;
+const KIND_SHIFT: u64 = 56;
+const TIME_MASK: u64 = (1 << KIND_SHIFT) - 1;
+/** A phase of the boot begins, where the one before ends; a part of it begins, and ends: name. */
+const PHASE: u32 = 1;
+const PART: u32 = 2;
+const PART_END: u32 = 3;
+/** An interrupt's handler is called: vector; name. It has returned. */
+export const INTERRUPT: u32 = 4;
+export const INTERRUPT_END: u32 = 5;
+/** A thread runs from now on, and one is ready to run: slot; name. */
+export const SWITCH: u32 = 6;
+export const READY: u32 = 7;
+/** A chain of buffers is given to a device, and comes back: the device's name; queue << 16 | token. */
+export const SUBMIT: u32 = 8;
+export const COMPLETE: u32 = 9;
+
+// What the host looks for: magic u64, TSC in kHz u32, number of phases u32, then the address of each CPU's ring, 0: none.
+const MAGIC: u64 = 0x31656361_7274_7379; // 'ystrace1'
+const HEAD_TSC_KHZ: u32 = 8;
+const HEAD_PHASES: u32 = 12;
+const HEAD_RINGS: u32 = 16;
+const HEAD_EVENTS: u32 = HEAD_RINGS + 4 * x86.CPUS;
+/** Phases and parts; what comes when the room is used up is only counted. */
+const PHASE_EVENTS: u32 = 96;
+const head: u32 = memory.data(HEAD_EVENTS + PHASE_EVENTS * EVENT_BYTES, 16) as u32;
+
+// A ring: how many events it was given u64, how many it holds u32, 0; then they.
+const RING_EVENTS: u32 = 8;
+export const RING_HEAD_BYTES: u32 = 16;
+
+/** Changes once, before there is a second CPU. */
+export let on: bool = false;
+
+/** Where CPU `number` has its ring for so many events, a power of two; before it starts. */
+export function setRing(number: u32, ring: u32, events: u32): void {
+  store<u64>(ring, 0);
+  store<u32>(ring + RING_EVENTS, events);
+  store<u32>(head + HEAD_RINGS + number * 4, ring);
+  on = true;
+}
+
+export function setRate(tsc_khz: u64): void {
+  store<u32>(head + HEAD_TSC_KHZ, tsc_khz as u32);
+}
+
+/** With interrupts off. */
+export function record(kind: u32, first: u32, second: u32): void {
+  const ring = load<u32>(head + HEAD_RINGS + x86.cpu() * 4);
+  const count = load<u64>(ring);
+  const capacity = load<u32>(ring + RING_EVENTS);
+  put(ring + RING_HEAD_BYTES + ((count as u32) & (capacity - 1)) * EVENT_BYTES, kind, first, second);
+  store<u64>(ring, count + 1);
+}
+
+/** A phase of the boot begins; by the boot thread, then by the main thread. */
+export function phase(name: string): void {
+  mark(PHASE, name);
+}
+
+/** A part of the phase; by any thread. */
+export function begin(name: string): void {
+  mark(PART, name);
+}
+
+export function end(): void {
+  mark(PART_END, '');
+}
+
+function mark(kind: u32, name: string): void {
+  store<u64>(head, MAGIC);
+  const count = atomic.add<u32>(head + HEAD_PHASES, 1); // devices can be plugged in meanwhile
+  if (count < PHASE_EVENTS)
+    put(head + HEAD_EVENTS + count * EVENT_BYTES, kind, changetype<usize>(name) as u32, 0);
+}
+
+function put(at: u32, kind: u32, first: u32, second: u32): void {
+  store<u64>(at, (x86.rdtsc() & TIME_MASK) | ((kind as u64) << KIND_SHIFT));
+  store<u32>(at, first, 8);
+  store<u32>(at, second, 12);
+}
