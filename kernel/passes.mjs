@@ -7,6 +7,7 @@
 const HOT = [
   '~lib/array/',
   '~lib/staticarray/',
+  'kernel/drivers/disk/Stream#',
   'kernel/drivers/virtio-blk',
   'kernel/irq/vectors/',
   'kernel/jobs/blkbench/',

@@ -17,6 +17,8 @@ export class Transfer {
 export abstract class Stream {
   /** Says what the next transfer is; `slot`: a number that no other one in flight has. False: there are no more. */
   abstract next(slot: u32, transfer: Transfer): bool;
+  /** Those that done() tells of next have come by now. */
+  arrived(): void {}
   /** The transfer that had this slot is done. */
   abstract done(slot: u32): void;
 }

@@ -3,6 +3,7 @@
 
 import { Activity } from '../lib/activity.ts';
 import { log } from '../lib/log.ts';
+import { Event } from '../sched/event.ts';
 import { Mutex } from '../sched/mutex.ts';
 import { current } from '../sched/scheduler.ts';
 import * as clock from '../time/clock.ts';
@@ -11,7 +12,7 @@ import { Virtqueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
 import { SECTOR_BYTES, Stream, Transfer } from './disk.ts';
 import { BlockConfig, REQUEST_BYTES_MAX } from './virtio-blk-config.ts';
-import { EXTRA_SEGMENTS, HEADER_BYTES, Request } from './virtio-blk-request.ts';
+import { Completions, EXTRA_SEGMENTS, HEADER_BYTES, Request, TABLE_SEGMENTS } from './virtio-blk-request.ts';
 
 /** Most requests in flight. */
 export const REQUESTS: u32 = 128;
@@ -24,6 +25,13 @@ export class BlockQueue extends Activity {
   readonly requestBytes: u32;
   /** And in one segment of it. */
   private readonly segmentBytes: u32;
+  /** Most bytes in a request that has a table of its own; 0: none has. */
+  private readonly tableBytes: u32;
+  /** What such a table holds of the data, read or written. */
+  private readonly readEntry: u64;
+  private readonly writeEntry: u64;
+  private readonly requests: StaticArray<Request>;
+  private readonly event: Event;
   private readonly name: string;
   /** The part of a transfer that is submitted next. */
   private readonly piece: Transfer = new Transfer();
@@ -37,7 +45,7 @@ export class BlockQueue extends Activity {
     private readonly device: VirtioDevice,
     config: BlockConfig,
     readonly queue: Virtqueue,
-    private readonly requests: StaticArray<Request>,
+    completions: Completions,
     private readonly waitMs: u32,
   ) {
     super();
@@ -48,6 +56,12 @@ export class BlockQueue extends Activity {
     const bytes = min((segments as u64) * segmentBytes, REQUEST_BYTES_MAX);
     this.segmentBytes = segmentBytes;
     this.requestBytes = (bytes as u32) & ~(config.blockBytes - 1);
+    this.tableBytes = queue.takesTables ? segmentBytes : 0;
+    this.readEntry = queue.tableEntry(2, true, true);
+    this.writeEntry = queue.tableEntry(2, true, false);
+    this.requests = completions.requests;
+    this.event = completions.event;
+    for (let i: u32 = 0; i < REQUESTS; i++) this.requests[i].describe(queue);
   }
 
   /** Moves whole blocks, with as many requests in flight as there is room for. */
@@ -93,44 +107,30 @@ export class BlockQueue extends Activity {
     return good;
   }
 
-  /** Keeps `depth` transfers of a stream in flight; `poll`: without interrupts, and without giving the CPU away. */
+  /**
+   * Keeps `depth` transfers of a stream in flight; `poll`: without interrupts, and without giving the CPU away. Both sides work at
+   * the same time: the device is told after each batch, and what has come by then is looked for before the thread sleeps.
+   */
   run(stream: Stream, depth: u32, poll: bool): bool {
     const piece = this.piece;
+    depth = min(depth, REQUESTS);
     let more: bool = true;
     let good: bool = true;
-    depth = min(depth, REQUESTS);
-    if (poll) this.setPolling(true);
-    while (true) {
-      while (more) {
-        const most = min(depth - (this.submitted - this.finished), BATCH_MAX);
-        const room = this.queue.roomFor(this.segmentsOf(piece.count * SECTOR_BYTES), most);
-        if (room === 0) break;
-        let count: u32 = 0;
-        for (; count < room; count++) {
-          const number = this.submitted + count;
-          more = stream.next(number % REQUESTS, piece);
-          if (!more) break;
-          this.numbered(number).prepare(piece);
-        }
-        if (this.submitPrepared(count)) continue;
-        good = more = false;
-        this.queue.reportFault(this.name); // it was cut off meanwhile
+    let prepared = this.submitted;
+    this.setPolling(true);
+    while (!this.lost) {
+      for (let room = min(depth - (prepared - this.finished), BATCH_MAX); more && room > 0; room--) {
+        more = stream.next(prepared % REQUESTS, piece);
+        if (more) this.numbered(prepared++).prepare(piece, this.entryOf(piece));
       }
-      this.queue.kick();
-      if (this.submitted === this.finished) {
-        if (more) good = this.finishOldest();
-        break;
-      }
-      if (poll) this.pollOldest();
-      // With the oldest, all that have been done behind it.
-      do {
-        const slot = this.finished % REQUESTS;
-        if (!this.finishOldest()) good = more = false;
-        else stream.done(slot);
-      } while (this.submitted !== this.finished && !this.lost && this.oldest().done.isSet);
-      if (this.lost) break;
+      if (prepared !== this.submitted) this.submitUpTo(prepared);
+      if (prepared === this.finished) break;
+      const full = !more || prepared !== this.submitted || prepared - this.finished === depth;
+      if (this.finishSome(stream, full, poll)) continue;
+      good = more = false;
+      prepared = this.submitted;
     }
-    if (poll) this.setPolling(false);
+    this.setPolling(false);
     return good;
   }
 
@@ -172,30 +172,35 @@ export class BlockQueue extends Activity {
     return unchecked(this.requests[number % REQUESTS]);
   }
 
-  private segmentsOf(bytes: u32): u32 {
-    if (bytes <= this.segmentBytes) return EXTRA_SEGMENTS + 1;
-    return EXTRA_SEGMENTS + (bytes + this.segmentBytes - 1) / this.segmentBytes;
-  }
-
   /** False: the ring is full. */
   private submit(what: Transfer): bool {
-    this.numbered(this.submitted).prepare(what);
-    return this.submitPrepared(1);
-  }
-
-  /** Gives the next `count` requests to the ring, which are prepared. False: it has not room for all of them. */
-  private submitPrepared(count: u32): bool {
-    const end = this.submitted + count;
+    this.numbered(this.submitted).prepare(what, this.entryOf(what));
     const flags = this.queue.lock.acquireIrq(); // completions give descriptors back meanwhile
-    while (this.submitted !== end && this.add(this.submitted % REQUESTS)) this.submitted++;
+    const good = this.add(this.submitted);
     this.queue.lock.releaseIrq(flags);
-    return this.submitted === end;
+    if (good) this.submitted++;
+    return good;
   }
 
-  private add(index: u32): bool {
-    const request = this.numbered(index);
+  /** Gives the ring the requests before number `end`, which are prepared, as far as it has room, and tells the device. */
+  private submitUpTo(end: u32): void {
+    const flags = this.queue.lock.acquireIrq();
+    let submitted = this.submitted;
+    while (submitted !== end && this.add(submitted)) submitted++;
+    this.submitted = submitted;
+    this.queue.lock.releaseIrq(flags);
+    this.queue.kick();
+  }
+
+  private add(number: u32): bool {
+    const request = this.numbered(number);
+    if (request.bytes > this.tableBytes) return this.addSegments(request, number % REQUESTS);
+    return this.queue.submitTable(request.table, TABLE_SEGMENTS, request.expected + 1, number % REQUESTS);
+  }
+
+  private addSegments(request: Request, index: u32): bool {
     const bytes = request.bytes;
-    if (!this.queue.begin(this.segmentsOf(bytes))) return false;
+    if (!this.queue.begin(EXTRA_SEGMENTS + (bytes + this.segmentBytes - 1) / this.segmentBytes)) return false;
     const reads = request.reads;
     this.queue.add(request.header, HEADER_BYTES, false);
     for (let at: u32 = 0; at < bytes; at += this.segmentBytes) {
@@ -206,10 +211,36 @@ export class BlockQueue extends Activity {
     return true;
   }
 
+  /** What the table of a request holds of its data. */
+  private entryOf(what: Transfer): u64 {
+    return what.write ? this.writeEntry : this.readEntry;
+  }
+
+  /**
+   * Takes back the oldest requests of a stream, up to a batch, as far as they are done; `wait`: the first in any case. False: one has
+   * failed, or there is none.
+   */
+  private finishSome(stream: Stream, wait: bool, poll: bool): bool {
+    if (this.submitted === this.finished) return this.giveUp();
+    if (!this.oldest().done && this.queue.hasUsed) this.collect();
+    if (!this.oldest().done) {
+      if (!wait) return true;
+      if (poll) this.pollOldest();
+    }
+    for (let count: u32 = 0; count < BATCH_MAX; count++) {
+      const slot = this.finished % REQUESTS;
+      if (!this.finishOldest()) return false;
+      if (count === 0) stream.arrived();
+      stream.done(slot);
+      if (this.submitted === this.finished || !this.oldest().done) break;
+    }
+    return true;
+  }
+
   private finishOldest(): bool {
     if (this.submitted === this.finished) return this.giveUp();
     const request = this.oldest();
-    if (!request.done.isSet && !request.done.wait(clock.after(this.waitMs))) {
+    if (!request.done && !this.awaitDone(request)) {
       this.logSilence();
       this.recover();
       return false;
@@ -233,15 +264,33 @@ export class BlockQueue extends Activity {
     return false;
   }
 
-  private pollOldest(): void {
-    const done = this.oldest().done;
-    if (!done.isSet) this.collect();
-    if (done.isSet) return;
+  /** Sleeps until the request is done; false: it took too long, or no interrupt told of it. */
+  private awaitDone(request: Request): bool {
     const deadline = clock.after(this.waitMs);
-    while (!done.isSet && clock.now() < deadline) {
-      x86.pause();
+    while (!request.done) {
+      this.event.reset();
+      if (this.queue.isPolling) this.askForInterrupt();
+      else x86.mfence(); // before another look, or a signal in between would be lost
+      if (request.done) break;
+      if (this.event.wait(deadline)) continue;
+      if (!this.queue.isPolling) return false;
       this.collect();
+      return request.done && !this.queue.isDue;
     }
+    return true;
+  }
+
+  /** No pause between looks: reading the clock takes long enough, and fences. */
+  private pollOldest(): void {
+    const request = this.oldest();
+    const deadline = clock.after(this.waitMs);
+    while (!request.done && clock.now() < deadline) if (this.queue.hasUsed) this.collect();
+  }
+
+  private askForInterrupt(): void {
+    const flags = this.queue.lock.acquireIrq();
+    this.queue.askForInterrupt();
+    this.queue.lock.releaseIrq(flags);
   }
 
   private collect(): void {
@@ -261,9 +310,9 @@ export class BlockQueue extends Activity {
     this.collect();
     if (this.queue.reportFault(this.name)) return;
     let at = this.finished;
-    while (at !== this.submitted - 1 && this.requests[at % REQUESTS].done.isSet) at++;
+    while (at !== this.submitted - 1 && this.requests[at % REQUESTS].done) at++;
     const request = this.requests[at % REQUESTS];
-    const what = request.done.isSet ? ': an answer, but no interrupt in ' : ': no answer in ';
+    const what = request.done ? ': an answer, but no interrupt in ' : ': no answer in ';
     request.appendPlace(log(this.name)).decimal(what, this.waitMs).text(' ms').end();
   }
 

@@ -4,7 +4,8 @@
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import { Event } from '../sched/event.ts';
-import { QueueUser } from '../virtio/queue.ts';
+import { DESCRIPTOR_BYTES } from '../virtio/layout.ts';
+import { QueueUser, Virtqueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
 import { SECTOR_BYTES, Transfer } from './disk.ts';
 
@@ -17,10 +18,13 @@ export const TYPE_FLUSH: u32 = 4;
 export const TYPE_GET_ID: u32 = 8;
 export const TYPE_DISCARD: u32 = 11;
 export const TYPE_WRITE_ZEROES: u32 = 13;
-/** What a request takes in memory. */
-export const REQUEST_STRIDE: u32 = 32;
 /** Segments of a chain that are not data: header and status. */
 export const EXTRA_SEGMENTS: u32 = 2;
+/** Behind both a table of descriptors (§2.7.5.3) for a chain with one segment of data, of which only that changes. */
+const TABLE: u32 = 32;
+export const TABLE_SEGMENTS: u32 = EXTRA_SEGMENTS + 1;
+/** What a request takes in memory. */
+export const REQUEST_STRIDE: u32 = TABLE + TABLE_SEGMENTS * DESCRIPTOR_BYTES;
 
 const STATUS_OK: u32 = 0;
 const STATUS_IOERR: u32 = 1;
@@ -29,14 +33,15 @@ const STATUS_UNSUPP: u32 = 2;
 const STATUS_NONE: u32 = 0xff;
 
 export class Request {
-  readonly done: Event = new Event();
+  /** The device has given it back, or will never do so. */
+  done: bool = false;
   private type: u32 = 0;
   private sector: u64 = 0;
   private count: u32 = 0;
   /** Where its data lies. */
   buffer: u32 = 0;
   /** Bytes that the device is to write, but for the status. */
-  private expected: u32 = 0;
+  expected: u32 = 0;
   /** Bytes that the device says it has written. */
   written: u32 = 0;
 
@@ -51,6 +56,10 @@ export class Request {
     return x86.load8(this.status);
   }
 
+  get table(): u32 {
+    return this.header + TABLE;
+  }
+
   /** Of its data. */
   get bytes(): u32 {
     return this.count * SECTOR_BYTES;
@@ -61,10 +70,26 @@ export class Request {
     return this.type === TYPE_IN;
   }
 
-  prepare(what: Transfer): void {
-    this.count = what.count;
-    this.buffer = what.buffer;
-    this.fill(what.write ? TYPE_OUT : TYPE_IN, what.sector, what.write ? 0 : what.count * SECTOR_BYTES);
+  /** Fills in the table what never changes. */
+  describe(queue: Virtqueue): void {
+    const table = this.table;
+    x86.store64(table, this.header);
+    x86.store64(table + 8, queue.tableEntry(1, true, false) | HEADER_BYTES);
+    x86.store64(table + 2 * DESCRIPTOR_BYTES, this.status);
+    x86.store64(table + 2 * DESCRIPTOR_BYTES + 8, queue.tableEntry(0, false, true) | 1);
+  }
+
+  /** `entry`: what Virtqueue.tableEntry() gives for its data. */
+  prepare(what: Transfer, entry: u64): void {
+    const count = what.count;
+    const buffer = what.buffer;
+    const bytes = count * SECTOR_BYTES;
+    this.count = count;
+    this.buffer = buffer;
+    const data = this.table + DESCRIPTOR_BYTES;
+    x86.store64(data, buffer);
+    x86.store64(data + 8, entry | bytes);
+    this.fill(what.write ? TYPE_OUT : TYPE_IN, what.sector, what.write ? 0 : bytes);
   }
 
   /** `expected`: bytes that the device is to write. */
@@ -74,7 +99,7 @@ export class Request {
   }
 
   private fill(type: u32, sector: u64, expected: u32): void {
-    this.done.reset();
+    this.done = false;
     this.type = type;
     this.sector = sector;
     this.expected = expected;
@@ -128,17 +153,25 @@ export function appendSectors(line: Line, sector: u64, count: u32): Line {
 
 /** Takes completions in the interrupt handler. */
 export class Completions extends QueueUser {
-  constructor(private readonly requests: StaticArray<Request>) {
+  /** Some requests are done, or all. */
+  readonly event: Event = new Event();
+
+  constructor(readonly requests: StaticArray<Request>) {
     super();
   }
 
   completed(token: u32, written: u32): void {
     const request = unchecked(this.requests[token]); // the queue gives back what it was given
     request.written = written;
-    request.done.signal();
+    request.done = true;
+  }
+
+  collected(): void {
+    this.event.signal();
   }
 
   failed(): void {
-    for (let i: u32 = 0; i < (this.requests.length as u32); i++) this.requests[i].done.signal();
+    for (let i: u32 = 0; i < (this.requests.length as u32); i++) this.requests[i].done = true;
+    this.event.signal();
   }
 }

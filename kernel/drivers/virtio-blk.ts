@@ -308,13 +308,14 @@ function createQueues(device: VirtioDevice, config: BlockConfig, count: u32): St
     const memory = device.allocate(REQUESTS * REQUEST_STRIDE);
     const requests = new StaticArray<Request>(REQUESTS);
     for (let i: u32 = 0; i < REQUESTS; i++) requests[i] = new Request(memory + i * REQUEST_STRIDE);
-    const queue = device.createQueue(index, new Completions(requests));
+    const completions = new Completions(requests);
+    const queue = device.createQueue(index, completions);
     if (queue === null) return null;
     if (queue.chainMax <= EXTRA_SEGMENTS) {
       device.fail('has too small a queue');
       return null;
     }
-    queues[index] = new BlockQueue(device, config, queue, requests, waitMs);
+    queues[index] = new BlockQueue(device, config, queue, completions, waitMs);
   }
   return queues;
 }

@@ -30,6 +30,9 @@ export class Completions extends QueueUser {
     const at = this.added++ & (this.capacity - 1);
     this.tokens[at] = token;
     this.lengths[at] = written;
+  }
+
+  collected(): void {
     this.event.signal();
   }
 

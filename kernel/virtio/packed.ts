@@ -45,17 +45,27 @@ export class PackedQueue extends Virtqueue {
     this.restart();
   }
 
-  awaitAll(): void {
-    const inFlight = this.size - this.freeCount;
-    if (!this.useEvents || inFlight === 0) return;
-    this.awaited = inFlight;
-    const next = this.next;
-    if (next > 0) this.awaitUsed(next - 1, this.nextWrap === FLAG_AVAILABLE);
-    else this.awaitUsed(this.size - 1, this.nextWrap !== FLAG_AVAILABLE);
+  get hasUsed(): bool {
+    return this.isUsed(this.read());
   }
 
-  collect(): void {
-    if (this.broken) return;
+  get isDue(): bool {
+    return this.awaited === 0;
+  }
+
+  protected get inFlight(): u32 {
+    return this.size - this.freeCount;
+  }
+
+  protected awaitUsed(steps: u32): void {
+    this.awaited = steps;
+    const place = this.used + steps - 1;
+    const wrap = this.usedWrap !== 0;
+    if (place < this.size) this.askFor(place, wrap);
+    else this.askFor(place - this.size, !wrap);
+  }
+
+  protected takeUsed(): void {
     while (true) {
       let rest = this.read();
       while (this.isUsed(rest)) {
@@ -68,7 +78,7 @@ export class PackedQueue extends Virtqueue {
       if (!this.useEvents || this.polling) return;
       // The next one shall interrupt, or a later one; what came before this was seen is taken now.
       if (this.awaited > 0) return;
-      this.awaitUsed(this.used, this.usedWrap !== 0);
+      this.askFor(this.used, this.usedWrap !== 0);
       x86.mfence();
       if (!this.isUsed(this.read())) return;
     }
@@ -142,11 +152,11 @@ export class PackedQueue extends Virtqueue {
     this.usedWrap = FLAGS_WRAP;
     this.awaited = 0;
     this.firstAt = 0;
-    if (this.useEvents) this.awaitUsed(0, true);
+    if (this.useEvents) this.askFor(0, true);
   }
 
   /** Has the device interrupt when it uses the descriptor at `place` (§2.8.10). */
-  private awaitUsed(place: u32, wrap: bool): void {
+  private askFor(place: u32, wrap: bool): void {
     x86.store32(this.ring.driver, place | (wrap ? EVENT_WRAP : 0) | (EVENT_DESCRIPTOR << EVENT_FLAGS_SHIFT));
   }
 

@@ -32,6 +32,8 @@ const TABLE_BYTES: u32 = TABLE_DESCRIPTORS * DESCRIPTOR_BYTES;
 export abstract class QueueUser {
   /** `written` bytes were written to the chain that was submitted with `token`. */
   abstract completed(token: u32, written: u32): void;
+  /** That was all for now: what has completed together is told of together. */
+  collected(): void {}
   /** The device has broken the rules: nothing more will complete. */
   abstract failed(): void;
 }
@@ -81,7 +83,9 @@ export abstract class Virtqueue {
 
   /** The device has done wrong, and how; the queue is not used any more then. */
   protected broken: bool = false;
+  /** The driver looks for what has been used; or, if it has `asked`, waits for the one interrupt that says so. */
   protected polling: bool = false;
+  private asked: bool = false;
   private removed: bool = false;
   private fault: string = '';
   private faultId: u32 = 0;
@@ -168,15 +172,9 @@ export abstract class Virtqueue {
       this.describe(address, bytes, (remaining > 0 ? FLAG_NEXT : 0) | (write ? FLAG_WRITE : 0));
       return;
     }
-    let rest: u64 = bytes;
-    if (write) rest |= this.tableWrite;
-    if (remaining > 0) {
-      const next: u64 = this.segments - remaining;
-      rest |= (((FLAG_NEXT as u64) << 32) | (next << 48)) & this.tableLinks;
-    }
     const at = this.at;
     x86.store64(at, address);
-    x86.store64(at + 8, rest);
+    x86.store64(at + 8, this.tableEntry(this.segments - remaining, remaining > 0, write) | bytes);
     this.at = at + DESCRIPTOR_BYTES;
   }
 
@@ -194,6 +192,38 @@ export abstract class Virtqueue {
     }
     this.unannounced += this.stepOf(chain);
     this.publish();
+  }
+
+  /** Whether a chain can lie in a table of the driver's own, which it keeps for chains that are alike. */
+  get takesTables(): bool {
+    return this.useIndirect;
+  }
+
+  /**
+   * The second half of a table's descriptor, with a length of 0 to be added; `next`: the number of the one that follows, if there
+   * is `more`. The first half is the address.
+   */
+  tableEntry(next: u32, more: bool, write: bool): u64 {
+    const links: u64 = more ? (((FLAG_NEXT as u64) << 32) | ((next as u64) << 48)) & this.tableLinks : 0;
+    return write ? links | this.tableWrite : links;
+  }
+
+  /** Does for a chain in a table what begin(), add() and submit() do, where there are tables; false: no room now. */
+  submitTable(table: u32, segments: u32, writable: u32, token: u32): bool {
+    if (this.freeCount === 0) return false;
+    this.freeCount--;
+    const head = this.takeId();
+    const chain = this.chain(head);
+    chain.token = token + 1;
+    chain.writable = writable;
+    chain.slots = 1;
+    chain.last = head as u16;
+    this.head = head;
+    this.last = head;
+    this.describe(table, segments * DESCRIPTOR_BYTES, FLAG_INDIRECT);
+    this.unannounced++;
+    this.publish();
+    return true;
   }
 
   /** Notifies the device of what was submitted, unless it has said that it need not be (§2.7.10, §2.8.10). */
@@ -235,17 +265,14 @@ export abstract class Virtqueue {
    * One interrupt is enough, when all chains that were submitted have been used (§2.7.7, §2.8.10); a device without EVENT_IDX
    * can't be told. With interrupts off. What the device uses before it sees this interrupts at once, so nothing is missed.
    */
-  abstract awaitAll(): void;
-
-  /** How many chains of so many segments fit now; at most `most`. */
-  roomFor(segments: u32, most: u32): u32 {
-    const free = this.freeCount;
-    return min(this.useIndirect || segments === 1 ? free : free / segments, most);
+  awaitAll(): void {
+    if (this.useEvents && this.inFlight > 0) this.awaitUsed(this.inFlight);
   }
 
   /** With interrupts off: the driver calls collect() by itself from now on, or (`on` is false) waits for interrupts again. */
   setPolling(on: bool): void {
     this.polling = on;
+    this.asked = false;
     if (on) this.refuseInterrupts();
     else {
       this.wantInterrupts();
@@ -253,8 +280,40 @@ export abstract class Virtqueue {
     }
   }
 
+  get isPolling(): bool {
+    return this.polling;
+  }
+
+  /**
+   * With interrupts off, while the driver polls: it is about to sleep until an interrupt, which comes once, when half of what is
+   * in flight has been used, so that both sides have work meanwhile. What has been used by now is taken, and then none comes.
+   */
+  askForInterrupt(): void {
+    this.asked = true;
+    if (this.useEvents) this.awaitUsed(max(this.inFlight >> 1, 1));
+    else this.wantInterrupts();
+    x86.mfence(); // §2.7.7.1: or both sides would miss each other
+    this.collect();
+  }
+
+  /** Whether the interrupt that was asked for should have come by now. */
+  abstract get isDue(): bool;
+
   /** Takes what the device has used, at an interrupt or with interrupts off. */
-  abstract collect(): void;
+  collect(): void {
+    if (this.broken) return;
+    const before = this.usedCount;
+    this.takeUsed();
+    if (this.usedCount === before) return;
+    if (this.asked) {
+      this.asked = false;
+      this.refuseInterrupts();
+    }
+    this.user.collected();
+  }
+
+  /** Whether collect() would find something; without the lock it may be out of date. */
+  abstract get hasUsed(): bool;
 
   /** Logs the rings' state: for waits that took too long. */
   abstract dump(name: string): void;
@@ -313,6 +372,12 @@ export abstract class Virtqueue {
   protected abstract publish(): void;
   /** Whether the device wants to hear of the last `steps` that the ring's index has moved. */
   protected abstract wanted(steps: u32): bool;
+  /** How far the ring's index has yet to move until all is used. */
+  protected abstract get inFlight(): u32;
+  /** With EVENT_IDX: the next interrupt is when the ring's index has moved that far, but not by more than what is in flight. */
+  protected abstract awaitUsed(steps: u32): void;
+  /** Gives what has been used to retire(), and has the device interrupt for the next, unless the driver polls. */
+  protected abstract takeUsed(): void;
   /** Sets the ring's indices to those of an empty ring. */
   protected abstract restart(): void;
   /** Tells the device that interrupts are not wanted, or that they are; it may send some all the same. */
@@ -405,6 +470,7 @@ export abstract class Virtqueue {
     this.unannounced = 0;
     this.remaining = 0;
     this.polling = false;
+    this.asked = false;
   }
 
   private chain(id: u32): Chain {

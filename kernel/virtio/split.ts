@@ -41,14 +41,24 @@ export class SplitQueue extends Virtqueue {
     this.availableEvent = ring.device + RING_ENTRIES + ring.size * 8;
   }
 
-  awaitAll(): void {
-    if (!this.useEvents || this.availableIndex === this.lastUsed) return;
-    this.interruptAt = (this.availableIndex - 1) & 0xffff;
+  get hasUsed(): bool {
+    return x86.load16(this.used + RING_INDEX) !== this.lastUsed;
+  }
+
+  get isDue(): bool {
+    return !this.useEvents || ((this.interruptAt - this.lastUsed) & 0xffff) > this.mask;
+  }
+
+  protected get inFlight(): u32 {
+    return (this.availableIndex - this.lastUsed) & 0xffff;
+  }
+
+  protected awaitUsed(steps: u32): void {
+    this.interruptAt = (this.lastUsed + steps - 1) & 0xffff;
     x86.store16(this.usedEvent, this.interruptAt);
   }
 
-  collect(): void {
-    if (this.broken) return;
+  protected takeUsed(): void {
     const used = this.used;
     const mask = this.mask;
     let seen = this.lastUsed;

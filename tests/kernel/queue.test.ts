@@ -47,6 +47,15 @@ export function submit(token: u32): void { queue!.submit(token); }
 export function kick(): void { queue!.kick(); }
 export function awaitAll(): void { queue!.awaitAll(); }
 export function collect(): void { queue!.collect(); }
+export function setPolling(on: bool): void { queue!.setPolling(on); }
+export function askForInterrupt(): void { queue!.askForInterrupt(); }
+export function isDue(): bool { return queue!.isDue; }
+export function hasUsed(): bool { return queue!.hasUsed; }
+export function table(): u32 { return frames.allocate(256); }
+export function tableEntry(next: u32, more: bool, write: bool): u64 { return queue!.tableEntry(next, more, write); }
+export function submitTable(table: u32, segments: u32, writable: u32, token: u32): bool {
+  return queue!.submitTable(table, segments, writable, token);
+}
 export function healthy(): bool { return !queue!.reportFault('queue'); }
 `;
 
@@ -70,6 +79,13 @@ interface Driver {
   kick(): void;
   awaitAll(): void;
   collect(): void;
+  setPolling(on: boolean): void;
+  askForInterrupt(): void;
+  isDue(): number;
+  hasUsed(): number;
+  table(): number;
+  tableEntry(next: number, more: boolean, write: boolean): bigint;
+  submitTable(table: number, segments: number, writable: number, token: number): number;
   healthy(): number;
 }
 
@@ -101,10 +117,23 @@ function start({ size, packed, indirect, events, inOrder }: Configuration) {
     device: driver.deviceArea(),
   };
   const { view } = machine.ram;
+  /** A chain in a table of the driver's own; false: no room. */
+  const submitTable = (table: number, segments: Segment[], token: number): boolean => {
+    for (const [i, { address, bytes, write }] of segments.entries()) {
+      const entry = driver.tableEntry(i + 1, i + 1 < segments.length, write) | BigInt(bytes);
+      view.setBigUint64(table + i * 16, BigInt(address), true);
+      view.setBigUint64(table + i * 16 + 8, entry, true);
+    }
+    return driver.submitTable(table, segments.length, writableOf(segments), token) === 1;
+  };
   const device: RingDevice = packed
     ? new PackedDevice(view, size, areas)
     : new SplitDevice(view, size, areas, inOrder ?? false);
-  return { driver, state, device };
+  return { driver, state, device, submitTable };
+}
+
+function writableOf(segments: Segment[]): number {
+  return segments.reduce((sum, { bytes, write }) => sum + (write ? bytes : 0), 0);
 }
 
 const BEYOND_WRAP = 70_000;
@@ -127,7 +156,8 @@ test.each(configurations)('chains, kicks and completions: %o', (configuration) =
   const { events, inOrder, chains, packed } = configuration;
   const seed = Number(process.env.YAOS_SEED ?? 1);
   const random = generator(seed);
-  const { driver, state, device } = start(configuration);
+  const { driver, state, device, submitTable } = start(configuration);
+  const tables = configuration.indirect ? Array.from({ length: 8 }, () => driver.table()) : [];
   const context = `YAOS_SEED=${seed}`;
 
   /** How far the ring's count has moved with what was submitted and announced; chains. */
@@ -140,24 +170,34 @@ test.each(configurations)('chains, kicks and completions: %o', (configuration) =
   device.ask(asked);
   const inFlight = new Map<number, Segment[]>(); // by token
   const taken: (Taken & { token: number })[] = [];
+  const tableOf = new Map<number, number>(); // by token
   const order: number[] = []; // tokens in the order of submission
 
   while (token < chains) {
     const wanted = random(6);
     for (let i = 0; i < wanted; i++) {
       const count = 1 + random(Math.min(driver.chainMax(), 5));
-      if (!driver.begin(count)) break;
       const readable = random(count + 1);
       const segments = Array.from({ length: count }, (_, j) => ({
         address: random(0x7fffffff),
         bytes: 1 + random(4096),
         write: j >= readable,
       }));
-      for (const { address, bytes, write } of segments) driver.add(address, bytes, write);
-      driver.submit(token);
+      const table = random(2) === 0 ? tables.pop() : undefined;
+      if (table !== undefined) {
+        if (!submitTable(table, segments, token)) {
+          tables.push(table);
+          break;
+        }
+        tableOf.set(token, table);
+      } else {
+        if (!driver.begin(count)) break;
+        for (const { address, bytes, write } of segments) driver.add(address, bytes, write);
+        driver.submit(token);
+      }
       inFlight.set(token, segments);
       order.push(token++);
-      submitted += packed && !(configuration.indirect && count > 1) ? count : 1;
+      submitted += packed && table === undefined && !(configuration.indirect && count > 1) ? count : 1;
     }
     if (random(4) === 0) {
       driver.awaitAll();
@@ -191,12 +231,14 @@ test.each(configurations)('chains, kicks and completions: %o', (configuration) =
     const used: typeof taken = [];
     for (let left = random(taken.length + 1); left > 0; left--) {
       const [chain] = taken.splice(inOrder ? 0 : random(taken.length), 1);
-      const writable = chain!.segments.reduce((sum, s) => sum + (s.write ? s.bytes : 0), 0);
+      const writable = writableOf(chain!.segments);
       const more = inOrder && left > 1 && random(4) > 0;
       const bytes = more ? writable : random(writable + 1);
       used.push(chain!);
       finished.push([chain!.token, bytes]);
       inFlight.delete(chain!.token);
+      const table = tableOf.get(chain!.token);
+      if (table !== undefined) tables.push(table);
       if (more) continue;
       device.use(
         chain!.id,
@@ -213,4 +255,63 @@ test.each(configurations)('chains, kicks and completions: %o', (configuration) =
     if (JSON.stringify(state.completed) !== JSON.stringify(finished)) expect.fail(`${context}: completions`);
   }
   expect(driver.healthy(), context).toBe(1);
+});
+
+test.each([
+  { size: 8, indirect: true, events: true },
+  { size: 8, indirect: true },
+  { size: 8, packed: true, indirect: true, events: true },
+  { size: 8, packed: true, indirect: true },
+])('a driver that polls asks for one interrupt, when half is used: %o', ({ events, ...configuration }) => {
+  const { driver, state, device, submitTable } = start({ ...configuration, events, chains: 0 });
+  const tables = Array.from({ length: 8 }, () => driver.table());
+  const wanted = () =>
+    Array.from({ length: 8 }, (_, i) => device.used + i).filter((at) => device.isAwaited(at));
+  const expectRefused = () => {
+    if (events) expect(wanted()).toEqual([]);
+    else expect(device.isRefused).toBe(true);
+  };
+  const use = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const { id, steps } = device.take()!;
+      device.use(id, 0, steps);
+    }
+  };
+  driver.setPolling(true);
+  expectRefused();
+  for (let round = 0; round < 5; round++) {
+    const submit = (count: number) => {
+      for (const table of tables.splice(0, count)) {
+        expect(submitTable(table, [{ address: 64, bytes: 4, write: false }], 7)).toBe(true);
+        tables.push(table);
+      }
+    };
+    submit(6);
+    driver.askForInterrupt();
+    if (events) expect(wanted()).toEqual([device.used + 2]);
+    else expect(device.isRefused).toBe(false);
+    expect(driver.hasUsed()).toBe(0);
+    if (events) expect(driver.isDue()).toBe(0);
+    use(3);
+    expect(driver.hasUsed()).toBe(1);
+    state.completed.length = 0;
+    driver.collect();
+    expect(state.completed).toHaveLength(3);
+    expect(driver.isDue()).toBe(1);
+    expectRefused();
+    // What is there already is taken, and nothing is asked for.
+    use(2);
+    driver.askForInterrupt();
+    expect(state.completed).toHaveLength(5);
+    expectRefused();
+    // Of one, all of it.
+    driver.askForInterrupt();
+    if (events) expect(wanted()).toEqual([device.used]);
+    use(1);
+    driver.collect();
+    expectRefused();
+  }
+  driver.setPolling(false);
+  if (events) expect(wanted()).toEqual([device.used]);
+  else expect(device.isRefused).toBe(false);
 });

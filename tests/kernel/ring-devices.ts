@@ -32,6 +32,8 @@ export interface RingDevice {
   ask(event: number | boolean): void;
   /** Whether the driver wants to hear of the entry at `place`. */
   isAwaited(place: number): boolean;
+  /** Whether the driver's flags say that it wants no interrupt. */
+  readonly isRefused: boolean;
 }
 
 const NEXT = 1;
@@ -99,6 +101,10 @@ export class SplitDevice implements RingDevice {
 
   isAwaited(place: number): boolean {
     return this.view.getUint16(this.at.driver + 4 + this.size * 2, true) === (place & 0xffff);
+  }
+
+  get isRefused(): boolean {
+    return this.view.getUint16(this.at.driver, true) === 1;
   }
 }
 
@@ -176,6 +182,10 @@ export class PackedDevice implements RingDevice {
   isAwaited(place: number): boolean {
     const wanted = (place % this.size) | (this.wrap(place) ? 0x8000 : 0);
     return this.view.getUint32(this.at.driver, true) === wanted + 2 * 0x1_0000;
+  }
+
+  get isRefused(): boolean {
+    return this.view.getUint16(this.at.driver + 2, true) === 1;
   }
 }
 
