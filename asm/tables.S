@@ -23,9 +23,7 @@ x86.image_end:
 
 	.section .rodata
 	.balign 8
-table:	.quad yaos_funcs, yaos_funcs_end
-	.quad yaos_info, yaos_info_end
-	.quad yaos_strings, yaos_strings_end
+table:	.quad yaos_packed, yaos_packed_end
 	.quad yaos_text, yaos_text_end
 	.quad stacks + PAGE_BYTES, stacks + STACK_STRIDE, STACK_STRIDE
 table_end:

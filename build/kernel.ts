@@ -93,7 +93,7 @@ function objectStep(): Step {
     run: async () => {
       const sourceMap = readSourceMap(join(out, 'kernel.wasm.map'));
       const proofs = readRules(join(root, RULES));
-      const options = { memory: 'fixed', name: 'kernel', sourceMap, proofs } as const;
+      const options = { memory: 'fixed', name: 'kernel', sourceMap, proofs, packTables: true } as const;
       const translation = translateInput(join(out, 'kernel.wasm'), options);
       replaceFile(join(out, 'kernel.o'), translation.object);
       replaceFile(join(out, 'proofs.txt'), translation.proofs!);

@@ -15,7 +15,7 @@ import { type ContextLayout, layOutContext } from './object/layout.ts';
 import { Places } from './object/places.ts';
 import { Program } from './object/program.ts';
 import type { SourceMap } from './object/sourcemap.ts';
-import { writeTables } from './object/tables.ts';
+import { writePackedTables, writeTables } from './object/tables.ts';
 import { addTrampolines, admitsForeign, crossingKey } from './object/trampolines.ts';
 import { typeIds } from './object/type-ids.ts';
 import { improve, lower, type OptimiseOptions, PASSES } from './opt/passes.ts';
@@ -49,6 +49,8 @@ export interface TranslateOptions {
   verify?: boolean;
   /** The module's: symbol of its descriptor in the register model, compilation unit in debugging information. */
   name?: string;
+  /** Tables for a kernel's image: small, and to be unpacked before they are read (object/packed-tables.ts). */
+  packTables?: boolean;
   /** There will be no other module's instance in the process to share functions with. */
   alone?: boolean;
   /** Watches each function on its way. */
@@ -307,9 +309,14 @@ class Unit {
   }
 
   private addTables(elf: ElfObject, binding: 'global' | 'local'): Map<string, ElfSymbol> {
-    const stops = this.program.lines.filter((l) => l.stops);
-    const lines = stops.map((l) => ({ offset: l.offset, ...this.places.placeOf(l.loc, l.bodyStart) }));
     const { functions, traps } = this.program;
+    const lines = this.program.lines
+      .filter(({ stops }) => stops.length > 0)
+      .map(({ offset, stops, loc, bodyStart }) => {
+        const [first, last] = [stops[0], stops.at(-1)!];
+        return { offset, first, last, ...this.places.placeOf(loc, bodyStart) };
+      });
+    if (this.options.packTables) return writePackedTables(elf, { functions, traps, lines });
     return writeTables(elf, { functions, traps, lines }, binding);
   }
 }

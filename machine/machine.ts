@@ -347,6 +347,7 @@ export class Machine implements MemoryOwner {
       wasmCalls(cause.stack ?? ''),
       /unrepresentable/.test(cause.message),
     );
+    this.options.trace?.trap?.(cause);
     this.native = memory;
     this.cpus.active.interruptsEnabled = false;
     try {

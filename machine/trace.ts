@@ -45,6 +45,8 @@ export interface Trace {
   message?(message: Message): void;
   /** A CPU takes an interrupt. */
   interrupt?(cpu: number, vector: number): void;
+  /** The kernel has trapped, and reports it next. */
+  trap?(cause: Error): void;
   /** The driver writes a virtio device's status. */
   status?(device: string, status: number): void;
 

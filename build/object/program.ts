@@ -33,8 +33,11 @@ type Reloc = EmittedFunction['relocs'][number];
 export class Program {
   readonly functions: PlacedFunction[] = [];
   readonly traps: { offset: number; kind: TrapName }[] = [];
-  /** Location of the code at a text offset, and offset in the Wasm file of the function body that it is in. */
-  readonly lines: { offset: number; loc: number; stops: boolean; bodyStart: number }[] = [];
+  /**
+   * Location of the code at a text offset, and offset in the Wasm file of the function body that it is in. `stops`: text
+   * offsets in it that a back trace may ask for, the first and the last.
+   */
+  readonly lines: { offset: number; loc: number; stops: number[]; bodyStart: number }[] = [];
   /** Some function uses a float register. */
   usesFloat = false;
   /** Text offset of each function's key. */
@@ -77,7 +80,7 @@ export class Program {
     this.usesFloat ||= f.usesFloat;
     for (const t of f.traps) this.traps.push({ offset: start + t.offset, kind: t.kind });
     for (const { offset, loc, stops } of f.lines)
-      this.lines.push({ offset: start + offset, loc, stops, bodyStart });
+      this.lines.push({ offset: start + offset, loc, stops: stops.map((at) => start + at), bodyStart });
     for (const r of f.relocs) this.relocs.push({ ...r, offset: start + r.offset });
     for (const t of f.tables) {
       this.blob(t.symbol, new Uint8Array(4 * t.offsets.length), 4);

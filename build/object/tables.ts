@@ -6,6 +6,7 @@ import { ByOffset } from './by-offset.ts';
 import { ByteWriter, StringTable } from './bytes.ts';
 import type { ElfObject, ElfSymbol, SymbolOptions } from './elf.ts';
 import { type FunctionEntry, type LineEntry, type TrapEntry, writeFunctionInfo } from './function-info.ts';
+import { type PackedInput, packTables } from './packed-tables.ts';
 
 export interface CodeTables {
   functions: FunctionEntry[];
@@ -20,8 +21,21 @@ export function writeTables(
   tables: CodeTables,
   binding: 'global' | 'local',
 ): Map<string, ElfSymbol> {
+  return addSections(elf, contents(tables), binding);
+}
+
+/** Adds .yaos.packed, with its symbols, in place of those. */
+export function writePackedTables(elf: ElfObject, tables: PackedInput): Map<string, ElfSymbol> {
+  return addSections(elf, { packed: packTables(tables) }, 'global');
+}
+
+function addSections(
+  elf: ElfObject,
+  sections: Record<string, Uint8Array>,
+  binding: 'global' | 'local',
+): Map<string, ElfSymbol> {
   const symbols = new Map<string, ElfSymbol>();
-  for (const [name, bytes] of Object.entries(contents(tables))) {
+  for (const [name, bytes] of Object.entries(sections)) {
     const align = name === 'funcs' ? 4 : 1;
     const section = elf.section(`.yaos.${name}`, { type: 'progbits', flags: 'a', align, bytes });
     const add = (s: SymbolOptions) => symbols.set(s.name, elf.symbol(s));

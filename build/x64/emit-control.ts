@@ -30,7 +30,7 @@ export const controlRules: Record<string, Rule> = {
   call(e, m) {
     if (m.data.sym !== undefined) e.asm.callSym(m.data.sym);
     else e.asm.callRm(descriptorCode());
-    e.stop();
+    e.stopsBefore();
     // The callee popped its stack arguments: put rsp back where the frame's offsets count from.
     const popped = (m.data.popped as number | undefined) ?? 0;
     if (popped === 0) return;
@@ -68,7 +68,7 @@ export const controlRules: Record<string, Rule> = {
     e.jumpIf(m.data.cond as Cond, e.trapLabel(m, m.data.trap as TrapName));
   },
   x86(e, m) {
-    e.stop();
+    e.stopsHere();
     const spec = INTRINSICS[m.data.x86 as string] as Instruction;
     spec.emit(
       e.asm,

@@ -22,8 +22,8 @@ export interface EmittedFunction {
   /** Byte offsets within the function. */
   traps: { offset: number; kind: TrapName }[];
   /** Code offset → offset in the Wasm file. */
-  /** `stops`: something in it may be met in a back trace. */
-  lines: { offset: number; loc: number; stops: boolean }[];
+  /** `stops`: offsets that a back trace may ask for, the first and the last; none: it does not meet this code. */
+  lines: { offset: number; loc: number; stops: number[] }[];
   /** Entry i of a table is its label's offset within the function. */
   tables: { symbol: string; offsets: number[] }[];
   frame: number;
@@ -72,7 +72,11 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     code: done.code,
     relocs: done.relocs,
     traps: e.traps.map((t) => ({ offset: done.offsetOf(t.mark), kind: t.kind })),
-    lines: e.lines.map(({ mark, loc, stops }) => ({ offset: done.offsetOf(mark), loc, stops })),
+    lines: e.lines.map(({ mark, loc, stops }) => ({
+      offset: done.offsetOf(mark),
+      loc,
+      stops: stops.map((stop) => done.offsetOf(stop.mark) + stop.at),
+    })),
     tables: e.tables.map((t: JumpTable) => ({
       symbol: t.symbol,
       offsets: t.labels.map((l) => done.offsetOf(l)),

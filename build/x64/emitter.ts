@@ -41,6 +41,13 @@ export interface JumpTable {
   labels: Label[];
 }
 
+/** An address that a back trace may ask for: of an instruction that traps, or of a call's last byte. */
+interface Stop {
+  mark: Mark;
+  /** Bytes from the mark. */
+  at: 0 | -1;
+}
+
 /** The frame from an offset in the function's code on. */
 export interface FrameState {
   offset: number;
@@ -63,7 +70,8 @@ export class Emitter {
   readonly func: MFunc;
   readonly options: EmitOptions;
   readonly traps: { mark: Mark; kind: TrapName }[] = [];
-  readonly lines: { mark: Mark; loc: number; stops: boolean }[] = [];
+  /** `stops`: the first and the last. */
+  readonly lines: { mark: Mark; loc: number; stops: Stop[] }[] = [];
   readonly frames: (Omit<FrameState, 'offset'> & { mark: Mark; at: number })[] = [];
   readonly insts: { mark: Mark; inst: MInst | undefined }[] = [];
   readonly tables: JumpTable[] = [];
@@ -184,20 +192,29 @@ export class Emitter {
 
   trapSite(kind: TrapName): void {
     this.traps.push({ mark: this.asm.mark(), kind });
-    this.stop();
+    this.stopsHere();
   }
 
-  /** The instruction that follows, or the one before, may be met in a back trace: its place must be known. */
-  stop(): void {
-    const line = this.lines.at(-1);
-    if (line) line.stops = true;
+  /** The instruction that follows may be met in a back trace: its place must be known. */
+  stopsHere(): void {
+    this.stop(0);
+  }
+
+  /** The call before may be met in a back trace. */
+  stopsBefore(): void {
+    this.stop(-1);
+  }
+
+  private stop(at: Stop['at']): void {
+    const stops = this.lines.at(-1)?.stops;
+    if (stops) stops[Math.min(stops.length, 1)] = { mark: this.asm.mark(), at };
   }
 
   /** Source position of what follows. */
   at(loc: number): void {
     if (loc === NOWHERE || loc === this.currentLoc) return;
     this.currentLoc = loc;
-    this.lines.push({ mark: this.asm.mark(), loc, stops: false });
+    this.lines.push({ mark: this.asm.mark(), loc, stops: [] });
   }
 
   /** A label for code that `emit` puts behind the hot part. */

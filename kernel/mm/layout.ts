@@ -13,6 +13,10 @@ export const LOW_RAM_END: u32 = 0xa_0000;
 /** Where the other CPUs start, in real mode. What the boot loader had there has been read by then. */
 export const STARTUP_PAGE: u32 = 0x8000;
 
+/** Where a panic unpacks the tables that it reads: conventional memory, in which nothing of the kernel lies. */
+export const WORK_START: u32 = 0x1_0000;
+export const WORK_END: u32 = 0x9_0000;
+
 /** The BIOS area, where ACPI's root pointer may lie (ACPI 6.4 §5.2.5.1); mapped at entry, read-only. */
 export const BIOS_START: u32 = 0xe_0000;
 export const BIOS_END: u32 = 0x10_0000;

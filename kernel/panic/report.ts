@@ -13,7 +13,8 @@ import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
 import { end } from './ending.ts';
 import { Frame } from './frame.ts';
-import { isTranslated, stackBottom, TRAP_DIVISION, TRAP_MEMORY, trapKind } from './symbols.ts';
+import { isTranslated, stackBottom, TRAP_DIVISION, trapKind } from './symbols.ts';
+import { unpackFunctions, unpackPlaces } from './unpack.ts';
 
 // Intel SDM 3A table 6-1.
 const DIVIDE_ERROR: u32 = 0;
@@ -52,7 +53,7 @@ const TRAPS: StaticArray<string> = [
   '',
   'integer overflow',
   'invalid conversion to integer',
-  'out of bounds memory access',
+  '',
   'out of bounds table access',
   'undefined element',
   'uninitialized element',
@@ -94,12 +95,14 @@ export function exception(vector: u32, error: u32, address: u64): void {
   setQuiet(false);
   if (serial.seize()) bare().end(); // an interrupt handler's panic may come within a line
   const frame = new Frame(address);
+  unpackFunctions();
   const line = log('panic');
   appendReason(line, vector, error, frame);
   line.end();
   const thread = current();
   log('panic').text('thread ').text(thread.name).decimal(', CPU ', thread.home).end();
   frame.dump();
+  unpackPlaces();
   backtrace(frame.rip, frame.rsp, thread.slot);
   const activity = take();
   if (activity !== null) activity.describe();
@@ -113,8 +116,8 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   if (vector === INVALID_OPCODE && reason !== null) {
     line.text(reason);
     if (file !== null) line.text(' (').text(file).decimal(':', cause.line).text(')');
-  } else if (vector === PAGE_FAULT && (kind === TRAP_MEMORY || inBulkOperator(frame))) {
-    line.text(TRAPS[TRAP_MEMORY]).hex(' at ', frame.cr2, 8);
+  } else if (vector === PAGE_FAULT && kind === 0 && isAccess(frame)) {
+    line.text('out of bounds memory access').hex(' at ', frame.cr2, 8);
   } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {
     line.text(divisor(frame) === 0 ? 'integer divide by zero' : 'integer overflow');
   } else if (
@@ -132,9 +135,9 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   }
 }
 
-/** memory.copy and memory.fill run in assembly, which the trap table does not know. */
-function inBulkOperator(frame: Frame): bool {
-  return !isTranslated(frame.rip) && isTranslated(x86.peek64(frame.rsp));
+/** To linear memory, by translated code or by assembly that it has called: memory.copy and memory.fill are such. */
+function isAccess(frame: Frame): bool {
+  return frame.cr2 >> 32 === 0 && (isTranslated(frame.rip) || isTranslated(x86.peek64(frame.rsp)));
 }
 
 function overflowed(rsp: u64): bool {

@@ -18,21 +18,17 @@ const TRAP_UNREACHABLE = 1;
 export const TRAP_MEMORY = 5;
 export const PAGE_FAULT = 14;
 
-// Arguments of x86.table; each table's end is the next number.
-const TABLE_FUNCTIONS = 0;
-const TABLE_RECORDS = 2;
-const TABLE_STRINGS = 4;
-const TABLE_TEXT = 6;
-const STACK_BOTTOM = 8;
-const STACK_TOP = 9;
+// Arguments of x86.table; the end of tables and of text is the next number.
+const TABLES = 0;
+const TABLE_TEXT = 2;
+const STACK_BOTTOM = 4;
+const STACK_TOP = 5;
 
 // Places in the made-up native memory.
 const BASE = 0xffff_ffff_8100_0000n;
 const TEXT = 0x0000;
 const FUNCTION_BYTES = 16;
-const FUNCTIONS_AT = 0x4000;
-const RECORDS_AT = 0x5000;
-const STRINGS_AT = 0x8000;
+const TABLES_AT = 0x4000;
 const STACK_AT = 0x1_0000;
 const FRAME_AT = 0x1_8000;
 const BYTES = 0x1_9000;
@@ -72,7 +68,7 @@ export class PanicMemory implements Native {
 
   constructor(fault: Fault, calls: readonly string[], overflow: boolean) {
     const names = calls.slice(0, CALLS_MAX);
-    this.writeFunctions(names, fault.kind);
+    this.writeTables(names, fault.kind);
     this.setTable(TABLE_TEXT, TEXT, Math.max(names.length, 1) * FUNCTION_BYTES);
     // The calls' return addresses; no function has a frame.
     for (let i = 1; i < names.length; i++) {
@@ -103,25 +99,36 @@ export class PanicMemory implements Native {
     return width === 1 ? this.view.getUint8(offset) : this.view.getUint32(offset, true);
   }
 
-  /** The index of functions, their records and their names (docs/abi.md §4). */
-  private writeFunctions(names: readonly string[], kind: number): void {
-    let text = STRINGS_AT + 1;
-    let record = RECORDS_AT;
+  /** Functions without a place in the source, and their names, as bits that are not coded (docs/abi.md §4). */
+  private writeTables(names: readonly string[], kind: number): void {
+    const [functions, places, symbols] = [new PlainBits(), new PlainBits(), new PlainBits()];
+    let textBytes = 1;
     for (const [i, name] of names.entries()) {
-      this.view.setUint32(FUNCTIONS_AT + i * 8, i * FUNCTION_BYTES, true);
-      this.view.setUint32(FUNCTIONS_AT + i * 8 + 4, record - RECORDS_AT, true);
-      // The trap is at the first instruction of the first function; no line is known.
-      const traps = i === 0 && kind > 0 ? [1, kind] : [];
-      const scopes = [0, 0, ...leb128(text - STRINGS_AT), 0, 0];
-      const bytes = [FUNCTION_BYTES, 0, 0, traps.length, ...traps, scopes.length, ...scopes, 0];
-      for (const byte of bytes) this.view.setUint8(record++, byte);
-      for (const byte of new TextEncoder().encode(name).subarray(0, NAME_BYTES_MAX))
-        this.view.setUint8(text++, byte);
-      text++;
+      const [frame, pop] = [0, 0];
+      // The trap is at the first instruction of the first function. An access to memory is none.
+      const traps = i === 0 && kind > 0 && kind !== TRAP_MEMORY ? [1, 0, kind] : [0];
+      for (const number of [i > 0 ? FUNCTION_BYTES : 0, frame, pop, ...traps]) functions.number(number);
+      places.flag(true); // a new symbol
+      places.number(0);
+      // All in one file, which has no name.
+      symbols.flag(i > 0);
+      if (i === 0) {
+        symbols.flag(true);
+        symbols.text('');
+      }
+      const told = name.slice(0, NAME_BYTES_MAX);
+      if (i > 0 && names[i - 1].slice(0, NAME_BYTES_MAX).includes('#')) symbols.flag(false); // another class
+      symbols.text(told);
+      textBytes += told.length + 1;
     }
-    this.setTable(TABLE_FUNCTIONS, FUNCTIONS_AT, names.length * 8);
-    this.setTable(TABLE_RECORDS, RECORDS_AT, record - RECORDS_AT);
-    this.setTable(TABLE_STRINGS, STRINGS_AT, text - STRINGS_AT);
+    const parts = [functions, places, symbols].map((part) => part.bytes());
+    const trapCount = kind > 0 && kind !== TRAP_MEMORY ? 1 : 0;
+    const counts = [names.length, trapCount, 0, names.length, names.length, 1, textBytes];
+    const head = [0, ...parts.map((part) => part.length), ...counts];
+    for (const [i, word] of head.entries()) this.view.setUint32(TABLES_AT + i * 4, word, true);
+    let at = TABLES_AT + head.length * 4;
+    for (const part of parts) for (const byte of part) this.view.setUint8(at++, byte);
+    this.setTable(TABLES, TABLES_AT, at - TABLES_AT);
   }
 
   private setTable(which: number, at: number, bytes: number): void {
@@ -141,6 +148,38 @@ export function wasmCalls(stack: string): string[] {
   );
 }
 
-function leb128(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb128(value >>> 7)];
+/** Flags, numbers and texts in the packed tables, one bit after the other. */
+class PlainBits {
+  private readonly bits: number[] = [];
+
+  flag(value: boolean): void {
+    this.bits.push(value ? 1 : 0);
+  }
+
+  /** How many binary digits the successor has behind its first, in ones and a zero, and these digits. */
+  number(value: number): void {
+    const digits = [...(value + 1).toString(2).slice(1)].map(Number);
+    this.bits.push(...digits.map(() => 1), 0, ...digits);
+  }
+
+  /** Characters of 7 bits, and a 0. */
+  text(characters: string): void {
+    const codes = Array.from(characters, (character) =>
+      character < '\x80' ? character.charCodeAt(0) : 0x3f,
+    );
+    for (const code of [...codes, 0]) for (let i = 6; i >= 0; i--) this.bits.push((code >> i) & 1);
+  }
+
+  bytes(): number[] {
+    const { bits } = this;
+    return Array.from({ length: Math.ceil(bits.length / 8) }, (_, i) =>
+      Number.parseInt(
+        bits
+          .slice(i * 8, i * 8 + 8)
+          .join('')
+          .padEnd(8, '0'),
+        2,
+      ),
+    );
+  }
 }

@@ -17,9 +17,7 @@ typedef struct {
 
 Memory yaos_memory = { 0, MEMORY_BYTES, 0x2000, 0 };
 #define TABLE(name) const uint32_t name[1] = { 1 }; const uint32_t name##_end[1] = { 2 }
-TABLE(yaos_funcs);
-TABLE(yaos_info);
-TABLE(yaos_strings);
+TABLE(yaos_packed);
 extern const char text_start[];
 
 uint32_t x86_map(uint32_t virt, uint64_t phys, uint32_t bytes, uint32_t flags) __asm__("x86.map");
@@ -128,11 +126,11 @@ static void check_faults(void)
 	fault("page 0");
 	PROVOKE(*(volatile uint8_t *)text_start = 1);
 	fault("write code");
-	PROVOKE(*(volatile uint32_t *)yaos_funcs = 1);
+	PROVOKE(*(volatile uint32_t *)yaos_packed = 1);
 	fault("write constants");
 	PROVOKE(((void (*)(void))&data_byte)());
 	fault("run data");
-	PROVOKE(((void (*)(void))yaos_funcs)());
+	PROVOKE(((void (*)(void))yaos_packed)());
 	fault("run constants");
 	PROVOKE(((void (*)(void))0x2000)());
 	fault("run linear memory");
@@ -159,7 +157,7 @@ static void check_faults(void)
 	fact("nmi: vector", seen.vector);
 	PROVOKE(recurse(0));
 	fact("stack overflow: vector", seen.vector);
-	uint64_t bottom = x86_table(8);
+	uint64_t bottom = x86_table(4);
 	fact("  rsp at the stack's bottom", seen.rsp - bottom + 512 < 1024);
 	fact("  cr2 in the guard page", seen.cr2 < bottom && seen.cr2 >= bottom - 4096);
 }
@@ -285,7 +283,7 @@ void thread_main(uint32_t arg)
 	uint64_t rsp;
 	__asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
 	fact("thread", arg);
-	fact("  on its stack", rsp > x86_table(8) + LAST * x86_table(10) && rsp < x86_table(9) + LAST * x86_table(10));
+	fact("  on its stack", rsp > x86_table(4) + LAST * x86_table(6) && rsp < x86_table(5) + LAST * x86_table(6));
 	turns++;
 	x86_thread_switch(LAST, 0);
 	turns++;
@@ -298,7 +296,7 @@ static void check_threads(void)
 	uint32_t number;
 	__asm__ volatile("mov %%gs:0, %0" : "=r"(number));
 	fact("CPU", number);
-	uint64_t stride = x86_table(10), size = x86_table(9) - x86_table(8);
+	uint64_t stride = x86_table(6), size = x86_table(5) - x86_table(4);
 	fact("stack bytes", size);
 	fact("guard bytes", stride - size);
 	x86_thread_new(LAST, 0xcafe);

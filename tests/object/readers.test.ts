@@ -1,15 +1,12 @@
-// The two readers of the tables beside the code, the hosted runtime's and the kernel's, against plain lists: seeded
-// random functions, asked about every offset of their code.
+// The hosted runtime's reader of the tables beside the code, against plain lists: seeded random functions, asked about every
+// offset of their code. The kernel's tables are packed: tests/kernel/tables.test.ts.
 
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { TrapKind, type TrapName } from '../../build/ir/ir.ts';
 import { ElfObject } from '../../build/object/elf.ts';
-import { readElf } from '../../build/object/elf-reader.ts';
 import type { FunctionEntry, LineEntry, Place, TrapEntry } from '../../build/object/function-info.ts';
 import { writeTables } from '../../build/object/tables.ts';
-import { Machine } from '../../machine/index.ts';
-import { compileParts } from '../kernel/compile.ts';
 import { generator } from '../kernel/random.ts';
 import { inFolder } from './binutils.ts';
 
@@ -61,19 +58,19 @@ const all = <K extends 'traps' | 'lines'>(what: K) => functions.flatMap((f): Pla
 writeTables(elf, { functions, traps: all('traps'), lines: all('lines') as LineEntry[] }, 'global');
 const object = elf.toBytes();
 
-/** What each offset is, as the readers below print it. */
-function expected(describe: (f: Plain | undefined, kind: number, calls: string[]) => string): string[] {
+/** What each offset is, as the reader below prints it. */
+function expected(): string[] {
   return Array.from({ length: end + 10 }, (_, offset) => {
     const f = functions.find((g) => offset >= g.start && offset < g.start + g.size);
     const trap = f?.traps.find((t) => t.offset === offset);
     const place = f?.lines.findLast((l) => l.offset <= offset);
-    return describe(f, trap ? TrapKind[trap.kind] : 0, f ? callsOf(f.name, place ?? {}) : []);
+    return `${trap ? TrapKind[trap.kind] : 0} ${f ? callOf(f.name, place ?? {}) : '-'}`;
   });
 }
 
-function callsOf(name: string, { file, line, inlined }: Place): string[] {
-  const own = `${inlined?.name ?? name}${file === undefined ? '' : ` (${file}:${line})`}`;
-  return inlined ? [own, ...callsOf(name, inlined.call)] : [own];
+/** The innermost, which is all that it tells. */
+function callOf(name: string, { file, line, inlined }: Place): string {
+  return `${inlined?.name ?? name}${file === undefined ? '' : ` (${file}:${line})`}`;
 }
 
 test(`the runtime's reader (seed ${SEED})`, () => {
@@ -101,61 +98,5 @@ test(`the runtime's reader (seed ${SEED})`, () => {
     run('gcc', '-Wall', '-Werror', '-I', RUNTIME, '-o', 'main', 'main.c', `${RUNTIME}/tables.c`, 'tables.o');
     return run('./main');
   });
-  const lines = expected((_, kind, calls) => `${kind} ${calls[0] ?? '-'}`);
-  expect(output.trimEnd().split('\n')).toEqual(lines);
+  expect(output.trimEnd().split('\n')).toEqual(expected());
 }, 60_000);
-
-const ENTRY = `
-import { bare } from './lib/log.ts';
-import { Symbol, trapKind } from './panic/symbols.ts';
-
-export function describe(pc: u64): void {
-  const symbol = new Symbol();
-  const line = bare().decimal('', trapKind(pc));
-  if (symbol.find(pc)) {
-    line.decimal(' ', symbol.frame).decimal(' ', symbol.pop).text(' ');
-    let place = symbol.place(pc);
-    place.append(line);
-    while (place.inlined) {
-      place = place.around;
-      place.append(line.text(' < '));
-    }
-  }
-  line.end();
-}
-`;
-
-test(`the kernel's reader (seed ${SEED})`, async () => {
-  const TEXT = 0xffff_ffff_8010_0000n;
-  const [memory, bounds] = nativeMemory(TEXT);
-  const machine = new Machine({ memory_mib: 16 });
-  machine.native = {
-    table: (which) => bounds[which],
-    peek: (at, width) => {
-      const offset = Number(BigInt.asUintN(64, at) - TEXT);
-      return width === 1 ? memory.getUint8(offset) : memory.getUint32(offset, true);
-    },
-  };
-  const describe = machine.load(await compileParts(ENTRY)).describe as (pc: bigint) => void;
-  for (let at = 0n; at < end + 10; at++) describe(TEXT + at);
-  const lines = expected((f, kind, calls) =>
-    f ? `${kind} ${f.frame} ${f.pop} ${calls.join(' < ')}` : String(kind),
-  );
-  expect(machine.serial.text.split('\r\n').slice(0, -1)).toEqual(lines);
-}, 60_000);
-
-/** The tables behind `text`, from which they are reached by address, and what x86.table tells of them. */
-function nativeMemory(text: bigint): [DataView, bigint[]] {
-  const bounds: bigint[] = [];
-  const parts: Uint8Array[] = [new Uint8Array(end + 16)];
-  let at = text + BigInt(parts[0].length);
-  for (const name of ['funcs', 'info', 'strings']) {
-    const { contents } = readElf(object).sections.find((s) => s.name === `.yaos.${name}`)!;
-    parts.push(contents);
-    bounds.push(at, at + BigInt(contents.length));
-    at += BigInt(contents.length);
-  }
-  bounds.push(text, text + BigInt(end));
-  const bytes = Buffer.concat(parts);
-  return [new DataView(bytes.buffer, bytes.byteOffset, bytes.length), bounds];
-}

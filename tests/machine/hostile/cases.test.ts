@@ -250,7 +250,7 @@ test.each(maliceNames)('alone: %s', (name) => {
 });
 
 test('a device is honest until the firmware has done its work', () => {
-  const { pc, disk } = build(plain(0, []), undefined);
+  const { pc, disk } = build(plain(0, []));
   const attack = makeHostile(pc, disk, 'BAR of no bytes', 1);
   pc.load(kernel);
   pc.startFirmware();

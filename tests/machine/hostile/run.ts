@@ -110,7 +110,14 @@ function overlap(a: Segment, b: Segment): boolean {
 let last: Machine | undefined;
 
 export function run(scenario: Scenario, kernel: Kernel): Outcome {
-  const { pc, disk } = build(scenario, last);
+  // A report is made in low memory, so what it was like before counts.
+  let lowAtTrap: Buffer | undefined;
+  const low = () => Buffer.from(pc.ram.bytes.subarray(0, MIB));
+  const { pc, disk } = build(scenario, last, {
+    trap: () => {
+      lowAtTrap = low();
+    },
+  });
   last = pc;
   const attacks = scenario.malices.map(({ name, seed }) => ({
     name,
@@ -131,7 +138,7 @@ export function run(scenario: Scenario, kernel: Kernel): Outcome {
     judgeEnd(result) ??
     (lost ? undefined : witness.complaints[0]) ??
     (disk.broken && !lost ? 'the device has stopped: the driver broke a rule' : undefined) ??
-    judgeMemory(pc, scenario, expected) ??
+    judgeMemory(pc, lowAtTrap ?? low(), scenario, expected) ??
     judgeData(result, disk, scenario, expected) ??
     judgeLog(result, expected, expected.some(({ renames }) => renames) ? '' : disk.transport.name);
   return { failure, result, struck: struck.map(({ name }) => name) };
@@ -153,10 +160,15 @@ const ZEROS = Buffer.alloc(MIB);
 const FIRMWARE = Buffer.alloc(MIB);
 
 /** Neither kernel nor device has written where they have no business. */
-function judgeMemory({ ram }: Machine, { seed }: Scenario, expected: Expectation[]): string | undefined {
+function judgeMemory(
+  { ram }: Machine,
+  low: Buffer,
+  { seed }: Scenario,
+  expected: Expectation[],
+): string | undefined {
   // Where a device writes whose registers, or messages, are not where they seem to be, is no driver's doing.
   const misled = expected.some(({ breaks }) => breaks);
-  if (!misled && Buffer.compare(ram.bytes.subarray(0, MIB), FIRMWARE) !== 0) return 'low memory has changed';
+  if (!misled && Buffer.compare(low, FIRMWARE) !== 0) return 'low memory has changed';
   // The large hole takes a tenth of a run to look at.
   const [start, end] = seed % 8 === 0 ? HOLE : [0, 0];
   for (let at = start; at < end; at += MIB)

@@ -8,6 +8,7 @@ import {
   mmioMaliceNames,
   PciBridge,
   Random,
+  type Trace,
   VirtioBlk,
   type VirtioBlkOptions,
 } from '../../../machine/index.ts';
@@ -113,8 +114,8 @@ export function plain(seed: number, malices: Scenario['malices'], disk?: VirtioB
 }
 
 /** The machine with the disk in it, honest as yet. */
-export function build(scenario: Scenario, reuse: Machine | undefined): { pc: Machine; disk: VirtioBlk } {
-  const pc = new Machine({ ...scenario.machine, reuse });
+export function build(scenario: Scenario, reuse?: Machine, trace?: Trace): { pc: Machine; disk: VirtioBlk } {
+  const pc = new Machine({ ...scenario.machine, reuse, trace });
   const disk = new VirtioBlk(CONTENT.slice(), scenario.disk);
   if (scenario.machine.machine === 'microvm') {
     pc.mmio.add(disk);
