@@ -100,6 +100,8 @@ test.each(found)('%s', (_, malices, says) => {
 });
 
 /** Faults that take malices' own seeds to show, and mostly a machine, a disk or a job that is not the plain one. */
+const TRACE: Words = { seed: 1983531909, requests: 11, depth: 4, blocks: 2, writes: 50 };
+
 const particular: [fault: string, malices: Scenario['malices'], change: Partial<Scenario>, says: RegExp][] = [
   [
     'a structure that random bytes have put elsewhere',
@@ -165,6 +167,16 @@ const particular: [fault: string, malices: Scenario['malices'], change: Partial<
       disk: { packed: true, pagePerQueue: true },
     },
     /BAR 1: .* it does not keep this address/,
+  ],
+  [
+    'a packed ring of random bytes, which the device reads too',
+    [{ name: 'used ring of random bytes', seed: 76785611 }],
+    {
+      machine: { ...plain(0, []).machine, machine: 'microvm', commandLine: commandLine(TRACE) },
+      job: TRACE,
+      disk: { eventIndex: false, queueSize: 8, blockSize: 1024, packed: true, inOrder: true },
+    },
+    /needs reset/,
   ],
 ];
 

@@ -133,7 +133,7 @@ export function run(scenario: Scenario, kernel: Kernel): Outcome {
   const result = pc.run(kernel);
   const struck = attacks.filter(({ attack }) => attack.acts > 0);
   const expected = struck.map((one) => one.expected);
-  const lost = expected.some(({ breaks }) => breaks);
+  const lost = expected.some(({ breaks, breaksPacked }) => breaks || (breaksPacked && scenario.disk.packed));
   const failure =
     judgeEnd(result) ??
     (lost ? undefined : witness.complaints[0]) ??
