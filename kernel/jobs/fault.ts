@@ -1,5 +1,6 @@
 // Jobs that fail on purpose, each in its own way, so that panics can be seen and tested on the real machine:
-// job=fault-memory, fault-copy, fault-division, fault-assert, fault-stack, fault-arguments.
+// job=fault-memory, fault-copy, fault-division, fault-overflow, fault-unreachable, fault-call, fault-atomic, fault-assert,
+// fault-stack, fault-arguments. The kernel has no floating-point numbers whose conversion could fail.
 
 import { number } from '../lib/cmdline.ts';
 
@@ -26,6 +27,27 @@ function manyArguments(depth: u32, a: u32, b: u32, c: u32, d: u32, e: u32, f: u3
 export function divisionFault(): void {
   const divisor = number('divisor', 0, u32.MAX_VALUE);
   assert(1000 / divisor > 1000, 'job=fault-division with a divisor');
+}
+
+/** -2^31 / -1. */
+export function overflowFault(): void {
+  const divisor = number('divisor', u32.MAX_VALUE, u32.MAX_VALUE) as i32;
+  assert(i32.MIN_VALUE / divisor > 0, 'job=fault-overflow with a divisor');
+}
+
+export function unreachableFault(): void {
+  unreachable();
+}
+
+/** Calls a table's element: one that is not there, is null (function=0), or is another kind of function. */
+export function callFault(): void {
+  call_indirect<u64>(number('function', u32.MAX_VALUE, u32.MAX_VALUE), 1 as u64, 2 as u64, 3 as u64);
+}
+
+/** Across a multiple of 4. */
+export function atomicFault(): void {
+  const address = number('address', 0x80_0002, u32.MAX_VALUE);
+  atomic.add<u32>(address, 0);
 }
 
 export function assertFault(): void {

@@ -44,6 +44,10 @@ const jobs: StaticArray<Job> = [
     fault.argumentsFault(2);
   }),
   new Job('fault-division', fault.divisionFault),
+  new Job('fault-overflow', fault.overflowFault),
+  new Job('fault-unreachable', fault.unreachableFault),
+  new Job('fault-call', fault.callFault),
+  new Job('fault-atomic', fault.atomicFault),
   new Job('fault-assert', fault.assertFault),
   new Job('fault-stack', () => {
     fault.stackFault(0);

@@ -13,6 +13,7 @@ const TRAPS: readonly [message: RegExp, kind: number, vector: number][] = [
   [/null function|indirect call to null/, 8, 14],
   [/signature mismatch/, 9, 6],
   [/call stack/i, 10, 8],
+  [/unaligned/, 11, 6],
 ];
 const TRAP_UNREACHABLE = 1;
 export const TRAP_MEMORY = 5;

@@ -44,6 +44,12 @@ const faults: [string, RegExp, string, string][] = [
     'store<u32>(',
   ],
   ['fault-division', /^panic: integer divide by zero$/, 'divisionFault', '1000 / divisor'],
+  ['fault-overflow', /^panic: integer overflow$/, 'overflowFault', 'i32.MIN_VALUE / divisor'],
+  ['fault-unreachable', /^panic: unreachable$/, 'unreachableFault', 'unreachable();'],
+  ['fault-call', /^panic: undefined element$/, 'callFault', 'call_indirect<'],
+  ['fault-call function=0', /^panic: uninitialized element$/, 'callFault', 'call_indirect<'],
+  ['fault-call function=1', /^panic: indirect call type mismatch$/, 'callFault', 'call_indirect<'],
+  ['fault-atomic', /^panic: unaligned atomic$/, 'atomicFault', 'atomic.add<u32>'],
   ['fault-stack', /^panic: kernel stack overflow$/, 'stackFault', 'stackFault(depth + 1)'],
 ];
 test.each(faults)('job=%s', async (job, reason, name, text) => {

@@ -70,6 +70,12 @@ describe('a run', () => {
 // As on the real machine: tests/kernel/panic.test.ts has these jobs in QEMU.
 test.each([
   ['fault-division', 'panic: integer divide by zero', 'kernel/jobs/fault/divisionFault'],
+  ['fault-overflow', 'panic: integer overflow', 'kernel/jobs/fault/overflowFault'],
+  ['fault-unreachable', 'panic: unreachable', 'kernel/jobs/fault/unreachableFault'],
+  ['fault-call', 'panic: undefined element', 'kernel/jobs/fault/callFault'],
+  ['fault-call function=0', 'panic: uninitialized element', 'kernel/jobs/fault/callFault'],
+  ['fault-call function=1', 'panic: indirect call type mismatch', 'kernel/jobs/fault/callFault'],
+  ['fault-atomic', 'panic: unaligned atomic', 'kernel/jobs/fault/atomicFault'],
   ['fault-memory', 'panic: out of bounds memory access at 0x00000000', 'kernel/jobs/fault/memoryFault'],
   [
     'fault-memory address=720896',
