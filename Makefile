@@ -17,7 +17,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel shell gdb trace test fuzz fuzz-drivers check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb trace watch test fuzz fuzz-drivers check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -27,7 +27,7 @@ HOSTED = $(if $(filter Linux x86_64,$(shell uname -sm)),out/libyaosrt.a)
 NODE_MODULES = node_modules/.package-lock.json
 
 # What has to be installed for the goals asked for, and is not.
-RUNS = $(filter qemu qemu-kernel gdb trace test bench,$(MAKECMDGOALS))
+RUNS = $(filter qemu qemu-kernel gdb trace watch test bench,$(MAKECMDGOALS))
 NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test,$(RUNS)),qemu-img) $(if $(filter test gdb,$(RUNS)),gdb)
 ifneq ($(MAKECMDGOALS),clean)
 MISSING := $(shell sh build/setup.sh missing $(NEEDS))
@@ -56,6 +56,7 @@ help:
 	@echo 'make shell        the kernel'\''s monitor: type help'
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make trace        record what happens on each CPU and in the boot, for Perfetto: out/trace.json'
+	@echo 'make watch        build, not optimised, and boot again after each change of a source'
 	@echo 'make test         run every test; check: type-check, lint, and what is proved of stacks and interrupts'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
 	@echo 'make fuzz-drivers the kernel'"'"'s drivers against hostile devices: N=10000 runs, from SEED=... on'
@@ -120,6 +121,9 @@ shell: $(ARTEFACTS) $(HOSTED)
 
 gdb: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --gdb
+
+watch: out/yaos | $(SETUP)
+	@exec out/yaos watch
 
 # microvm has no firmware that boots from a disk.
 DIRECT = $(if $(filter microvm%,$(MACHINE)),--kernel)

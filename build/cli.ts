@@ -4,10 +4,10 @@
 
 import { join, resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import type { ImportPackage } from './asc.ts';
 import type { TranslatorFlags } from './compile.ts';
 import { UserError } from './error.ts';
 import { readInput } from './files.ts';
-import type { ImportPackage } from './kernel.ts';
 import { root } from './paths.ts';
 
 interface Option {
@@ -43,6 +43,18 @@ const TRANSLATOR_OPTIONS: Record<string, Option> = {
   },
   'source-map': { value: 'FILE', help: 'where the source lines are (IN.wasm.map, if there is one)' },
   'verify-ir': { help: 'check the translator: the IR between passes, every register allocation' },
+};
+
+/** Of every command that boots a machine. */
+const MACHINE_OPTIONS: Record<string, Option> = {
+  disk: { value: 'FILE', help: 'raw or qcow2, or none (out/usr.img)' },
+  accel: { value: 'NAME', help: 'auto, kvm or tcg (auto)' },
+  machine: { value: 'TYPE', help: 'pc or q35 (pc)' },
+  smp: { value: 'N', help: 'number of CPUs (2)' },
+  mem: { value: 'SIZE', help: 'RAM (512M)' },
+  blk: { value: 'PROPERTIES', help: 'added to -device virtio-blk-pci' },
+  append: { value: 'WORDS', help: 'command line of the kernel' },
+  qemuextra: { value: 'ARGUMENTS', help: 'more arguments for QEMU' },
 };
 
 function translatorFlags(values: Values): TranslatorFlags {
@@ -112,6 +124,19 @@ const COMMANDS: Record<string, Command> = {
       return 0;
     },
   },
+  watch: {
+    help: 'build the kernel and boot it, anew after each change of a source; not optimised, for it is quick',
+    options: {
+      kernel: { help: 'boot kernel.elf directly, without firmware and boot block' },
+      ...MACHINE_OPTIONS,
+    },
+    run: async (_, { kernel, ...values }, importPackage) => {
+      const { parseOptions } = await import('./qemu/options.ts');
+      const { watch } = await import('./watch/watch.ts');
+      const options = parseOptions({ ...machineVariables(values), TIMEOUT: SESSION_S });
+      return watch(options, kernel === true, importPackage);
+    },
+  },
   run: {
     help: 'boot the image in QEMU; each option has the meaning of the variable of make with its name',
     options: {
@@ -119,21 +144,13 @@ const COMMANDS: Record<string, Command> = {
       gdb: { help: 'start paused and attach gdb' },
       trace: { help: 'record interrupts, requests, wake-ups, switches and the boot in out/trace.json' },
       shell: { help: "the kernel's monitor on this terminal, for as long as it takes" },
-      disk: { value: 'FILE', help: 'raw or qcow2, or none (out/usr.img)' },
-      accel: { value: 'NAME', help: 'auto, kvm or tcg (auto)' },
-      machine: { value: 'TYPE', help: 'pc or q35 (pc)' },
-      smp: { value: 'N', help: 'number of CPUs (2)' },
-      mem: { value: 'SIZE', help: 'RAM (512M)' },
-      blk: { value: 'PROPERTIES', help: 'added to -device virtio-blk-pci' },
-      append: { value: 'WORDS', help: 'command line of the kernel' },
-      qemuextra: { value: 'ARGUMENTS', help: 'more arguments for QEMU' },
+      ...MACHINE_OPTIONS,
       timeout: { value: 'SECONDS', help: 'how long the machine may run (60; with job=shell a day)' },
     },
     run: async (_, { kernel, gdb, trace, shell, ...values }) => {
       const { parseOptions } = await import('./qemu/options.ts');
       const { run } = await import('./qemu/run.ts');
-      const variables = { ...process.env };
-      for (const [name, value] of Object.entries(values)) variables[name.toUpperCase()] = String(value);
+      const variables = machineVariables(values);
       if (shell === true) variables.APPEND = `job=shell ${variables.APPEND ?? ''}`; // the first one counts
       const typed = isShell(variables.APPEND);
       if (typed) variables.TIMEOUT ||= SESSION_S;
@@ -142,6 +159,13 @@ const COMMANDS: Record<string, Command> = {
     },
   },
 };
+
+/** Options go before the variables of the environment. */
+function machineVariables(values: Values): Record<string, string | undefined> {
+  const variables = { ...process.env };
+  for (const [name, value] of Object.entries(values)) variables[name.toUpperCase()] = String(value);
+  return variables;
+}
 
 /** A day. */
 const SESSION_S = '86400';

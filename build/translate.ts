@@ -5,6 +5,7 @@ import { Functions, SSA_PASS } from './functions.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
+import { type KeptCode, type KeptFunction, renewConstants } from './kept.ts';
 import { listing } from './listing/listing.ts';
 import { Origins } from './listing/origins.ts';
 import type { Trace } from './listing/trace.ts';
@@ -21,7 +22,7 @@ import { typeIds } from './object/type-ids.ts';
 import { improve, lower, type OptimiseOptions, PASSES } from './opt/passes.ts';
 import { prove } from './proofs/prove.ts';
 import type { Rules } from './proofs/rules.ts';
-import { WasmError, type WasmModule } from './wasm/module.ts';
+import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
 import { arrange, BLOCK_PASSES } from './x64/arrange.ts';
@@ -57,6 +58,8 @@ export interface TranslateOptions {
   trace?: Trace;
   /** Make a listing too; `trace` is not used then. */
   listing?: boolean;
+  /** Code of the translation before, under the same options; nothing may be inlined (NEEDS_OTHERS). */
+  kept?: KeptCode;
   /** To be proved of the code. */
   proofs?: Rules;
 }
@@ -75,6 +78,7 @@ const XMM15: RegSet = (1 << 31) >>> 0;
 /** Throws WasmError for a module that is invalid or uses what is not supported. */
 export function translate(bytes: Uint8Array, options: TranslateOptions): Translation {
   const module = readModule(bytes);
+  options.kept?.begin(module);
   const origins = options.listing ? new Origins() : undefined;
   const unit = new Unit(module, origins ? { ...options, trace: origins } : options);
   unit.addFunctions();
@@ -106,6 +110,8 @@ class Unit {
   private readonly places: Places;
   /** Functions that something refers to. */
   private readonly called = new Set<number>();
+  /** By the function that is being compiled. */
+  private calledNow: number[] = [];
 
   constructor(module: WasmModule, options: TranslateOptions) {
     this.module = module;
@@ -180,9 +186,17 @@ class Unit {
   }
 
   private addFunction(index: number): void {
-    const { body } = this.module.funcs[index];
-    if (!body || this.program.offsetOf(keyOf(index)) !== undefined) return;
-    this.compile(keyOf(index), this.functions.take(index), index);
+    const func = this.module.funcs[index];
+    if (!func.body || this.program.offsetOf(keyOf(index)) !== undefined) return;
+    const known = this.options.kept?.find(this.module, func);
+    if (known) this.reuse(func, known);
+    else this.compile(keyOf(index), this.functions.take(index), func);
+  }
+
+  private reuse({ index, body }: WasmFunc, { code, called }: KeptFunction): void {
+    renewConstants(this.program, code);
+    for (const callee of called) this.called.add(callee);
+    this.program.add(keyOf(index), code, index, body!.start);
   }
 
   addInit(): void {
@@ -196,10 +210,11 @@ class Unit {
     addTrampolines(this.program, this.module, this.layout, { crossings, alone: this.options.alone === true });
   }
 
-  private compile(key: string, ir: Func, index?: number): void {
+  private compile(key: string, ir: Func, func?: WasmFunc): void {
     const { disabledPasses: disabled, verify, trace, sourceMap } = this.options;
     const cold = this.module.funcs[ir.index]?.cold === true;
     lower(ir, this.optimisation);
+    this.calledNow = [];
     const selected = select(ir, this.target);
     trace?.mir?.(selected.func, 'select');
     const before = verify ? copyForCheck(selected.func) : undefined;
@@ -218,12 +233,14 @@ class Unit {
       debug: sourceMap !== undefined,
     });
     trace?.code?.(key, code.insts!);
-    this.program.add(key, code, index, index === undefined ? 0 : this.module.funcs[index].body!.start);
+    this.program.add(key, code, func?.index, func?.body?.start);
+    if (func) this.options.kept?.keep(this.module, func, { code, called: this.calledNow });
   }
 
   /** Functions of the module by their key; imported ones by symbol in the fixed model, else by descriptor. */
   private callSymbol(index: number): string | undefined {
     this.called.add(index);
+    this.calledNow.push(index);
     const { import: from } = this.module.funcs[index];
     if (!from) return keyOf(index);
     return this.options.memory === 'fixed' ? `${from.module}.${from.name}` : undefined;

@@ -26,8 +26,10 @@ export interface Boot {
   typed?: boolean;
 }
 
-export const FROM_KERNEL = { kernel: join(out, 'kernel.elf') };
-export const FROM_IMAGE = { image: join(out, 'yaos.img') };
+export const kernelIn = (folder: string) => ({ kernel: join(folder, 'kernel.elf') });
+export const imageIn = (folder: string) => ({ image: join(folder, 'yaos.img') });
+export const FROM_KERNEL = kernelIn(out);
+export const FROM_IMAGE = imageIn(out);
 
 export function qemuArguments(boot: Boot): string[] {
   const { options, disk, accel, from } = boot;

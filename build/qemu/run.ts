@@ -5,10 +5,10 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import { UserError } from '../error.ts';
-import { root } from '../paths.ts';
+import { out, root } from '../paths.ts';
 import { runTraced, tracedCommandLine } from '../trace/run.ts';
 import { chooseAccel } from './accel.ts';
-import { FROM_IMAGE, FROM_KERNEL, QEMU, qemuArguments, STATUS_DONE, STATUS_PANIC } from './command.ts';
+import { imageIn, kernelIn, QEMU, qemuArguments, STATUS_DONE, STATUS_PANIC } from './command.ts';
 import { openDisk } from './disk.ts';
 import { runGdb } from './gdb.ts';
 import type { MachineOptions } from './options.ts';
@@ -23,21 +23,29 @@ export interface RunMode {
   trace: boolean;
   /** What is typed goes to the machine, Ctrl-C too. */
   shell: boolean;
+  /** The folder of what is booted. */
+  folder?: string;
+  /** Do not say again what runs the machine. */
+  quiet?: boolean;
+  /** Ends the machine when it is aborted. */
+  signal?: AbortSignal;
 }
 
-const STATUS_INTERRUPTED = 130;
+export const STATUS_INTERRUPTED = 130;
+/** By which people and terminals end a program. */
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Gives the exit status of the command. */
 export async function run(options: MachineOptions, mode: RunMode): Promise<number> {
-  const from = mode.direct ? FROM_KERNEL : FROM_IMAGE;
+  const from = (mode.direct ? kernelIn : imageIn)(mode.folder ?? out);
   const [file] = Object.values(from);
   if (!existsSync(file)) throw new UserError(`yaos: ${relative(root, file)} is missing: run make`);
   const disk = openDisk(options.disk);
   const { accel, line } = await chooseAccel(options.accel);
-  if (line !== undefined) console.error(line);
+  if (line !== undefined && !mode.quiet) console.error(line);
   const append = mode.trace ? tracedCommandLine(options.append) : options.append;
   const args = qemuArguments({ options: { ...options, append }, disk, accel, from, typed: mode.shell });
-  const boot = (more: string[]) => runToEnd([...args, ...more], options.timeout_s, mode.shell);
+  const boot = (more: string[]) => runToEnd([...args, ...more], options.timeout_s, mode);
   if (mode.gdb) return runGdb(args, options.gdbFlags);
   return mode.trace ? runTraced(options, boot) : boot([]);
 }
@@ -47,12 +55,12 @@ export interface End {
   status: number | null;
   signal: NodeJS.Signals | null;
   /** Why yaos ended it, if it did. */
-  stopped: 'timeout' | 'boot' | 'interrupt' | null;
+  stopped: 'timeout' | 'boot' | 'interrupt' | 'abort' | null;
   /** QEMU's last message. */
   message: string;
 }
 
-function runToEnd(args: string[], timeout_s: number, typed: boolean): Promise<number> {
+function runToEnd(args: string[], timeout_s: number, { shell: typed, signal }: RunMode): Promise<number> {
   return new Promise((resolve, reject) => {
     const qemu = spawn(QEMU, args, { stdio: [typed ? 'inherit' : 'ignore', 'pipe', 'pipe'] });
     const log = new SerialLog();
@@ -64,9 +72,11 @@ function runToEnd(args: string[], timeout_s: number, typed: boolean): Promise<nu
     };
     const timer = setTimeout(stop, timeout_s * 1000, 'timeout');
     const interrupt = () => stop('interrupt');
-    process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
-
+    for (const name of SIGNALS) process.on(name, interrupt);
     process.stdout.on('error', interrupt); // the reader of our output went away
+    const abort = () => stop('abort');
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
     qemu.stdout.pipe(process.stdout, { end: false });
     qemu.stdout.on('data', (bytes: Buffer) => {
       log.add(bytes);
@@ -77,9 +87,13 @@ function runToEnd(args: string[], timeout_s: number, typed: boolean): Promise<nu
       message = bytes.toString().trim().split('\n').at(-1) || message;
     });
     qemu.on('error', (error) => reject(new UserError(`yaos: cannot run ${QEMU}: ${error.message}`)));
-    qemu.on('close', (status, signal) => {
+    qemu.on('close', (status, signalled) => {
       clearTimeout(timer);
-      const failure = verdict(log, { status, signal, stopped, message }, timeout_s);
+      for (const name of SIGNALS) process.off(name, interrupt);
+      process.stdout.off('error', interrupt);
+      signal?.removeEventListener('abort', abort);
+      const failure =
+        stopped === 'abort' ? null : verdict(log, { status, signal: signalled, stopped, message }, timeout_s);
       if (failure !== null) process.stdout.write(`${log.atLineStart ? '' : '\n'}yaos: ${failure}\n`);
       resolve(failure === null ? 0 : stopped === 'interrupt' ? STATUS_INTERRUPTED : 1);
     });
