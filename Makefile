@@ -123,7 +123,7 @@ gdb: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --gdb
 
 watch: out/yaos | $(SETUP)
-	@exec out/yaos watch
+	@exec out/yaos watch $(DIRECT)
 
 # microvm has no firmware that boots from a disk.
 DIRECT = $(if $(filter microvm%,$(MACHINE)),--kernel)
