@@ -222,6 +222,7 @@ export abstract class Virtqueue {
     this.last = head;
     this.describe(table, segments * DESCRIPTOR_BYTES, FLAG_INDIRECT);
     this.unannounced++;
+    if (trace.on) this.record(trace.SUBMIT, token);
     this.publish();
     return true;
   }
