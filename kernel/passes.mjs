@@ -9,6 +9,7 @@ const HOT = [
   '~lib/staticarray/',
   'kernel/drivers/disk/Stream#',
   'kernel/drivers/virtio-blk',
+  'kernel/irq/tasklets/',
   'kernel/irq/vectors/',
   'kernel/jobs/blkbench/',
   'kernel/lib/lock/Lock#release',

@@ -36,6 +36,7 @@ const DELIVER_INIT: u32 = 5 << 8;
 const DELIVER_STARTUP: u32 = 6 << 8;
 const COMMAND_PENDING: u32 = 1 << 12;
 const LEVEL_ASSERT: u32 = 1 << 14;
+const TO_SELF: u32 = 1 << 18;
 const ALL_BUT_SELF: u32 = 3 << 18;
 /** A command is taken within microseconds. */
 const COMMAND_POLLS_MAX: u32 = 1_000_000;
@@ -156,6 +157,11 @@ export function timerCount(): u32 {
 /** Interrupts the CPU with this APIC ID. */
 export function send(apicId: u32, vector: u32): void {
   command(apicId, DELIVER_FIXED | LEVEL_ASSERT | vector);
+}
+
+/** Interrupts this CPU, when it lets interrupts come. */
+export function sendToSelf(vector: u32): void {
+  command(0, TO_SELF | DELIVER_FIXED | LEVEL_ASSERT | vector);
 }
 
 /** §10.6.1 and 8.4.3: resets a CPU, which then waits for startUp(). */

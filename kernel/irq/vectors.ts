@@ -6,6 +6,7 @@ import * as trace from '../lib/trace.ts';
 import * as x86 from '../x86.ts';
 import * as lapic from './lapic.ts';
 import * as pic from './pic.ts';
+import { taskletsOf } from './tasklets.ts';
 
 export abstract class InterruptHandler {
   /** The next that has a share in its vector. */
@@ -25,8 +26,10 @@ const SPURIOUS: u32 = 255;
 
 const handlers = new StaticArray<InterruptHandler | null>(256);
 
-/** By CPU: all interrupts, and those that nobody handles. */
-const interruptCounts = new StaticArray<u64>(x86.CPUS);
+/** Brings nothing but tasklets that are left. */
+const CONTINUE: u32 = 253;
+
+/** By CPU, those that nobody handles. */
 const strayCounts = new StaticArray<u64>(x86.CPUS);
 
 /** On the first CPU. */
@@ -41,20 +44,14 @@ export function initCpu(): void {
 }
 
 export function interruptCount(): u64 {
-  return sum(interruptCounts);
-}
-
-export function interruptCountOf(cpu: u32): u64 {
-  return interruptCounts[cpu];
+  let total: u64 = 0;
+  for (let i: u32 = 0; i < x86.CPUS; i++) total += taskletsOf(i).interrupts;
+  return total;
 }
 
 export function strayCount(): u64 {
-  return sum(strayCounts);
-}
-
-function sum(counts: StaticArray<u64>): u64 {
   let total: u64 = 0;
-  for (let i = 0; i < counts.length; i++) total += counts[i];
+  for (let i: u32 = 0; i < x86.CPUS; i++) total += strayCounts[i];
   return total;
 }
 
@@ -92,9 +89,16 @@ export function freeVector(vector: u32, handler: InterruptHandler): void {
     if (at.next === handler) at.next = handler.next;
 }
 
+class Continuation extends InterruptHandler {
+  interrupt(_vector: u32): void {}
+}
+
+handlers[CONTINUE] = new Continuation();
+
 export function interrupt(vector: u32): void {
-  unchecked(interruptCounts[x86.cpu()]++);
-  let handler = handlers[vector];
+  const own = taskletsOf(x86.cpu());
+  own.interrupts++;
+  let handler = unchecked(handlers[vector]); // there is one for each
   if (handler !== null) {
     do {
       if (trace.on) trace.record(trace.INTERRUPT, vector, changetype<usize>(handler.name) as u32);
@@ -109,4 +113,5 @@ export function interrupt(vector: u32): void {
     if ((vector < FIRST_FREE || vector === SPURIOUS) && !lapic.inService(vector)) return;
   }
   lapic.endOfInterrupt();
+  if (own.first !== null) own.run(CONTINUE);
 }

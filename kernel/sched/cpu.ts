@@ -3,6 +3,7 @@
 // A wait's bound is a deadline in ticks. The local APIC's timer is set to the earliest deadline only when it is not
 // already set to one before it, so that a thousand short waits with bounds of seconds set it once.
 
+import { Tasklet } from '../irq/tasklets.ts';
 import { SpinLock } from '../lib/lock.ts';
 import * as trace from '../lib/trace.ts';
 import * as clock from '../time/clock.ts';
@@ -21,6 +22,8 @@ export class Cpu {
   /** An ended thread whose stack is still in use. */
   ended: Thread | null = null;
   switches: u64 = 0;
+  /** For when its timer has interrupted. */
+  expiry: Tasklet | null = null;
   /** Of this CPU, the running and the idle one too. */
   threads: Thread | null = null;
   private firstReady: Thread | null = null;

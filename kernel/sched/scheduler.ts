@@ -3,7 +3,8 @@
 // woken from another CPU goes into its home's run queue, and an interrupt tells that CPU if it idles.
 
 import * as lapic from '../irq/lapic.ts';
-import { allocateVector, InterruptHandler, interruptCountOf } from '../irq/vectors.ts';
+import { schedule, Tasklet, taskletsOf } from '../irq/tasklets.ts';
+import { allocateVector, InterruptHandler } from '../irq/vectors.ts';
 import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
@@ -43,15 +44,29 @@ class TimerInterrupt extends InterruptHandler {
     const cpu = here();
     cpu.lock.acquire();
     cpu.timerFired();
+    cpu.lock.release();
+    schedule(cpu.expiry!);
+  }
+}
+
+/** Wakes who has waited long enough, and does what is due. */
+class Expiry extends Tasklet {
+  constructor(private readonly cpu: Cpu) {
+    super();
+  }
+
+  run(): void {
+    const cpu = this.cpu;
+    const flags = cpu.lock.acquireIrq();
     cpu.wakeDue();
     const now = clock.now(); // what expires may be set again
     for (let timer: Timer | null = cpu.takeTimer(now); timer !== null; timer = cpu.takeTimer(now)) {
-      cpu.lock.release();
+      cpu.lock.releaseIrq(flags);
       timer.expired();
-      cpu.lock.acquire();
+      cpu.lock.acquireIrq();
     }
     cpu.setTimer();
-    cpu.lock.release();
+    cpu.lock.releaseIrq(flags);
   }
 }
 
@@ -84,7 +99,9 @@ export function goOnline(): void {
 export function prepareCpu(number: u32, apicId: u32): void {
   const idle = new Thread(number, number, 'idle', null);
   threads[number] = idle;
-  cpus[number] = new Cpu(number, apicId, idle);
+  const cpu = new Cpu(number, apicId, idle);
+  cpu.expiry = new Expiry(cpu);
+  cpus[number] = cpu;
 }
 
 export function isOnline(number: u32): bool {
@@ -268,19 +285,21 @@ function halt(cpu: Cpu): void {
 }
 
 /**
- * Returns when each other CPU has left the interrupt handler, or whatever else it does with interrupts off, that it may be in:
- * what was taken from the reach of handlers before can be given back then. By the second interrupt from now on that is sure:
- * the first may have been counted late.
+ * Returns when each CPU has left the interrupt handler or the tasklets, or whatever else it does with interrupts off, that it may
+ * be in: what was taken from the reach of handlers before can be given back then. By the second interrupt from now on that is
+ * sure: the first may have been counted late.
  */
 export function quiesce(): void {
   for (let i: u32 = 0; i < x86.CPUS; i++) {
     const cpu = cpus[i];
-    if (cpu === null || !cpu.online || cpu === here()) continue;
-    const before = interruptCountOf(i);
-    while (interruptCountOf(i) - before < 2) {
+    if (cpu === null || !cpu.online) continue;
+    const tasklets = taskletsOf(i);
+    const before = tasklets.interrupts;
+    while (cpu !== here() && tasklets.interrupts - before < 2) {
       lapic.send(cpu.apicId, wakeVector);
       sleep(QUIESCE_POLL_NS);
     }
+    while (!tasklets.idle) sleep(QUIESCE_POLL_NS);
   }
 }
 

@@ -1,5 +1,5 @@
-// Something to be done at a moment, once: scheduler.ts has setTimeout. It is done in an interrupt handler of the CPU
-// that set it, whose rules it follows (irq/vectors.ts).
+// Something to be done at a moment, once: scheduler.ts has setTimeout. It is done by a tasklet of the CPU that set it, whose
+// rules it follows (irq/tasklets.ts).
 
 import { NEVER } from './thread.ts';
 

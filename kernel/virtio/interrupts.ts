@@ -5,6 +5,7 @@
 //   0            the line: everything, and the device's neighbours too
 
 import { Line as IrqLine, LineUser } from '../irq/line.ts';
+import { schedule } from '../irq/tasklets.ts';
 import { freeCount, freeVector, InterruptHandler, shareVector } from '../irq/vectors.ts';
 import { Line } from '../lib/line.ts';
 import { apicIdOf } from '../sched/cpu.ts';
@@ -179,8 +180,9 @@ export class DeviceInterrupts extends LineUser {
 
 function collectFrom(queue: Virtqueue): void {
   queue.lock.acquire();
-  queue.collect();
+  const more = queue.collectPortion();
   queue.lock.release();
+  if (more) schedule(queue);
 }
 
 class ConfigInterrupt extends InterruptHandler {

@@ -6,7 +6,7 @@ import { Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
 import { DESCRIPTOR_BYTES, RingLayout } from './layout.ts';
-import { passed, QueueUser, Virtqueue } from './queue.ts';
+import { PORTION, passed, QueueUser, Virtqueue } from './queue.ts';
 
 // Descriptor (§2.8.13): address u64, length u32, id u16, flags u16.
 const REST: u32 = 8;
@@ -65,22 +65,24 @@ export class PackedQueue extends Virtqueue {
     else this.askFor(place - this.size, !wrap);
   }
 
-  protected takeUsed(): void {
+  protected takeUsed(): bool {
+    let left = PORTION;
     while (true) {
       let rest = this.read();
       while (this.isUsed(rest)) {
+        if (left-- === 0) return true;
         // §2.8.4: a length without the flag WRITE means nothing; but QEMU never sets that flag.
         const steps = this.retire((rest >> ID_SHIFT) as u16, rest as u32, this.size);
-        if (steps === 0) return;
+        if (steps === 0) return false;
         this.move(steps);
         rest = this.read();
       }
-      if (!this.useEvents || this.polling) return;
+      if (!this.useEvents || this.polling) return false;
       // The next one shall interrupt, or a later one; what came before this was seen is taken now.
-      if (this.awaited > 0) return;
+      if (this.awaited > 0) return false;
       this.askFor(this.used, this.usedWrap !== 0);
       x86.mfence();
-      if (!this.isUsed(this.read())) return;
+      if (!this.isUsed(this.read())) return false;
     }
   }
 

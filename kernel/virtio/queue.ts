@@ -6,6 +6,7 @@
 // places where a store must be seen before a later load need a fence.
 
 import { Window } from '../bus/window.ts';
+import { Tasklet } from '../irq/tasklets.ts';
 import { SpinLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import * as trace from '../lib/trace.ts';
@@ -24,6 +25,8 @@ const DOORBELL_BYTES: u32 = 2;
 const DOORBELL_BYTES_WIDE: u32 = 4;
 /** More chains than this are never in flight, however many the ring has room for. */
 const CHAINS_MAX: u32 = 256;
+/** Chains that are taken back at once, interrupts off. */
+export const PORTION: u32 = 32;
 /** Descriptors in an indirect table, of which each chain has one. */
 const TABLE_DESCRIPTORS: u32 = 16;
 const TABLE_BYTES: u32 = TABLE_DESCRIPTORS * DESCRIPTOR_BYTES;
@@ -54,7 +57,8 @@ class Chain {
 }
 const CHAIN_SHIFT: u32 = 4;
 
-export abstract class Virtqueue {
+/** As a tasklet it takes what an interrupt handler has left. */
+export abstract class Virtqueue extends Tasklet {
   /** Guards all of it, interrupts off: the interrupt may come on another CPU. */
   readonly lock: SpinLock = new SpinLock();
   /** How often the device was notified. */
@@ -120,6 +124,7 @@ export abstract class Virtqueue {
     private readonly user: QueueUser,
     features: u64,
   ) {
+    super();
     assert(doorbell.bytes >= DOORBELL_BYTES, 'a doorbell too narrow');
     this.doorbell = doorbell.base;
     this.doorbellIsPort = doorbell.ports;
@@ -302,15 +307,31 @@ export abstract class Virtqueue {
 
   /** Takes what the device has used, at an interrupt or with interrupts off. */
   collect(): void {
-    if (this.broken) return;
+    while (this.collectPortion()) {}
+  }
+
+  /** Takes some of that; true: there may be more, of which the device does not tell again. */
+  collectPortion(): bool {
+    if (this.broken) return false;
     const before = this.usedCount;
-    this.takeUsed();
-    if (this.usedCount === before) return;
+    const more = this.takeUsed();
+    if (this.usedCount === before) return false;
     if (this.asked) {
       this.asked = false;
       this.refuseInterrupts();
     }
     this.user.collected();
+    return more;
+  }
+
+  /** As a tasklet: between the portions interrupts are on. It comes to an end, since nobody submits anything meanwhile. */
+  run(): void {
+    let more: bool = true;
+    while (more) {
+      const flags = this.lock.acquireIrq();
+      more = this.collectPortion();
+      this.lock.releaseIrq(flags);
+    }
   }
 
   /** Whether collect() would find something; without the lock it may be out of date. */
@@ -377,8 +398,8 @@ export abstract class Virtqueue {
   protected abstract get inFlight(): u32;
   /** With EVENT_IDX: the next interrupt is when the ring's index has moved that far, but not by more than what is in flight. */
   protected abstract awaitUsed(steps: u32): void;
-  /** Gives what has been used to retire(), and has the device interrupt for the next, unless the driver polls. */
-  protected abstract takeUsed(): void;
+  /** Takes what the device has used, PORTION of it or a little more at once; true: there is more. */
+  protected abstract takeUsed(): bool;
   /** Sets the ring's indices to those of an empty ring. */
   protected abstract restart(): void;
   /** Tells the device that interrupts are not wanted, or that they are; it may send some all the same. */

@@ -5,7 +5,7 @@ import { Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
 import { DESCRIPTOR_BYTES, RingLayout } from './layout.ts';
-import { FLAG_NEXT, passed, QueueUser, Virtqueue } from './queue.ts';
+import { FLAG_NEXT, PORTION, passed, QueueUser, Virtqueue } from './queue.ts';
 
 // Descriptor (§2.7.5): address u64, length u32, flags u16, next u16.
 const FLAGS_SHIFT: u64 = 32;
@@ -58,27 +58,32 @@ export class SplitQueue extends Virtqueue {
     x86.store16(this.usedEvent, this.interruptAt);
   }
 
-  protected takeUsed(): void {
+  protected takeUsed(): bool {
     const used = this.used;
     const mask = this.mask;
     let seen = this.lastUsed;
+    let index = x86.load16(used + RING_INDEX);
     while (true) {
-      let index = x86.load16(used + RING_INDEX);
-      while (seen !== index) {
+      let news = (index - seen) & 0xffff;
+      const rest = news > PORTION ? news - PORTION : 0;
+      while (news > rest) {
         const entry = used + (seen & mask) * 8 + RING_ENTRIES;
-        const news = (index - seen) & 0xffff;
         const steps = this.retire(x86.load32(entry), x86.load32(entry + 4), news);
-        if (steps === 0) return;
+        if (steps === 0) return false;
+        news -= steps;
         seen = (seen + steps) & 0xffff;
         this.lastUsed = seen;
-        index = x86.load16(used + RING_INDEX);
       }
-      if (!this.useEvents || this.polling) return;
+      if (news > 0) return true;
+      index = x86.load16(used + RING_INDEX);
+      if (seen !== index) continue;
+      if (!this.useEvents || this.polling) return false;
       // §2.7.7: the next entry shall interrupt, or a later one; what came before this was seen is taken now.
       if (((this.interruptAt - seen) & 0xffff) > mask) this.interruptAt = seen;
       x86.store16(this.usedEvent, this.interruptAt);
       x86.mfence();
-      if (seen === x86.load16(used + RING_INDEX)) return;
+      index = x86.load16(used + RING_INDEX);
+      if (seen === index) return false;
     }
   }
 

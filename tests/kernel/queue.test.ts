@@ -56,6 +56,7 @@ export function tableEntry(next: u32, more: bool, write: bool): u64 { return que
 export function submitTable(table: u32, segments: u32, writable: u32, token: u32): bool {
   return queue!.submitTable(table, segments, writable, token);
 }
+export function portion(): bool { return queue!.collectPortion(); }
 export function healthy(): bool { return !queue!.reportFault('queue'); }
 `;
 
@@ -86,6 +87,7 @@ interface Driver {
   table(): number;
   tableEntry(next: number, more: boolean, write: boolean): bigint;
   submitTable(table: number, segments: number, writable: number, token: number): number;
+  portion(): number;
   healthy(): number;
 }
 
@@ -314,4 +316,39 @@ test.each([
   driver.setPolling(false);
   if (events) expect(wanted()).toEqual([device.used]);
   else expect(device.isRefused).toBe(false);
+  expect(driver.healthy()).toBe(1);
+});
+
+test.each<[string, Omit<Configuration, 'size' | 'chains'>]>([
+  ['split', {}],
+  ['split, with events', { events: true }],
+  ['split, in order', { events: true, inOrder: true }],
+  ['packed', { packed: true }],
+  ['packed, with events', { packed: true, events: true }],
+  ['packed, in order', { packed: true, events: true, inOrder: true }],
+])('what is used is taken in portions: %s', (_, configuration) => {
+  const { driver, state, device } = start({ size: 128, chains: 100, ...configuration });
+  const rounds = 10; // some end in the midst of the ring
+  for (let round = 0; round < rounds; round++) {
+    for (let token = 0; token < 100; token++) {
+      expect(driver.begin(1)).toBe(1);
+      driver.add(token * 16, 16, true);
+      driver.submit(token);
+    }
+    driver.kick();
+    for (let chain = device.take(); chain !== undefined; chain = device.take())
+      device.use(chain.id, 16, chain.steps);
+    state.completed.length = 0;
+    const portions: number[] = [];
+    let more = 1;
+    for (let before = 0; more === 1; before = state.completed.length) {
+      more = driver.portion();
+      portions.push(state.completed.length - before);
+      // Only the last one asks for the next interrupt.
+      if (configuration.events) expect(device.isAwaited((round + 1) * 100)).toBe(more === 0);
+    }
+    expect(portions).toEqual([32, 32, 32, 4]);
+    expect(state.completed.map(([token]) => token)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  }
+  expect(driver.healthy()).toBe(1);
 });

@@ -9,6 +9,7 @@ import { DEVICES_MAX } from '../../drivers/registry.ts';
 import { listen } from '../../drivers/serial-input.ts';
 import { attachFunction, virtioBus } from '../../drivers/table.ts';
 import * as lines from '../../irq/line.ts';
+import { taskletsOf } from '../../irq/tasklets.ts';
 import * as vectors from '../../irq/vectors.ts';
 import { hexdump } from '../../lib/hexdump.ts';
 import { bare, setQuiet } from '../../lib/log.ts';
@@ -302,8 +303,9 @@ function listInterrupts(): void {
     if (cpu === null || !cpu.online) continue;
     bare()
       .decimal('CPU ', i)
-      .decimal(': ', vectors.interruptCountOf(i))
-      .decimal(' interrupts, ', cpu.switches)
+      .decimal(': ', taskletsOf(i).interrupts)
+      .decimal(' interrupts, ', taskletsOf(i).count)
+      .decimal(' tasklets, ', cpu.switches)
       .text(' switches')
       .end();
   }
