@@ -2,6 +2,7 @@
 // It is used where a function's body is the same, and so is all of the module that machine code depends on. Without
 // inlining, that is what other functions are called with, and not what they do.
 
+import type { ValueRange } from './debug/values.ts';
 import type { Program } from './object/program.ts';
 import type { WasmFunc, WasmModule } from './wasm/module.ts';
 import type { EmittedFunction } from './x64/emit.ts';
@@ -13,6 +14,8 @@ export interface KeptFunction {
   code: EmittedFunction;
   /** Functions that it refers to, in the order in which that was found. */
   called: readonly number[];
+  /** Where its variables are. */
+  values: readonly ValueRange[];
 }
 
 interface Entry extends KeptFunction {
@@ -42,12 +45,13 @@ export class KeptCode {
       ...line,
       loc: line.loc < 0 ? line.loc : line.loc + moved,
     }));
-    return { code: { ...kept.code, lines }, called: kept.called };
+    return { code: { ...kept.code, lines }, called: kept.called, values: kept.values };
   }
 
   keep(module: WasmModule, { index, name, body }: WasmFunc, kept: KeptFunction): void {
     const { start, end } = body!;
-    this.functions.set(index, { ...kept, name, body: module.bytes.slice(start, end), start });
+    const code = { ...kept.code, steps: [] };
+    this.functions.set(index, { ...kept, code, name, body: module.bytes.slice(start, end), start });
   }
 }
 

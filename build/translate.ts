@@ -1,6 +1,7 @@
 // The translator: a WebAssembly module in, an ELF64 x86-64 relocatable object out. This file is the list of its stages.
 
 import { addDebugInfo } from './debug/debug.ts';
+import { locateValues, trackedValues, type ValueRange } from './debug/values.ts';
 import { Functions, SSA_PASS } from './functions.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
@@ -25,19 +26,22 @@ import type { Rules } from './proofs/rules.ts';
 import { WasmError, type WasmFunc, type WasmModule } from './wasm/module.ts';
 import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
-import { arrange, BLOCK_PASSES } from './x64/arrange.ts';
+import { arrange, BLOCK_PASSES, SLOT_PASS } from './x64/arrange.ts';
 import { emit } from './x64/emit.ts';
 import { INTRINSICS, isIntrinsic } from './x64/intrinsics.ts';
 import { CALLEE_SAVED, R15, type RegEnv, type RegSet, RSP } from './x64/mir.ts';
-import { checkAllocation, copyForCheck } from './x64/regalloc/check.ts';
+import { checkAllocation } from './x64/regalloc/check.ts';
+import { copyForComparison } from './x64/regalloc/contents.ts';
 import { allocate } from './x64/regalloc/index.ts';
+import { type PlacesOfValues, placesOfValues } from './x64/regalloc/values.ts';
 import { select } from './x64/select.ts';
 import type { Target } from './x64/selector.ts';
 
 /** Names of the passes that can be left out, in the order of the stages. */
 export const OPTIONAL_PASSES: readonly string[] = [
   SSA_PASS,
-  ...[...PASSES.filter((p) => !p.required), ...BLOCK_PASSES].map(({ name }) => name),
+  ...PASSES.filter((p) => !p.required).map(({ name }) => name),
+  ...[SLOT_PASS, ...BLOCK_PASSES].map(({ name }) => name),
 ];
 
 export interface TranslateOptions {
@@ -108,6 +112,8 @@ class Unit {
   private readonly optimisation: OptimiseOptions;
   private readonly functions: Functions;
   private readonly places: Places;
+  /** Where the variables of a function are, and those of what is inlined in it; by its index. */
+  private readonly variables = new Map<number, readonly ValueRange[]>();
   /** Functions that something refers to. */
   private readonly called = new Set<number>();
   /** By the function that is being compiled. */
@@ -122,6 +128,7 @@ class Unit {
       layout: this.layout,
       model: options.memory,
       isIntrinsic: options.memory === 'fixed' ? isIntrinsic : () => false,
+      debug: options.sourceMap !== undefined,
       ...(options.memory === 'register' ? this.linking() : {}),
     };
     // Hosted programs check the processor when they start (runtime/main.c); a kernel boots on whatever there is.
@@ -193,8 +200,9 @@ class Unit {
     else this.compile(keyOf(index), this.functions.take(index), func);
   }
 
-  private reuse({ index, body }: WasmFunc, { code, called }: KeptFunction): void {
+  private reuse({ index, body }: WasmFunc, { code, called, values }: KeptFunction): void {
     renewConstants(this.program, code);
+    this.variables.set(index, values);
     for (const callee of called) this.called.add(callee);
     this.program.add(keyOf(index), code, index, body!.start);
   }
@@ -217,10 +225,14 @@ class Unit {
     this.calledNow = [];
     const selected = select(ir, this.target);
     trace?.mir?.(selected.func, 'select');
-    const before = verify ? copyForCheck(selected.func) : undefined;
+    const tracked = trackedValues(ir, selected);
+    const wanted = new Set(tracked.flatMap(({ vreg }) => vreg ?? []));
+    const before = verify || wanted.size > 0 ? copyForComparison(selected.func) : undefined;
     allocate(selected.func, this.registers);
-    if (before) checkAllocation(before, selected.func);
+    if (verify) checkAllocation(before!, selected.func);
     trace?.mir?.(selected.func, 'regalloc');
+    if (!disabled?.has(SLOT_PASS.name)) SLOT_PASS.run(selected.func);
+    const places: PlacesOfValues = before ? placesOfValues(before, selected.func, wanted) : new Map();
     arrange(selected.func, disabled, cold);
     trace?.mir?.(selected.func, 'layout');
     const code = emit(selected, {
@@ -234,7 +246,13 @@ class Unit {
     });
     trace?.code?.(key, code.insts!);
     this.program.add(key, code, func?.index, func?.body?.start);
-    if (func) this.options.kept?.keep(this.module, func, { code, called: this.calledNow });
+    if (!func) return;
+    const { steps, slots } = code;
+    const size = code.code.length;
+    const input = { func: func.index, bodyStart: func.body!.start, tracked, places, steps, slots, size };
+    const values = tracked.length > 0 ? locateValues(input, this.functions.locations) : [];
+    this.variables.set(func.index, values);
+    this.options.kept?.keep(this.module, func, { code, called: this.calledNow, values });
   }
 
   /** Functions of the module by their key; imported ones by symbol in the fixed model, else by descriptor. */
@@ -284,6 +302,7 @@ class Unit {
       program,
       places,
       locations,
+      values: this.variables,
     });
   }
 

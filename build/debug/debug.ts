@@ -9,6 +9,9 @@ import { writeInfo } from './entries.ts';
 import { writeFrames } from './frames.ts';
 import { debugFunctions } from './functions.ts';
 import { Files, writeLines } from './lines.ts';
+import { Types } from './types.ts';
+import type { ValueRange } from './values.ts';
+import { variablesOf } from './variables.ts';
 
 /** Sources are named by their paths below the folder that the compiler was run in, where a debugger is run too. */
 const FOLDER = '.';
@@ -19,14 +22,20 @@ export interface DebugInput {
   program: Program;
   places: Places;
   locations: Locations;
+  /** By function. */
+  values: ReadonlyMap<number, readonly ValueRange[]>;
 }
 
 export function addDebugInfo(elf: ElfObject, text: ElfSection, input: DebugInput): void {
   const { name, module, program, places, locations } = input;
-  const functions = debugFunctions(program, places, locations);
+  const functions = debugFunctions(program, places, locations, input.values);
   const files = new Files(name);
-  const declaration = (func: number) => ({ name: module.funcs[func].name, place: places.ofBody(func) });
-  const unit = { name, folder: FOLDER, textSize: program.textSize, functions, declaration };
+  const declarations = module.funcs.map((func) => {
+    return { name: func.name, place: places.ofBody(func.index), variables: variablesOf(func) };
+  });
+  const declaration = (func: number) => declarations[func];
+  const { textSize } = program;
+  const unit = { name, folder: FOLDER, textSize, functions, types: new Types(), declaration };
   const info = writeInfo(unit, files);
   const lines = writeLines(functions, files, FOLDER);
   const frames = writeFrames(functions);
@@ -36,12 +45,12 @@ export function addDebugInfo(elf: ElfObject, text: ElfSection, input: DebugInput
     abbrev: section('abbrev', info.abbrev),
     line: section('line', lines.bytes),
     rnglists: section('rnglists', info.rnglists),
+    loclists: section('loclists', info.loclists),
     frame: section('frame', frames.bytes),
     info: section('info', info.info),
   };
   for (const [to, addresses] of [
-    [sections.info, info.addresses.info],
-    [sections.rnglists, info.addresses.rnglists],
+    [sections.info, info.addresses],
     [sections.line, lines.addresses],
     [sections.frame, frames.addresses],
   ] as const)

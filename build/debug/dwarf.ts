@@ -8,15 +8,20 @@ export const ADDRESS_BYTES = 8;
 
 /** §7.5.3. */
 export const TAG = {
-  inlined_subroutine: 0x1d,
+  formal_parameter: 0x05,
   compile_unit: 0x11,
+  inlined_subroutine: 0x1d,
+  base_type: 0x24,
   subprogram: 0x2e,
+  variable: 0x34,
   namespace: 0x39,
 } as const;
 
 /** §7.5.4. */
 export const AT = {
+  location: 0x02,
   name: 0x03,
+  byte_size: 0x0b,
   stmt_list: 0x10,
   low_pc: 0x11,
   high_pc: 0x12,
@@ -27,7 +32,9 @@ export const AT = {
   abstract_origin: 0x31,
   decl_file: 0x3a,
   decl_line: 0x3b,
+  encoding: 0x3e,
   frame_base: 0x40,
+  type: 0x49,
   ranges: 0x55,
   call_column: 0x57,
   call_file: 0x58,
@@ -47,8 +54,17 @@ export const FORM = {
   exprloc: 0x18,
 } as const;
 
-/** §7.7.1. */
-export const OP = { call_frame_cfa: 0x9c } as const;
+/** §7.7.1; a register's number is added to the first. */
+export const OP = {
+  reg0: 0x50,
+  regx: 0x90,
+  fbreg: 0x91,
+  call_frame_cfa: 0x9c,
+  implicit_value: 0x9e,
+} as const;
+
+/** §7.8. */
+export const ATE = { float: 0x04, signed: 0x05, unsigned: 0x07 } as const;
 
 /** §7.12. TypeScript has no number; what a debugger knows of C++ (methods, `this`, namespaces) fits it best. */
 export const LANG_CPP_14 = 0x21;
@@ -75,10 +91,17 @@ export const CFA = {
 } as const;
 
 /** §7.25. */
-export const RLE = { end_of_list: 0, offset_pair: 4, base_address: 5 } as const;
+export const RLE = { end_of_list: 0, offset_pair: 4 } as const;
 
-/** Numbers of the general registers in debugging information, by their number in instructions (x86-64 psABI, figure 3.36). */
-export const DWARF_REGISTER = [0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15] as const;
+/** §7.7.3. */
+export const LLE = { end_of_list: 0, offset_pair: 4 } as const;
+
+/** Numbers of registers in debugging information, by those of machine IR: first the general ones, then xmm0 to xmm15
+ * (x86-64 psABI, figure 3.36). */
+export const DWARF_REGISTER: readonly number[] = [
+  ...[0, 2, 1, 3, 7, 6, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15],
+  ...Array.from({ length: 16 }, (_, i) => 17 + i),
+];
 export const RETURN_ADDRESS_REGISTER = 16;
 
 /** Where in a section the address of text offset `to` has to be put. */

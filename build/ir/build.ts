@@ -7,6 +7,7 @@ import type { FuncType, ValType } from '../wasm/module.ts';
 import { skipImmediates } from '../wasm/operators.ts';
 import { Reader } from '../wasm/reader.ts';
 import { refType, valType } from '../wasm/types.ts';
+import { VariableLog } from './bindings.ts';
 import { buildAtomic } from './build-atomic.ts';
 import { buildCall } from './build-call.ts';
 import { buildControl, enterFunction, type Frame, skipDead } from './build-control.ts';
@@ -74,7 +75,9 @@ export class FuncBuilder {
     this.ends = scan.ends;
     const types = [...sig.params, ...body.locals.map(irType)];
     const { assignments } = scan;
-    this.ssa = new Ssa(this.e, { types, names: wasm.localNames, assignments, inFrame }, edgeArgumentsMax);
+    const names = wasm.localNames;
+    const log = env.debug && names ? new VariableLog(names) : undefined;
+    this.ssa = new Ssa(this.e, { types, names, assignments, inFrame, log }, edgeArgumentsMax);
     this.ssa.enter(sig.params.length);
   }
 

@@ -42,5 +42,9 @@ export function copyBlocks(
       copy.insts.push(made);
     }
   }
+  for (const binding of from.bindings) {
+    const value = binding.value.op === 'const' ? binding.value : values[binding.value.id];
+    if (value) into.bindings.push({ ...binding, call: locate(binding.call), value });
+  }
   return from.blocks.map((b) => blocks[b.id]);
 }

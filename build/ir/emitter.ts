@@ -21,6 +21,8 @@ export interface ModuleEnv {
   model: 'fixed' | 'register';
   /** Whether an imported function is a machine instruction (docs/abi.md §6). */
   isIntrinsic(module: string, name: string): boolean;
+  /** Variables are to be known to a debugger. */
+  debug?: boolean;
   /** What call_indirect compares, by type index; absent: the module's own canonical types. */
   typeIds?: readonly number[];
   /** Absent if no function of another instance can come into a table. Else the symbol of the thunk that calls one of

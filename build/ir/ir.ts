@@ -5,6 +5,8 @@
 // depends on the instance (globals, tables, segments) is already explicit loads and stores relative to the
 // context (see object/layout.ts), so that passes see it.
 
+import type { Binding } from './bindings.ts';
+
 export type Type = 'i32' | 'i64' | 'f32' | 'f64' | 'none';
 
 /** Kinds of trap. The numbers are the ones in the trap table and in the runtime's header. */
@@ -203,6 +205,8 @@ export class Func {
   slots: Type[] = [];
   /** Names of parameters and locals that the source gave to values, for debug information. */
   valueNames: Map<Inst, string> = new Map();
+  /** What its variables are where, if debug information is wanted. */
+  bindings: Binding[] = [];
 
   constructor(name: string, index: number, sig: Sig) {
     this.name = name;

@@ -103,6 +103,7 @@ export class Replacements {
         if (isTerminator(inst.op)) for (const edge of inst.targets) this.rewriteList(edge.args);
       }
     }
+    for (const binding of func.bindings) binding.value = this.get(binding.value);
     for (const [value, name] of func.valueNames) {
       const by = this.get(value);
       if (by === value) continue;

@@ -6,6 +6,7 @@
 // end, all together. Locals that would need too many arguments (frame-locals.ts) are loaded and stored instead, and
 // remembered to the end of a block.
 
+import type { VariableLog } from './bindings.ts';
 import type { Emitter } from './emitter.ts';
 import type { Block, Edge, Inst, Type } from './ir.ts';
 import { removeTrivialParams } from './params.ts';
@@ -64,6 +65,8 @@ export interface Locals {
   assignments: number[][];
   /** Those that are kept in the frame. */
   inFrame: number[];
+  /** Told of what happens to them. */
+  log?: VariableLog;
 }
 
 /** A parameter that stands for local `local` at the start of `at`. */
@@ -115,6 +118,7 @@ export class Ssa {
     this.e.func.blocks.push(b.block);
     this.e.block = b.block;
     this.current = b;
+    this.locals.log?.begin(b);
   }
 
   /** An edge from the current block. */
@@ -133,6 +137,7 @@ export class Ssa {
 
   write(local: number, value: Inst): void {
     this.current.defs.set(local, value);
+    this.locals.log?.assign(local, value, this.e.loc);
     const slot = this.slots.get(local);
     if (slot !== undefined) this.e.slotStore(slot, value);
     if (value.op !== 'const') this.nameValue(local, value);
@@ -145,6 +150,7 @@ export class Ssa {
   }
 
   read(local: number): Inst {
+    this.locals.log?.read(local, this.e.loc);
     const known = this.current.defs.get(local);
     if (known) return known;
     const slot = this.slots.get(local);
@@ -186,6 +192,7 @@ export class Ssa {
   private newParam(local: number, at: SsaBlock): Inst {
     const param = this.e.func.addParam(at.block, this.locals.types[local]);
     this.nameValue(local, param);
+    this.locals.log?.join(at, local, param);
     at.defs.set(local, param);
     const pending = { param, at, local };
     if (at.sealed) this.queue.push(pending);
@@ -221,8 +228,11 @@ export class Ssa {
 
   /** Call once, when all code has been read. */
   finish(): void {
+    const { func, loc } = this.e;
     this.entry.block.insts = this.zeros.concat(this.entry.block.insts);
-    removeTrivialParams(this.e.func);
+    const { log } = this.locals;
+    if (log) func.bindings = log.bindings(func, loc + 1, (...stretch) => this.assignedIn(...stretch));
+    removeTrivialParams(func);
   }
 
   private assignedIn(local: number, start: number, end: number): boolean {

@@ -213,6 +213,6 @@ function finished(name: string, a: Assembler, f: Frame): EmittedFunction {
     { offset: offsetOf(built), depth: frame, ...state },
     { offset: offsetOf(called) - 1, depth: frame - passed, ...state },
   ];
-  const nothing = { traps: [], lines: [], tables: [], calls: [] };
+  const nothing = { traps: [], lines: [], tables: [], calls: [], steps: [], slots: 0 };
   return { name, code, relocs, ...nothing, frame, frames, saved, popped, usesFloat: true, align: 16 };
 }

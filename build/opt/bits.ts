@@ -12,18 +12,19 @@ import { KnownBits } from '../ir/known-bits.ts';
 import { and, isNone, isSubset, largest, length, type Mask, maskOfConst } from '../ir/mask.ts';
 import { Replacements } from '../ir/params.ts';
 import { DemandedBits } from './demanded-bits.ts';
+import { forgetChanged } from './forget-bits.ts';
 import { Sequence } from './sequence.ts';
 
 export function simplifyBits(func: Func): void {
   if (hasAny(func, hasLongConstant)) {
     const demanded = new DemandedBits(func);
-    rewrite(func, (inst, b) => shrinkConstant(inst, demanded.get(inst), b));
+    rewrite(func, (inst, b) => shrinkConstant(inst, demanded.get(inst), b), demanded);
   }
   const known = new KnownBits(func);
   rewrite(func, (inst, b) => dropKnown(inst, known, b));
   if (hasAny(func, isDroppable)) {
     const demanded = new DemandedBits(func);
-    rewrite(func, (inst) => dropUndemanded(inst, demanded.get(inst)));
+    rewrite(func, (inst) => dropUndemanded(inst, demanded.get(inst)), demanded);
   }
 }
 
@@ -31,19 +32,27 @@ function hasAny(func: Func, is: (inst: Inst) => boolean): boolean {
   return func.blocks.some((block) => block.insts.some(is));
 }
 
-/** `simplify` changes an integer in place, or returns another value for it; what that needs goes into `b`. */
-function rewrite(func: Func, simplify: (inst: Inst, b: () => Sequence) => Inst | undefined): void {
+/** `simplify` returns another value for an integer, or the integer itself if it has changed that in place; what that needs
+ * goes into `b`. Only the bits that are `demanded`, if given, stay as they were. */
+function rewrite(
+  func: Func,
+  simplify: (inst: Inst, b: () => Sequence) => Inst | undefined,
+  demanded?: DemandedBits,
+): void {
   const replaced = new Replacements(func.nextValue);
+  const changed: Inst[] = [];
   for (const block of func.blocks) {
     const out: Inst[] = [];
     for (const inst of block.insts) {
       const integer = inst.type === 'i32' || inst.type === 'i64';
       const by = integer ? simplify(inst, () => new Sequence(func, out, inst)) : undefined;
-      if (by) replaced.set(inst, by);
+      if (by) changed.push(inst);
+      if (by && by !== inst) replaced.set(inst, by);
       else out.push(inst);
     }
     block.insts = out;
   }
+  if (demanded && changed.length > 0) forgetChanged(func, changed, demanded);
   if (replaced.count > 0) replaced.rewrite(func);
 }
 
@@ -58,11 +67,12 @@ function hasLongConstant({ op, type, args: [, y] }: Inst): boolean {
   return (op === 'or' || op === 'xor') && y.op === 'const' && y.imm < (type === 'i32' ? -128 : -0x80000000);
 }
 
-function shrinkConstant(inst: Inst, wanted: Mask, b: () => Sequence): undefined {
-  if (!hasLongConstant(inst) || isNone(wanted)) return;
+function shrinkConstant(inst: Inst, wanted: Mask, b: () => Sequence): Inst | undefined {
+  if (!hasLongConstant(inst) || isNone(wanted)) return undefined;
   const left = and(maskOfConst(inst.args[1].imm), wanted);
-  if (left.hi !== 0 || (inst.type === 'i64' && left.lo < 0)) return;
+  if (left.hi !== 0 || (inst.type === 'i64' && left.lo < 0)) return undefined;
   inst.args = [inst.args[0], b().int(inst.type, BigInt(left.lo))];
+  return inst;
 }
 
 // --- bits that nobody looks at ---
@@ -91,14 +101,17 @@ function dropUndemanded(inst: Inst, wanted: Mask): Inst | undefined {
     case 'extend32s':
       return length(wanted) <= extendedBits(inst.op) ? x : undefined;
     case 'sext':
-      if (wanted.hi === 0) inst.op = 'zext';
-      return undefined;
+      if (wanted.hi !== 0) return undefined;
+      inst.op = 'zext';
+      return inst;
     case 'shrs':
-      if (y.op === 'const' && length(wanted) + shiftCount(inst) <= bitsOf(inst.type)) inst.op = 'shru';
-      return undefined;
+      if (y.op !== 'const' || length(wanted) + shiftCount(inst) > bitsOf(inst.type)) return undefined;
+      inst.op = 'shru';
+      return inst;
     case 'load':
-      if (inst.signed && length(wanted) <= 8 * inst.width) inst.signed = false;
-      return undefined;
+      if (!inst.signed || length(wanted) > 8 * inst.width) return undefined;
+      inst.signed = false;
+      return inst;
     default:
       return undefined;
   }

@@ -15,6 +15,7 @@ export function removeDeadCode(func: Func): void {
     if (block !== func.blocks[0]) keepLiveParams(block, live);
   }
   for (const value of func.valueNames.keys()) if (!isLive(live, value)) func.valueNames.delete(value);
+  func.bindings = func.bindings.filter(({ value }) => value.op === 'const' || isLive(live, value));
 }
 
 function isLive(live: Uint8Array, inst: Inst): boolean {

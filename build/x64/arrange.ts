@@ -14,8 +14,10 @@ export interface BlockPass {
   run(func: MFunc): void;
 }
 
+/** Before the others: only it changes where anything is. */
+export const SLOT_PASS: BlockPass = { name: 'slot-order', run: orderSlots };
+
 export const BLOCK_PASSES: readonly BlockPass[] = [
-  { name: 'slot-order', run: orderSlots },
   { name: 'skip-jumps', run: skipJumps },
   { name: 'tail-duplication', run: duplicateTails },
   { name: 'known-branches', run: decideBranches },

@@ -28,7 +28,7 @@ function emitConvertUnsigned(e: Emitter, m: MInst): void {
   const s = suffix(m.data.size);
   const [to, from, half, low] = [e.reg(m, 0), e.reg(m, 1), e.reg(m, 2), e.reg(m, 3)];
   const done = a.newLabel();
-  const large = e.outOfLine(m.loc, () => {
+  const large = e.outOfLine(m, () => {
     a.mov(8, half, from);
     a.mov(8, low, from);
     a.shift('shr', 8, half, 1);
@@ -105,7 +105,7 @@ function truncateToI64(t: Truncation): void {
   convert(t, t.to, t.from);
   // 0x8000000000000000 - 1 overflows, and no other number does.
   a.aluImm('cmp', 8, t.to, 1);
-  const suspicious = t.e.outOfLine(t.m.loc, () => {
+  const suspicious = t.e.outOfLine(t.m, () => {
     // -2^63 itself is in range, and exact in both float types.
     loadConstant(t, t.float, -(2 ** 63));
     a.sse(`ucomis${t.s}`, t.from, t.float);
@@ -120,7 +120,7 @@ function truncateToI64(t: Truncation): void {
 function truncateToU64(t: Truncation): void {
   const a = t.e.asm;
   const wrong = outOfRange(t, 0n, 0xffffffffffffffffn);
-  const large = t.e.outOfLine(t.m.loc, () => {
+  const large = t.e.outOfLine(t.m, () => {
     // 2^63 … 2^64-1: take 2^63 off, convert, and put it back as the top bit. NaN and below 0 end here too.
     loadConstant(t, t.float, 2 ** 63);
     a.sse(`ucomis${t.s}`, t.from, t.float);
@@ -143,7 +143,7 @@ function truncateToU64(t: Truncation): void {
 function outOfRange(t: Truncation, min: bigint, max: bigint): Label {
   const { e, m } = t;
   const a = e.asm;
-  return e.outOfLine(m.loc, () => {
+  return e.outOfLine(m, () => {
     const nan = a.newLabel();
     a.sse(`ucomis${t.s}` as SseOp, t.from, t.from);
     a.jcc('p', nan);

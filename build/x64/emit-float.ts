@@ -73,7 +73,7 @@ function emitMinMax(e: Emitter, m: MInst): void {
   const s = suffix(m.data.size);
   const [x, y] = [e.reg(m, 0), e.reg(m, 2)];
   const done = a.newLabel();
-  const special = e.outOfLine(m.loc, () => {
+  const special = e.outOfLine(m, () => {
     const unordered = a.newLabel();
     a.jcc('p', unordered);
     // Equal: of two zeros the signs decide; of other equal numbers the bits are the same anyway.

@@ -174,7 +174,7 @@ function emitDivision(e: Emitter, m: MInst): void {
     return;
   }
   const done = a.newLabel();
-  const minusOne = e.outOfLine(m.loc, () => {
+  const minusOne = e.outOfLine(m, () => {
     a.alu('xor', 4, RDX, RDX);
     a.jmp(done);
   });

@@ -38,6 +38,17 @@ export interface EmittedFunction {
   align: number;
   /** Where each machine instruction begins, if that was asked for; without one: what stands behind the blocks. */
   insts?: { offset: number; inst: MInst | undefined }[];
+  /** The same for debugging information, with what stands behind the blocks. */
+  steps: Step[];
+  /** Of the spill slots, from the end of the stack arguments. */
+  slots: number;
+}
+
+export interface Step {
+  offset: number;
+  inst: MInst;
+  /** It goes on here, out of line. */
+  cold: boolean;
 }
 
 /** Of a call: the symbol; for one by a reference the function's type. */
@@ -86,6 +97,8 @@ export function emit(selected: Selected, options: EmitOptions): EmittedFunction 
     saved: e.saved,
     calls: callees(order),
     popped: options.popped,
+    steps: e.steps.map(({ mark, ...step }) => ({ ...step, offset: done.offsetOf(mark) })),
+    slots: e.slotBase - (e.frame + 8 + options.popped),
     insts: options.trace ? e.insts.map((i) => ({ offset: done.offsetOf(i.mark), inst: i.inst })) : undefined,
     usesFloat: e.func.usedRegs >>> 16 !== 0,
     align: e.func.aligned ? LOOP_ALIGN : options.cold ? 1 : FUNCTION_ALIGN,
@@ -103,6 +116,7 @@ function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {
   e.forgetFlags();
   for (const m of block.insts) {
     if (e.options.trace) e.insts.push({ mark: e.asm.mark(), inst: m });
+    e.step(m, false);
     e.at(m.loc);
     const rule = RULES[m.op];
     if (!rule) throw new Error(`emit: no rule for ${m.op}`);

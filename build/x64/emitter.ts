@@ -74,6 +74,7 @@ export class Emitter {
   readonly lines: { mark: Mark; loc: number; stops: Stop[] }[] = [];
   readonly frames: (Omit<FrameState, 'offset'> & { mark: Mark; at: number })[] = [];
   readonly insts: { mark: Mark; inst: MInst | undefined }[] = [];
+  readonly steps: { mark: Mark; inst: MInst; cold: boolean }[] = [];
   readonly tables: JumpTable[] = [];
   /** Callee-saved registers in the order they are pushed. */
   readonly saved: number[] = [];
@@ -84,7 +85,7 @@ export class Emitter {
   /** Where the memory results of calls, the variables of the function and the spill slots begin above rsp. */
   readonly resultBase: number;
   private readonly variableBase: number;
-  private readonly slotBase: number;
+  readonly slotBase: number;
   private readonly tableOf = new Map<MData, JumpTable>();
   private readonly labels = new Map<MBlock, Label>();
   /** Code that is rarely run, put behind the function's hot part. */
@@ -218,11 +219,12 @@ export class Emitter {
   }
 
   /** A label for code that `emit` puts behind the hot part. */
-  outOfLine(loc: number, emit: () => void): Label {
+  outOfLine(m: MInst, emit: () => void): Label {
     const label = this.asm.newLabel();
     this.cold.push(() => {
       this.asm.bind(label);
-      this.at(loc);
+      this.step(m, true);
+      this.at(m.loc);
       emit();
     });
     return label;
@@ -233,10 +235,15 @@ export class Emitter {
   }
 
   trapLabel(m: MInst, kind: TrapName): Label {
-    return this.outOfLine(m.loc, () => {
+    return this.outOfLine(m, () => {
       this.trapSite(kind);
       this.asm.ud2();
     });
+  }
+
+  /** What follows is of this instruction. */
+  step(inst: MInst, cold: boolean): void {
+    if (this.options.debug) this.steps.push({ mark: this.asm.mark(), inst, cold });
   }
 
   // --- frame ---

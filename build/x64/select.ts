@@ -25,6 +25,8 @@ export interface Selected {
   resultBytes: number;
   /** Bytes above those for the variables that are kept in the frame. */
   frameBytes: number;
+  /** The virtual register of a value, if it has one. */
+  vregOf(value: Inst): VReg | undefined;
 }
 
 export function select(func: Func, target: Target): Selected {
@@ -35,7 +37,8 @@ export function select(func: Func, target: Target): Selected {
   for (const block of order) lowerBlock(s, block);
   layOut(s, new Set(order));
   const { out, outgoingBytes, resultBytes } = s;
-  return { func: out, outgoingBytes, resultBytes, frameBytes: SLOT_BYTES * func.slots.length };
+  const frameBytes = SLOT_BYTES * func.slots.length;
+  return { func: out, outgoingBytes, resultBytes, frameBytes, vregOf: (value) => s.knownVReg(value) };
 }
 
 function makeBlocks(s: Selector, order: Block[]): void {

@@ -235,6 +235,12 @@ export class Selector {
     return r;
   }
 
+  /** The register that has value `v` once it is defined, if any needs one. */
+  knownVReg(v: Inst): VReg | undefined {
+    const r = this.vregs[this.aliased(v).id];
+    return r >= 0 ? r : undefined;
+  }
+
   /** A virtual register that holds `v` here; constants are made anew at each use. */
   value(v: Inst): VReg {
     const x = this.aliased(v);

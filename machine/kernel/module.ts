@@ -10,7 +10,7 @@ import { type OwnMemory, transformKernel } from './transform.ts';
 import { type WasmModule, wasm } from './wasm.ts';
 
 /** Raised when the transformation changes. */
-const VERSION = 5;
+const VERSION = 6;
 const HASH_BYTES = 32;
 
 export interface Kernel {

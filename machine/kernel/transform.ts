@@ -13,6 +13,8 @@ const BINARYEN_MODULE: string = 'assemblyscript/binaryen';
 
 interface BinaryenModule {
   setFeatures(features: number): void;
+  getNumFunctions(): number;
+  getFunctionByIndex(index: number): number;
   emitText(): string;
   emitBinary(): Uint8Array;
   runPasses(passes: string[]): void;
@@ -27,6 +29,11 @@ interface Binaryen {
   setOptimizeLevel(level: number): void;
   setShrinkLevel(level: number): void;
   setDebugInfo(on: boolean): void;
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+  stringToAscii(text: string, address: number): void;
+  _BinaryenFunctionGetNumLocals(func: number): number;
+  _BinaryenFunctionSetLocalName(func: number, index: number, name: number): void;
 }
 
 /** Module of the imports that this adds. */
@@ -55,6 +62,7 @@ export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
   const { default: binaryen }: { default: Binaryen } = await import(BINARYEN_MODULE);
   const original = binaryen.readBinary(bytes);
   original.setFeatures(binaryen.Features.All);
+  nameLocals(binaryen, original);
   const text = original.emitText();
   original.dispose();
   const [memory, memoryName, pages, pagesMax = PAGES_MAX] = MEMORY.exec(text) ?? ['', '$0', '0'];
@@ -78,4 +86,17 @@ export async function transformKernel(bytes: Uint8Array): Promise<Transformed> {
   const result = changed.emitBinary();
   changed.dispose();
   return { bytes: result, memory: { pages: Number(pages), pagesMax: Number(pagesMax) } };
+}
+
+/** Each by its number: Binaryen's text takes those without a name for others that asc has named by numbers. */
+function nameLocals(binaryen: Binaryen, module: BinaryenModule): void {
+  const name = binaryen._malloc(16);
+  for (let i = 0; i < module.getNumFunctions(); i++) {
+    const func = module.getFunctionByIndex(i);
+    for (let local = binaryen._BinaryenFunctionGetNumLocals(func) - 1; local >= 0; local--) {
+      binaryen.stringToAscii(`l${local}`, name);
+      binaryen._BinaryenFunctionSetLocalName(func, local, name);
+    }
+  }
+  binaryen._free(name);
 }

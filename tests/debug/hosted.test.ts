@@ -1,6 +1,8 @@
-// Debugging information of hosted programs: readelf has nothing to object to, and gdb knows functions, lines and inlined
-// calls, and finds its way out of every frame from every instruction. Lines are those of marks in the source.
+// Debugging information of hosted programs: readelf has nothing to object to, and gdb knows functions, lines, inlined
+// calls and values, and finds its way out of every frame from every instruction. Lines are those of marks in the source.
+// The code is the same as without.
 
+import { resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { DebugFolder } from './gdb.ts';
 
@@ -49,7 +51,16 @@ beforeAll(() => {
   folder.makeProgram();
 });
 
-test.each(['info', 'abbrev', 'decodedline', 'frames-interp', 'Ranges'])('readelf: %s', (what) => {
+test('what is loaded is the same without', () => {
+  folder.run('mv', 'program.wasm.map', 'elsewhere.map');
+  folder.run(resolve('out/yaos'), 'exe', 'program.wasm', '-o', 'bare');
+  folder.run('mv', 'elsewhere.map', 'program.wasm.map');
+  for (const program of ['program', 'bare'])
+    folder.run('objcopy', '-O', 'binary', '-j', '.text', program, `${program}.text`);
+  folder.run('cmp', 'program.text', 'bare.text');
+});
+
+test.each(['info', 'abbrev', 'decodedline', 'frames-interp', 'Ranges', 'loc'])('readelf: %s', (what) => {
   const { stdout, stderr } = folder.run('readelf', '--wide', `--debug-dump=${what}`, 'program');
   expect(stderr).toBe('');
   expect(stdout).not.toMatch(/warning|error|corrupt|unknown/i);
@@ -68,8 +79,30 @@ test('a back trace with methods, inlined calls and lines', () => {
 
 test('breakpoints by name', () => {
   const told = folder.gdb('break Counter::add', 'run outer 1', 'delete', 'break deep', 'info breakpoints');
-  expect(told).toMatch(new RegExp(`Breakpoint 1, .*Counter::add \\(\\) at .*source\\.ts:${lineOf('ADD')}`));
+  expect(told).toMatch(
+    new RegExp(`Breakpoint 1, .*Counter::add \\(this=\\d+, n=1\\) at .*source\\.ts:${lineOf('ADD')}`),
+  );
   expect(told).toMatch(/ in deep(\(\))? at \.\/source\.ts:/);
+});
+
+test('values of parameters and locals, of inlined frames and of callers', () => {
+  const frames = ['info args', ...Array.from({ length: 4 }, () => ['up', 'info args']).flat()];
+  const told = folder.gdb(
+    `break source.ts:${lineOf('ADD')}`,
+    'run outer 3',
+    'continue',
+    ...frames,
+    'info locals',
+  );
+  const values = [...told.matchAll(/^(\w+) = (.*)$/gm)].map(([, name, value]) => `${name}=${value}`);
+  expect(values).toEqual([
+    expect.stringMatching(/^this=\d+$/),
+    'n=1',
+    ...['a=1', 'b=2', 'c=3', 'd=4', 'e=5', 'f=6', 'g=7', 'h=8.5'],
+    ...['n=0', 'n=1'],
+    // In the second of three rounds; the first has added 1 + 2 * 3 + 4 * 5 + 6 * 7 + 8.
+    ...['n=3', 'sum=77', 'i=1'],
+  ]);
 });
 
 test('every frame is left from every instruction', () => {

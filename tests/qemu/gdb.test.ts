@@ -49,8 +49,15 @@ test('in a thread, from the device to where the thread begins', () => {
   expect(trace.at(-1)).toMatch(/^thread_start asm\/threads\.S:\d+$/);
 });
 
+test('values in a thread, of an inlined call too', () => {
+  const steps = ['info args', 'up', 'info args', 'info locals', 'up', 'info args'];
+  const told = debug('--gdb --kernel', 'hbreak Virtqueue::kick', 'continue', ...steps);
+  for (const value of ['write = 0', 'sector = 1', 'count = 1', 'good = 1'])
+    expect(told).toMatch(new RegExp(`^${value}$`, 'm'));
+});
+
 test('in an interrupt handler, through the interrupt', () => {
-  const told = debug('--gdb --kernel', 'hbreak SplitQueue::collect', 'continue', 'backtrace');
+  const told = debug('--gdb --kernel', 'hbreak collectFrom', 'continue', 'backtrace');
   const [handler, interrupted] = told.split('<signal handler called>').map(frames);
   const call = lineOf('kernel/irq/vectors.ts', 'handler.interrupt(vector)');
   expect(handler!.at(-1)).toBe(`interrupt kernel/irq/vectors.ts:${call}`);

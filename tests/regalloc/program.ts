@@ -19,7 +19,8 @@ import {
   type Role,
   type VReg,
 } from '../../build/x64/mir.ts';
-import { checkAllocation, copyForCheck } from '../../build/x64/regalloc/check.ts';
+import { checkAllocation } from '../../build/x64/regalloc/check.ts';
+import { copyForComparison } from '../../build/x64/regalloc/contents.ts';
 import { allocate } from '../../build/x64/regalloc/index.ts';
 
 const NAMES = [
@@ -53,7 +54,7 @@ export function parse(text: string): MFunc {
 /** Allocates, and proves the result before anyone looks at it. */
 export function allocated(text: string): MFunc {
   const func = parse(text);
-  const before = copyForCheck(func);
+  const before = copyForComparison(func);
   allocate(func, REGISTERS);
   checkAllocation(before, func);
   return func;

@@ -3,7 +3,8 @@
 
 import { describe, it } from 'vitest';
 import { CALLEE_SAVED, type MFunc, type RegEnv, SLOT0 } from '../../build/x64/mir.ts';
-import { checkAllocation, copyForCheck } from '../../build/x64/regalloc/check.ts';
+import { checkAllocation } from '../../build/x64/regalloc/check.ts';
+import { copyForComparison } from '../../build/x64/regalloc/contents.ts';
 import { allocate } from '../../build/x64/regalloc/index.ts';
 import type { Patience } from '../../build/x64/regalloc/liveness.ts';
 import { generate, registersOf, regSet, type Shape } from './generate.ts';
@@ -18,7 +19,7 @@ const HULLS: Patience = { steps: 0, few: 0, stretches: 0 };
 
 function check(seed: number, env: RegEnv, shape: Shape, patience?: Patience): void {
   const func = generate(seed, env, shape);
-  const before = copyForCheck(func);
+  const before = copyForComparison(func);
   try {
     allocate(func, env, patience);
     checkAllocation(before, func);

@@ -1,0 +1,61 @@
+// Where chosen values are before each instruction of allocated code, for debugging information: in every location that
+// holds them there on all paths (contents.ts), also behind their last use, for as long as nothing else gets into it.
+
+import type { Loc, MFunc, MInst, Operand, VReg } from '../mir.ts';
+import { BlockWalk, followContents, type State, writes } from './contents.ts';
+import { SCRATCH_FLOAT } from './parallel-move.ts';
+
+export type Places = ReadonlyMap<VReg, readonly Loc[]>;
+
+/** By the operands of the instruction, which copies of it share. */
+export type PlacesOfValues = ReadonlyMap<readonly Operand[], Places>;
+
+/** Locations times instructions beyond which nothing is looked for: the work on a block grows with both. */
+const WORK_MAX = 4_000_000;
+
+export function placesOfValues(before: MFunc, after: MFunc, wanted: ReadonlySet<VReg>): PlacesOfValues {
+  const found = new Map<readonly Operand[], Places>();
+  const instructions = after.blocks.reduce((n, b) => n + b.insts.length, 0);
+  if (instructions * (32 + after.spillSlots) > WORK_MAX) return found;
+  followContents(before, (b, state) => new ValueWalk(before, b, after, state, { wanted, found }));
+  return found;
+}
+
+class ValueWalk extends BlockWalk {
+  private readonly wanted: ReadonlySet<VReg>;
+  private readonly found: Map<readonly Operand[], Places>;
+
+  constructor(
+    before: MFunc,
+    block: number,
+    after: MFunc,
+    state: State,
+    search: { wanted: ReadonlySet<VReg>; found: Map<readonly Operand[], Places> },
+  ) {
+    super(before, before.blocks[block], after.blocks[block], state);
+    this.wanted = search.wanted;
+    this.found = search.found;
+  }
+
+  /** A block is walked again until its beginning is known, so that the last time counts. */
+  protected override visit({ op, ops }: MInst): void {
+    const places = new Map<VReg, Loc[]>();
+    const add = (vreg: VReg, loc: Loc) => {
+      if (!this.wanted.has(vreg) || loc === SCRATCH_FLOAT) return;
+      const known = places.get(vreg);
+      if (known) known.push(loc);
+      else places.set(vreg, [loc]);
+    };
+    for (const [loc, values] of this.state) for (const vreg of values) add(vreg, loc);
+    // The function's parameters are where they are from its first instruction on.
+    if (op === 'entry') for (const operand of ops) if (writes(operand)) add(operand.vreg, operand.loc);
+    this.found.set(ops, places);
+  }
+}
+
+/** Whether an instruction leaves a location as it is, all the time that it takes. */
+export function leaves({ op, ops, clobbers }: MInst, loc: Loc): boolean {
+  if (op === 'ret' || op === 'tailcall') return false; // they take down the frame
+  if (loc < 32 && (clobbers >>> loc) & 1) return false;
+  return ops.every((operand) => operand.loc !== loc || (op !== 'xchg' && !writes(operand)));
+}
