@@ -302,6 +302,7 @@ class Unit {
       program,
       places,
       locations,
+      references: this.options.memory === 'fixed',
       values: this.variables,
     });
   }

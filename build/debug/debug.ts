@@ -22,6 +22,8 @@ export interface DebugInput {
   program: Program;
   places: Places;
   locations: Locations;
+  /** References are machine addresses. */
+  references: boolean;
   /** By function. */
   values: ReadonlyMap<number, readonly ValueRange[]>;
 }
@@ -30,12 +32,14 @@ export function addDebugInfo(elf: ElfObject, text: ElfSection, input: DebugInput
   const { name, module, program, places, locations } = input;
   const functions = debugFunctions(program, places, locations, input.values);
   const files = new Files(name);
+  // Only where linear memory begins at address 0 is a reference an address.
+  const types = new Types(input.references ? module.sourceTypes : undefined);
   const declarations = module.funcs.map((func) => {
-    return { name: func.name, place: places.ofBody(func.index), variables: variablesOf(func) };
+    return { name: func.name, place: places.ofBody(func.index), variables: variablesOf(func, types) };
   });
   const declaration = (func: number) => declarations[func];
   const { textSize } = program;
-  const unit = { name, folder: FOLDER, textSize, functions, types: new Types(), declaration };
+  const unit = { name, folder: FOLDER, textSize, functions, types, declaration };
   const info = writeInfo(unit, files);
   const lines = writeLines(functions, files, FOLDER);
   const frames = writeFrames(functions);

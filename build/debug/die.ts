@@ -96,7 +96,8 @@ export class EntryWriter {
         this.references.push({ at: info.length, to: value });
         info.u32(0);
       }
-    } else if (form === FORM.addr) this.address(value);
+    } else if (form === FORM.flag_present) return;
+    else if (form === FORM.addr) this.address(value);
     else if (form === FORM.data1) info.u8(value);
     else if (form === FORM.data2) info.u16(value);
     else if (form === FORM.data4) info.u32(value);

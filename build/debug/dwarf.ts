@@ -9,7 +9,10 @@ export const ADDRESS_BYTES = 8;
 /** §7.5.3. */
 export const TAG = {
   formal_parameter: 0x05,
+  member: 0x0d,
+  pointer_type: 0x0f,
   compile_unit: 0x11,
+  structure_type: 0x13,
   inlined_subroutine: 0x1d,
   base_type: 0x24,
   subprogram: 0x2e,
@@ -30,6 +33,8 @@ export const AT = {
   inline: 0x20,
   producer: 0x25,
   abstract_origin: 0x31,
+  artificial: 0x34,
+  data_member_location: 0x38,
   decl_file: 0x3a,
   decl_line: 0x3b,
   encoding: 0x3e,
@@ -52,6 +57,7 @@ export const FORM = {
   ref4: 0x13,
   sec_offset: 0x17,
   exprloc: 0x18,
+  flag_present: 0x19,
 } as const;
 
 /** §7.7.1; a register's number is added to the first. */
@@ -64,7 +70,7 @@ export const OP = {
 } as const;
 
 /** §7.8. */
-export const ATE = { float: 0x04, signed: 0x05, unsigned: 0x07 } as const;
+export const ATE = { boolean: 0x02, float: 0x04, signed: 0x05, unsigned: 0x07 } as const;
 
 /** §7.12. TypeScript has no number; what a debugger knows of C++ (methods, `this`, namespaces) fits it best. */
 export const LANG_CPP_14 = 0x21;

@@ -65,6 +65,8 @@ class InfoWriter {
   private readonly lists = new Lists();
   /** Of each function that is inlined somewhere, by its index. */
   private readonly abstract = new Map<number, Abstract>();
+  /** What writes the methods of a class. */
+  private readonly methods = new Map<string, (() => void)[]>();
 
   constructor(unit: Unit, files: Files) {
     this.unit = unit;
@@ -91,6 +93,7 @@ class InfoWriter {
       entries.parent(TAG.compile_unit, attributes, () => {
         this.writeAbstract();
         this.writeFunctions();
+        for (const [type, methods] of this.methods) unit.types.writeClass(entries, type, methods);
         unit.types.write(entries);
       });
     });
@@ -113,17 +116,22 @@ class InfoWriter {
     ];
   }
 
-  /** An entry, in its class if it has one. */
+  /** An entry, in its class if it has one: later, if the class has an entry of its own. */
   private inScope(name: string, write: (name: string) => void): void {
     const { scope, name: own } = qualifiedName(name);
-    if (scope === undefined) write(own);
+    const type = this.unit.types.classOf(name);
+    if (type !== undefined) {
+      const methods = this.methods.get(type);
+      if (methods) methods.push(() => write(own));
+      else this.methods.set(type, [() => write(own)]);
+    } else if (scope === undefined) write(own);
     else this.entries.parent(TAG.namespace, [[AT.name, FORM.string, scope]], () => write(own));
   }
 
   private writeAbstract(): void {
     for (const func of inlinedFunctions(this.unit.functions)) {
       const { name, place, variables } = this.unit.declaration(func);
-      const abstract: Abstract = { label: {}, variables: new Map() };
+      const abstract: Abstract = { label: {}, variables: new Map(variables.map((v) => [v, {}])) };
       this.abstract.set(func, abstract);
       this.inScope(name, (own) => {
         const attributes: Attribute[] = [
@@ -133,8 +141,7 @@ class InfoWriter {
         ];
         const writeVariables = () => {
           for (const variable of variables) {
-            const label = {};
-            abstract.variables.set(variable, label);
+            const label = abstract.variables.get(variable);
             this.entries.leaf(tagOf(variable), this.nameAndType(variable), label);
           }
         };
@@ -199,11 +206,14 @@ class InfoWriter {
     for (const inner of scope.inlined) this.writeInlined(inner);
   }
 
-  private nameAndType({ name, type }: Variable): Attribute[] {
-    return [
+  private nameAndType({ name, type, isParameter }: Variable): Attribute[] {
+    const attributes: Attribute[] = [
       [AT.name, FORM.string, name],
       [AT.type, FORM.ref4, this.unit.types.entry(type)],
     ];
+    // So a method is known.
+    if (isParameter && name === 'this') attributes.push([AT.artificial, FORM.flag_present, 0]);
+    return attributes;
   }
 }
 

@@ -1,42 +1,116 @@
-// The types of variables.
+// The types of variables and of the fields of objects: numbers, and references, which are addresses in linear memory.
 
+import type { ClassLayout, SourceTypes } from '../wasm/source-types.ts';
 import type { EntryLabel, EntryWriter } from './die.ts';
 import { AT, ATE, FORM, TAG } from './dwarf.ts';
+import { qualifiedName } from './names.ts';
 
-const BASE: Readonly<Record<string, { encoding: number; bytes: number }>> = {
-  i32: { encoding: ATE.signed, bytes: 4 },
-  i64: { encoding: ATE.signed, bytes: 8 },
-  f32: { encoding: ATE.float, bytes: 4 },
-  f64: { encoding: ATE.float, bytes: 8 },
-  funcref: { encoding: ATE.unsigned, bytes: 8 },
-  externref: { encoding: ATE.unsigned, bytes: 8 },
+const { boolean, float, signed, unsigned } = ATE;
+const BASE: Readonly<Record<string, readonly [encoding: number, bytes: number]>> = {
+  bool: [boolean, 1],
+  i8: [signed, 1],
+  i16: [signed, 2],
+  i32: [signed, 4],
+  i64: [signed, 8],
+  isize: [signed, 4],
+  u8: [unsigned, 1],
+  u16: [unsigned, 2],
+  u32: [unsigned, 4],
+  u64: [unsigned, 8],
+  usize: [unsigned, 4],
+  f32: [float, 4],
+  f64: [float, 8],
+  funcref: [unsigned, 8],
+  externref: [unsigned, 8],
 };
+/** Of a reference. */
+const POINTER_BYTES = 4;
 
 export class Types {
-  private readonly used = new Map<string, EntryLabel>();
+  private readonly source: SourceTypes | undefined;
+  private readonly base = new Map<string, EntryLabel>();
+  private readonly pointers = new Map<string, EntryLabel>();
+  private readonly structures = new Map<string, EntryLabel>();
+
+  /** Without a source there are only the types of WebAssembly. */
+  constructor(source: SourceTypes | undefined) {
+    this.source = source;
+  }
+
+  /** What a local is: as its source has it, if that is known. */
+  typeOf(func: string, local: string, wasm: string): string {
+    const type = this.source?.functions.get(func)?.get(local);
+    return type !== undefined && (type in BASE || this.layout(type.slice(1))) ? type : wasm;
+  }
+
+  private layout(name: string): ClassLayout | undefined {
+    return this.source?.classes.get(name);
+  }
+
+  /** The class that a function is a method of, if its layout is known. */
+  classOf(func: string): string | undefined {
+    for (const end of [func.indexOf('#'), func.lastIndexOf('.')])
+      if (end > 0 && this.layout(func.slice(0, end))) return func.slice(0, end);
+    return undefined;
+  }
 
   /** The entry of a type, which will be written. */
-  entry(name: string): EntryLabel {
-    let label = this.used.get(name);
-    if (!label) {
-      label = {};
-      this.used.set(name, label);
-    }
-    return label;
+  entry(type: string): EntryLabel {
+    return type.startsWith('*') ? labelOf(this.pointers, type.slice(1)) : labelOf(this.base, type);
   }
 
+  /** The entry of a class, with its methods. */
+  writeClass(entries: EntryWriter, name: string, methods: readonly (() => void)[]): void {
+    const { bytes, fields } = this.layout(name)!;
+    const attributes = [
+      [AT.name, FORM.string, qualifiedName(name).name],
+      [AT.byte_size, FORM.udata, bytes],
+    ] as const;
+    const write = () => {
+      for (const field of fields) {
+        const known = field.type in BASE || this.layout(field.type.slice(1));
+        entries.leaf(TAG.member, [
+          [AT.name, FORM.string, field.name],
+          [AT.type, FORM.ref4, this.entry(known ? field.type : 'usize')],
+          [AT.data_member_location, FORM.udata, field.offset],
+        ]);
+      }
+      for (const method of methods) method();
+    };
+    const label = labelOf(this.structures, name);
+    entries.parent(TAG.structure_type, attributes, write, label);
+  }
+
+  /** All that has been referred to and not been written. */
   write(entries: EntryWriter): void {
-    for (const [name, label] of this.used) {
-      const { encoding, bytes } = BASE[name];
-      entries.leaf(
-        TAG.base_type,
-        [
-          [AT.name, FORM.string, name],
-          [AT.encoding, FORM.data1, encoding],
-          [AT.byte_size, FORM.data1, bytes],
-        ],
-        label,
-      );
+    for (const name of this.pointers.keys()) {
+      // Classes that their fields refer to are added on the way.
+      if (labelOf(this.structures, name).at === undefined) this.writeClass(entries, name, []);
+    }
+    for (const [name, label] of this.pointers) {
+      const attributes = [
+        [AT.byte_size, FORM.udata, POINTER_BYTES],
+        [AT.type, FORM.ref4, labelOf(this.structures, name)],
+      ] as const;
+      entries.leaf(TAG.pointer_type, attributes, label);
+    }
+    for (const [name, label] of this.base) {
+      const [encoding, bytes] = BASE[name];
+      const attributes = [
+        [AT.name, FORM.string, name],
+        [AT.encoding, FORM.data1, encoding],
+        [AT.byte_size, FORM.udata, bytes],
+      ] as const;
+      entries.leaf(TAG.base_type, attributes, label);
     }
   }
+}
+
+function labelOf(labels: Map<string, EntryLabel>, name: string): EntryLabel {
+  let label = labels.get(name);
+  if (!label) {
+    label = {};
+    labels.set(name, label);
+  }
+  return label;
 }

@@ -3,6 +3,7 @@
 
 import { sourceName } from '../ir/bindings.ts';
 import type { WasmFunc } from '../wasm/module.ts';
+import type { Types } from './types.ts';
 
 export interface Variable {
   name: string;
@@ -12,18 +13,19 @@ export interface Variable {
   locals: number[];
 }
 
-export function variablesOf(func: WasmFunc): Variable[] {
+export function variablesOf(func: WasmFunc, known: Types): Variable[] {
   const { type, body, localNames } = func;
   const types = [...type.params, ...(body?.locals ?? [])];
   const found = new Map<string, Variable>();
   for (const [local, given] of [...(localNames ?? [])].sort(([a], [b]) => a - b)) {
     const name = sourceName(given);
     if (name === undefined || local >= types.length) continue;
-    const known = found.get(name);
-    if (!known) {
+    const ofSource = known.typeOf(func.name, given, types[local]);
+    const before = found.get(name);
+    if (!before) {
       const isParameter = local < type.params.length;
-      found.set(name, { name, type: types[local], isParameter, locals: [local] });
-    } else if (known.type === types[local]) known.locals.push(local);
+      found.set(name, { name, type: ofSource, isParameter, locals: [local] });
+    } else if (before.type === ofSource) before.locals.push(local);
   }
   return [...found.values()];
 }

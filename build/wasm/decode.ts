@@ -26,6 +26,7 @@ import type {
 import { applyNames, type NameSection, readNameSection } from './names.ts';
 import { skipImmediates } from './operators.ts';
 import { Reader } from './reader.ts';
+import { readTypesSection } from './source-types.ts';
 import { refType, unsupported, valType } from './types.ts';
 
 /** As V8's limit. */
@@ -112,6 +113,7 @@ function readCustom(d: Decoder): void {
   if (name === 'name') d.names = readNameSection(r);
   else if (name === 'sourceMappingURL') d.module.sourceMapUrl = r.name();
   else if (name === 'yaos.hot') d.hot = readHotSection(r);
+  else if (name === 'yaos.types') d.module.sourceTypes = readTypesSection(r);
 }
 
 type SectionReader = (d: Decoder) => void;

@@ -1,6 +1,8 @@
 // The decoded WebAssembly module: what the decoder makes and every later stage reads. Indices are those of
 // the module's index spaces (imports first); offsets are byte offsets in the file.
 
+import type { SourceTypes } from './source-types.ts';
+
 export type ValType = 'i32' | 'i64' | 'f32' | 'f64' | 'funcref' | 'externref';
 export type RefType = 'funcref' | 'externref';
 
@@ -117,6 +119,8 @@ export interface WasmModule {
   referencedFuncs: Set<number>;
   /** The sourceMappingURL section's text, if there is one. */
   sourceMapUrl?: string;
+  /** What the source's variables and objects are. */
+  sourceTypes?: SourceTypes;
 }
 
 /** An error in the input file: one line that names what is wrong and where. The caller adds the file's name. */
