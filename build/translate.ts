@@ -351,7 +351,7 @@ class Unit {
       .filter(({ stops }) => stops.length > 0)
       .map(({ offset, stops, loc, bodyStart }) => {
         const [first, last] = [stops[0], stops.at(-1)!];
-        return { offset, first, last, ...this.places.placeOf(loc, bodyStart) };
+        return { offset, first, last, ...this.places.placeOf(this.places.inSource(loc), bodyStart) };
       });
     if (this.options.packTables) return writePackedTables(elf, { functions, traps, lines });
     return writeTables(elf, { functions, traps, lines }, binding);

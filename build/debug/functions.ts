@@ -87,7 +87,7 @@ class Scope {
   }
 
   add({ offset, loc: from, bodyStart }: Program['lines'][number]): void {
-    const loc = this.inSource(from);
+    const loc = this.places.inSource(from);
     const place = this.places.placeOf(loc, bodyStart);
     this.close(offset);
     this.open = this.chain(loc, bodyStart);
@@ -101,7 +101,7 @@ class Scope {
 
   /** Once all lines have been added. */
   addValue({ func, call, local, start, end, at }: ValueRange): void {
-    const inlined = this.calls.get(`${func} ${this.inSource(call)}`);
+    const inlined = this.calls.get(`${func} ${this.places.inSource(call)}`);
     const values = call === NOWHERE ? this.values : inlined?.values;
     if (!values) return; // no line is in it
     const known = values.get(local);
@@ -122,17 +122,11 @@ class Scope {
     for (const { ranges } of this.open) ranges.at(-1)!.end = offset;
   }
 
-  /** What was inlined and is in no source, as the accessors that asc makes for fields, is its call's. */
-  private inSource(loc: number): number {
-    const from = this.locations.get(loc);
-    return from && !this.places.ofBody(from.func) ? this.inSource(from.call) : loc;
-  }
-
   /** The inlined calls around a location, the outermost first. */
   private chain(loc: number, bodyStart: number): Inlined[] {
     const from = this.locations.get(loc);
     if (!from) return [];
-    const at = this.inSource(from.call);
+    const at = this.places.inSource(from.call);
     const outer = this.chain(at, bodyStart);
     const key = `${from.func} ${at}`;
     let call = this.calls.get(key);

@@ -30,6 +30,12 @@ export class Places {
     return { file, line, column, inlined: { name, call: this.placeOf(from.call, bodyStart) } };
   }
 
+  /** What was inlined and is in no source, as the accessors that asc makes for fields, is its call's. */
+  inSource(location: number): number {
+    const from = this.map && this.locations.get(location);
+    return from && !this.ofBody(from.func) ? this.inSource(from.call) : location;
+  }
+
   /** The first place in a function; undefined: the map has none, as of one that asc has made. */
   ofBody(func: number): Place | undefined {
     if (!this.bodies.has(func)) this.bodies.set(func, this.firstIn(this.module.funcs[func].body));

@@ -49,10 +49,18 @@ test('in a thread, from the device to where the thread begins', () => {
   expect(trace.at(-1)).toMatch(/^thread_start asm\/threads\.S:\d+$/);
 });
 
-test('values in a thread, of an inlined call too', () => {
-  const steps = ['info args', 'up', 'info args', 'info locals', 'up', 'info args'];
+test('values in a thread, of an inlined call too, and the objects that they refer to', () => {
+  const kick = ['print *this', 'print this->unannounced + 41', 'ptype this'];
+  const steps = [...kick, 'up', 'info locals', 'print *this.queue', 'up', 'info args'];
   const told = debug('--gdb --kernel', 'hbreak Virtqueue::kick', 'continue', ...steps);
-  for (const value of ['write = 0', 'sector = 1', 'count = 1', 'good = 1'])
+  // The first request: sector 1, for which nothing has been told to the device.
+  expect(told).toMatch(/^\$1 = \{.*kicks = 0,.* unannounced = 1,/m);
+  expect(told).toMatch(/^\$2 = 42$/m);
+  expect(told).toMatch(
+    /^type = struct Virtqueue \{\n(.*\n)* {4}RingLayout \*ring;\n(.*\n)* {4}void kick\(void\);\n/m,
+  );
+  expect(told).toMatch(/^\$3 = \{.*kicks = 0,.* unannounced = 1,/m);
+  for (const value of ['good = true', 'write = false', 'sector = 1', 'count = 1'])
     expect(told).toMatch(new RegExp(`^${value}$`, 'm'));
 });
 
