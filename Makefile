@@ -17,7 +17,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel shell gdb trace watch test fuzz fuzz-drivers check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb profile trace watch test fuzz fuzz-drivers check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -27,7 +27,7 @@ HOSTED = $(if $(filter Linux x86_64,$(shell uname -sm)),out/libyaosrt.a)
 NODE_MODULES = node_modules/.package-lock.json
 
 # What has to be installed for the goals asked for, and is not.
-RUNS = $(filter qemu qemu-kernel gdb trace watch test bench,$(MAKECMDGOALS))
+RUNS = $(filter qemu qemu-kernel gdb profile trace watch test bench,$(MAKECMDGOALS))
 NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test,$(RUNS)),qemu-img) $(if $(filter test gdb,$(RUNS)),gdb)
 ifneq ($(MAKECMDGOALS),clean)
 MISSING := $(shell sh build/setup.sh missing $(NEEDS))
@@ -55,6 +55,7 @@ help:
 	@echo '                  BLK=prop=value,... APPEND="word=value ..." QEMUEXTRA="..."'
 	@echo 'make shell        the kernel'\''s monitor: type help'
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
+	@echo 'make profile      sample the running kernel: out/profile.html, a flame graph, and a file for speedscope'
 	@echo 'make trace        record what happens on each CPU and in the boot, for Perfetto: out/trace.json'
 	@echo 'make watch        build, not optimised, and boot again after each change of a source'
 	@echo 'make test         run every test; check: type-check, lint, and what is proved of stacks and interrupts'
@@ -127,6 +128,9 @@ watch: out/yaos | $(SETUP)
 
 # microvm has no firmware that boots from a disk.
 DIRECT = $(if $(filter microvm%,$(MACHINE)),--kernel)
+
+profile: $(ARTEFACTS) $(HOSTED)
+	@out/yaos run --profile $(DIRECT)
 
 trace: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --trace $(DIRECT)

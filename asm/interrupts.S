@@ -83,12 +83,16 @@ exception_stubs:
 
 	.balign EXCEPTION_STUB_BYTES
 interrupt_stubs:
+	INTERRUPTED 0
 	.rept VECTORS - EXCEPTIONS
 	.balign INTERRUPT_STUB_BYTES
 	.byte 0x6a, vector			# push imm8: its low byte is the vector
+	.cfi_adjust_cfa_offset 8
 	jmp interrupt_common
+	.cfi_adjust_cfa_offset -8
 	.set vector, vector + 1
 	.endr
+	.cfi_endproc
 
 # On entry: vector, error, rip, cs, rflags, rsp, ss.
 exception_common:

@@ -24,25 +24,25 @@ x86.thread_new:
 
 # x86.thread_switch(from: u32, to: u32)
 x86.thread_switch:
+	.cfi_startproc
 	cmp $THREADS, %edi
 	jae bad_slot
 	cmp $THREADS, %esi
 	jae bad_slot
-	push %rbp
-	push %rbx
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	.irp register, rbp, rbx, r12, r13, r14, r15
+	push %\register
+	.cfi_adjust_cfa_offset 8
+	.cfi_rel_offset \register, 0
+	.endr
 	mov %rsp, thread_rsp(, %rdi, 8)
 	mov thread_rsp(, %rsi, 8), %rsp
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbx
-	pop %rbp
+	.irp register, r15, r14, r13, r12, rbx, rbp
+	pop %\register
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore \register
+	.endr
 	ret
+	.cfi_endproc
 
 # A new thread comes here by thread_switch's return, its stack empty.
 thread_start:

@@ -142,20 +142,22 @@ const COMMANDS: Record<string, Command> = {
     options: {
       kernel: { help: 'boot out/kernel.elf directly, without firmware and boot block' },
       gdb: { help: 'start paused and attach gdb' },
+      profile: { help: 'sample the running kernel, for out/profile.html, .speedscope.json and .json' },
       trace: { help: 'record interrupts, requests, wake-ups, switches and the boot in out/trace.json' },
       shell: { help: "the kernel's monitor on this terminal, for as long as it takes" },
       ...MACHINE_OPTIONS,
       timeout: { value: 'SECONDS', help: 'how long the machine may run (60; with job=shell a day)' },
     },
-    run: async (_, { kernel, gdb, trace, shell, ...values }) => {
+    run: async (_, { kernel, gdb, profile, trace, shell, ...values }) => {
       const { parseOptions } = await import('./qemu/options.ts');
       const { run } = await import('./qemu/run.ts');
       const variables = machineVariables(values);
       if (shell === true) variables.APPEND = `job=shell ${variables.APPEND ?? ''}`; // the first one counts
       const typed = isShell(variables.APPEND);
       if (typed) variables.TIMEOUT ||= SESSION_S;
-      const mode = { direct: kernel === true, gdb: gdb === true, trace: trace === true, shell: typed };
-      return run(parseOptions(variables), mode);
+      const tools = { gdb, profile, trace };
+      const tool = (['gdb', 'profile', 'trace'] as const).find((name) => tools[name] === true);
+      return run(parseOptions(variables), { direct: kernel === true, tool, shell: typed });
     },
   },
 };

@@ -33,6 +33,7 @@ export class Files {
 
   constructor(unit: string) {
     this.numberOf(unit);
+    this.names.push(unit); // number 1 too, as gcc has it: GNU's addr2line takes a 1 for a 0
   }
 
   numberOf(name: string): number {

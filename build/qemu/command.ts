@@ -13,6 +13,9 @@ export const QEMU = 'qemu-system-x86_64';
 export const STATUS_DONE = 33;
 export const STATUS_PANIC = 35;
 
+/** For one who talks to QEMU while it runs. */
+export const SOCKET_FD = 3;
+
 const BASE = ['-nodefaults', '-no-reboot', '-display', 'none'];
 const DEBUG_EXIT = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4'];
 

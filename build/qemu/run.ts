@@ -1,14 +1,17 @@
 // Boots the machine, passes its serial line on as it comes, and tells how it went: exit status 0 only when the
 // kernel said that it is done, else one last line that names what went wrong.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { relative } from 'node:path';
+import type { Readable } from 'node:stream';
 import { UserError } from '../error.ts';
 import { out, root } from '../paths.ts';
+import { runProfiled } from '../profile/run.ts';
 import { runTraced, tracedCommandLine } from '../trace/run.ts';
 import { chooseAccel } from './accel.ts';
-import { imageIn, kernelIn, QEMU, qemuArguments, STATUS_DONE, STATUS_PANIC } from './command.ts';
+import { imageIn, kernelIn, QEMU, qemuArguments, SOCKET_FD, STATUS_DONE, STATUS_PANIC } from './command.ts';
 import { openDisk } from './disk.ts';
 import { runGdb } from './gdb.ts';
 import type { MachineOptions } from './options.ts';
@@ -17,10 +20,8 @@ import { SerialLog } from './serial.ts';
 export interface RunMode {
   /** Boot out/kernel.elf with -kernel. */
   direct: boolean;
-  /** Start paused and attach gdb. */
-  gdb: boolean;
-  /** Record what happens, for out/trace.json. */
-  trace: boolean;
+  /** Start paused and attach gdb; sample it, for out/profile.html and others; have it record what happens, for out/trace.json. */
+  tool?: 'gdb' | 'profile' | 'trace';
   /** What is typed goes to the machine, Ctrl-C too. */
   shell: boolean;
   /** The folder of what is booted. */
@@ -43,11 +44,13 @@ export async function run(options: MachineOptions, mode: RunMode): Promise<numbe
   const disk = openDisk(options.disk);
   const { accel, line } = await chooseAccel(options.accel);
   if (line !== undefined && !mode.quiet) console.error(line);
-  const append = mode.trace ? tracedCommandLine(options.append) : options.append;
+  const append = mode.tool === 'trace' ? tracedCommandLine(options.append) : options.append;
   const args = qemuArguments({ options: { ...options, append }, disk, accel, from, typed: mode.shell });
-  const boot = (more: string[]) => runToEnd([...args, ...more], options.timeout_s, mode);
-  if (mode.gdb) return runGdb(args, options.gdbFlags);
-  return mode.trace ? runTraced(options, boot) : boot([]);
+  const boot = (more: string[], attend?: Attend) =>
+    runToEnd([...args, ...more], options.timeout_s, mode, attend);
+  if (mode.tool === 'gdb') return runGdb(args, options.gdbFlags);
+  if (mode.tool === 'profile') return runProfiled(append, boot);
+  return mode.tool === 'trace' ? runTraced(options, boot) : boot([]);
 }
 
 /** How QEMU ended: what is needed to say why. */
@@ -60,9 +63,19 @@ export interface End {
   message: string;
 }
 
-function runToEnd(args: string[], timeout_s: number, { shell: typed, signal }: RunMode): Promise<number> {
+/** Gets a socket that QEMU has as its file descriptor SOCKET_FD. */
+type Attend = (socket: Socket) => void;
+
+function runToEnd(
+  args: string[],
+  timeout_s: number,
+  { shell: typed, signal }: RunMode,
+  attend?: Attend,
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    const qemu = spawn(QEMU, args, { stdio: [typed ? 'inherit' : 'ignore', 'pipe', 'pipe'] });
+    const stdio = [typed ? 'inherit' : 'ignore', 'pipe', 'pipe', attend ? 'pipe' : 'ignore'] as const;
+    const qemu = spawn(QEMU, args, { stdio: [...stdio] }) as ChildProcessByStdio<null, Readable, Readable>;
+    attend?.(qemu.stdio[SOCKET_FD] as Socket);
     const log = new SerialLog();
     let stopped: End['stopped'] = null;
     let message = '';

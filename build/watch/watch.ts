@@ -65,7 +65,7 @@ async function build(importPackage: ImportPackage, { files, time_ms }: Change): 
 
 async function boot(options: MachineOptions, mode: Omit<RunMode, 'gdb' | 'trace' | 'shell'>): Promise<void> {
   const folder = join(root, FLAVOUR.folder);
-  const status = await run(options, { ...mode, folder, gdb: false, trace: false, shell: false });
+  const status = await run(options, { ...mode, folder, shell: false });
   if (!mode.signal!.aborted && status !== STATUS_INTERRUPTED) tell('waiting for a change');
 }
 

@@ -1,0 +1,42 @@
+// A page of HTML in one file, without a network: data, code and style are in it. All pages share the style.
+
+import { STYLE } from './style.ts';
+
+export interface Page {
+  title: string;
+  /** HTML. */
+  body: string;
+  /** Of this page alone. */
+  style: string;
+  data: unknown;
+  /** Runs in the browser, with the data; it is put in as text, so it must not use anything from around it. */
+  script(data: never): void;
+}
+
+export function pageHtml({ title, body, style, data, script }: Page): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>${escapeHtml(title)}</title>
+<style>
+${STYLE}
+${style}
+</style>
+</head>
+<body>
+${body}
+<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
+<script>
+(${script.toString()})(JSON.parse(document.getElementById('data').textContent));
+</script>
+</body>
+</html>
+`;
+}
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
