@@ -1,5 +1,5 @@
 // A recording as Chrome's trace events (Google, "Trace Event Format"), which Perfetto and chrome://tracing show: a track for
-// the boot's phases, one for each CPU with its threads and, in them, the interrupts; requests as asynchronous spans; an arrow
+// the boot's phases, one for each CPU with its threads and, in them, interrupts and tasklets; requests as asynchronous spans; an arrow
 // from where a thread was woken to where it runs.
 
 import { type CpuTrace, KINDS, type Recording, type TraceEvent } from './memory.ts';
@@ -87,7 +87,7 @@ function slice(cat: string, name: string, tid: number, start: number, end: numbe
   return { ph: 'X', cat, name, pid: PID, tid, ts: start, dur: Number((end - start).toFixed(3)) };
 }
 
-/** What a CPU does: its threads, and the interrupts in them. */
+/** What a CPU does: its threads, tasklets in them, and interrupts in both. */
 function sliceEvents(
   { cpu, events }: CpuTrace,
   end_ticks: number,
@@ -95,32 +95,28 @@ function sliceEvents(
   name: (address: number) => string,
 ): ChromeEvent[] {
   const slices: ChromeEvent[] = [];
-  let thread: TraceEvent | undefined;
-  let interrupt: TraceEvent | undefined;
-  const endInterrupt = (ticks: number) => {
-    if (interrupt) {
-      const label = `${name(interrupt.second)} (vector 0x${interrupt.first.toString(16)})`;
-      slices.push(slice('interrupt', label, cpu, us(interrupt.ticks), us(ticks)));
-    }
-    interrupt = undefined;
+  const open: Partial<Record<'thread' | 'tasklet' | 'interrupt', TraceEvent>> = {};
+  const end = (cat: keyof typeof open, ticks: number, nameOf: (start: TraceEvent) => string) => {
+    const start = open[cat];
+    if (start) slices.push(slice(cat, nameOf(start), cpu, us(start.ticks), us(ticks)));
+    delete open[cat];
   };
-  const endThread = (ticks: number) => {
-    if (thread)
-      slices.push({
-        ...slice('thread', name(thread.second), cpu, us(thread.ticks), us(ticks)),
-        args: { stack: thread.first },
-      });
-  };
+  const endInterrupt = (ticks: number) =>
+    end('interrupt', ticks, ({ first, second }) => `${name(second)} (vector 0x${first.toString(16)})`);
+  const endTasklet = (ticks: number) => end('tasklet', ticks, () => 'tasklet');
+  const endThread = (ticks: number) => end('thread', ticks, ({ second }) => name(second));
   for (const event of events) {
-    if (event.kind === KINDS.interrupt) interrupt = event;
-    if (event.kind === KINDS.interruptEnd) endInterrupt(event.ticks);
-    if (event.kind === KINDS.switch) {
-      endThread(event.ticks);
-      thread = event;
+    const { kind, ticks } = event;
+    if (kind === KINDS.interrupt) open.interrupt = event;
+    if (kind === KINDS.interruptEnd) endInterrupt(ticks);
+    if (kind === KINDS.tasklet) open.tasklet = event;
+    if (kind === KINDS.taskletEnd) endTasklet(ticks);
+    if (kind === KINDS.switch) {
+      endThread(ticks);
+      open.thread = event;
     }
   }
-  endInterrupt(end_ticks); // it stopped in there
-  endThread(end_ticks);
+  for (const close of [endInterrupt, endTasklet, endThread]) close(end_ticks); // it stopped in there
   return slices;
 }
 

@@ -18,6 +18,8 @@ export const KINDS = {
   ready: 7,
   submit: 8,
   complete: 9,
+  tasklet: 10,
+  taskletEnd: 11,
 } as const;
 
 export interface TraceEvent {

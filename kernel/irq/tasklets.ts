@@ -7,6 +7,7 @@
 // Handlers of one CPU only schedule a tasklet. After BATCH of them those that are left wait for an interrupt that the CPU
 // asks itself for, behind all that devices have asked for before.
 
+import * as trace from '../lib/trace.ts';
 import * as x86 from '../x86.ts';
 import * as lapic from './lapic.ts';
 
@@ -51,9 +52,11 @@ export class Tasklets {
     this.running = true;
     for (let left = BATCH; left > 0 && this.first !== null; left--) {
       const tasklet = this.take();
+      if (trace.on) trace.record(trace.TASKLET, 0, 0);
       x86.sti();
       tasklet.run();
       x86.cli();
+      if (trace.on) trace.record(trace.TASKLET_END, 0, 0);
       this.count++;
     }
     this.running = false;

@@ -24,6 +24,9 @@ export const READY: u32 = 7;
 /** A chain of buffers is given to a device, and comes back: the device's name; queue << 16 | token. */
 export const SUBMIT: u32 = 8;
 export const COMPLETE: u32 = 9;
+/** A tasklet runs; it has run. Interrupts can come meanwhile. */
+export const TASKLET: u32 = 10;
+export const TASKLET_END: u32 = 11;
 
 // What the host looks for: magic u64, TSC in kHz u32, number of phases u32, then the address of each CPU's ring, 0: none.
 const MAGIC: u64 = 0x31656361_7274_7379; // 'ystrace1'

@@ -86,6 +86,21 @@ test('the file is in the format, and an arrow leads from the interrupt to the th
   expect(new Set(ends.map(({ tid }) => tid))).toEqual(new Set([1]));
 });
 
+test('tasklets, and the timer behind them', () => {
+  const { result, recording } = record('job=threads threads=8 rounds=20 trace=8192', { cpus: 2 });
+  expect(result.end, result.lines.join('\n')).toBe('off');
+  const { cpus } = recording;
+  expect(count(cpus, KINDS.tasklet)).toBeGreaterThan(0);
+  expect(count(cpus, KINDS.taskletEnd)).toBe(count(cpus, KINDS.tasklet));
+  const events = checkTraceFile(traceFile(recording, chromeTrace(recording)));
+  const tasklets = events.filter(({ cat }) => cat === 'tasklet');
+  const woken = events.filter(
+    ({ ph, tid, ts }) =>
+      ph === 's' && tasklets.some((t) => t.tid === tid && t.ts! <= ts! && ts! <= t.ts! + t.dur!),
+  );
+  expect(woken.length).toBeGreaterThan(0);
+});
+
 test('a ring keeps the last events and counts those before', () => {
   const [all, some] = ['4096', '64'].map((size) => record(`repeat=20 trace=${size}`).recording.cpus[0]);
   const what = ({ events }: CpuTrace) => events.map(({ kind, first, second }) => [kind, first, second]);
