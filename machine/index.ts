@@ -22,6 +22,7 @@ export type { MachineOptions } from './options.ts';
 export { type BridgeModel, PciBridge } from './pci/bridge.ts';
 export { PciBus } from './pci/bus.ts';
 export * as pciConfig from './pci/config.ts';
+export { Edu } from './pci/edu.ts';
 export {
   type Bar,
   type BarDescription,

@@ -1,7 +1,7 @@
 // Memory that is lent to the host, and how often that has changed.
 
+import { Attachment } from '../bus/attachment.ts';
 import { Event } from '../sched/event.ts';
-import { Attachment } from '../virtio/driver.ts';
 import { Registry } from './registry.ts';
 
 export abstract class BalloonState extends Attachment {

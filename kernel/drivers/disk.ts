@@ -1,6 +1,6 @@
 // Disks, whatever drives them. Sectors have 512 bytes.
 
-import { Attachment } from '../virtio/driver.ts';
+import { Attachment } from '../bus/attachment.ts';
 import { Registry } from './registry.ts';
 
 export const SECTOR_BYTES: u32 = 512;

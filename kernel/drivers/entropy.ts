@@ -1,6 +1,6 @@
 // Sources of random bytes, whatever drives them.
 
-import { Attachment } from '../virtio/driver.ts';
+import { Attachment } from '../bus/attachment.ts';
 import { Registry } from './registry.ts';
 
 export abstract class EntropySource extends Attachment {

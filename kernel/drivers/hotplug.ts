@@ -9,7 +9,7 @@ import { makeIn, newArena } from '../mm/objects.ts';
 import { Event } from '../sched/event.ts';
 import * as scheduler from '../sched/scheduler.ts';
 import { NEVER, Program } from '../sched/thread.ts';
-import { attachFunction, virtioBus } from './table.ts';
+import { attachFunction, detachFunction } from './table.ts';
 
 class Cards extends SlotUser {
   plugged(bus: u32, slot: u32): bool {
@@ -40,7 +40,7 @@ function isBehind(fn: PciFunction, bus: u32, slot: u32): bool {
 }
 
 function remove(fn: PciFunction): void {
-  virtioBus.detach(fn.name);
+  detachFunction(fn);
   forgetFunction(fn);
   functions.remove(fn);
   fn.forget();

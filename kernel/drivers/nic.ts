@@ -1,8 +1,8 @@
 // Network interfaces, whatever drives them.
 
+import { Attachment } from '../bus/attachment.ts';
 import { FrameUser, Mac } from '../net/frames.ts';
 import { Statistics } from '../net/statistics.ts';
-import { Attachment } from '../virtio/driver.ts';
 import { Registry } from './registry.ts';
 
 export abstract class Nic extends Attachment {

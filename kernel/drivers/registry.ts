@@ -1,9 +1,9 @@
 // The devices of one kind, whatever drives them, numbered in the order in which they were found.
 
+import { Attachment } from '../bus/attachment.ts';
 import { ThreadLock } from '../lib/lock.ts';
 import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
-import { Attachment } from '../virtio/driver.ts';
 
 export const DEVICES_MAX: u32 = 16;
 

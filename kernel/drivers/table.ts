@@ -1,22 +1,26 @@
-// All drivers, and how they meet their devices: every virtio device on the PCI bus, or that the firmware describes, gets the
-// driver of its type.
+// All drivers, and how they meet their devices: a PCI function gets the driver of its vendor and device, a virtio device on the
+// PCI bus, or that the firmware describes, the driver of its type.
 
 import { Resources } from '../acpi/resources.ts';
+import { discard } from '../bus/attachment.ts';
+import { PciDrivers } from '../bus/pci/driver.ts';
 import { PciFunction } from '../bus/pci/function.ts';
 import { functions } from '../bus/pci/scan.ts';
 import { findVirtioMmio } from '../bus/platform.ts';
 import { Arena, makeIn, newArena } from '../mm/objects.ts';
 import { VirtioBus } from '../virtio/bus.ts';
-import { discard } from '../virtio/driver.ts';
 import { openMmio } from '../virtio/mmio.ts';
 import { deviceIdOf, openTransport } from '../virtio/pci.ts';
+import { EduDriver } from './edu.ts';
 import { VirtioBalloonDriver } from './virtio-balloon.ts';
 import { VirtioBlkDriver } from './virtio-blk.ts';
 import { VirtioConsoleDriver } from './virtio-console.ts';
 import { VirtioNetDriver } from './virtio-net.ts';
 import { VirtioRngDriver } from './virtio-rng.ts';
 
-export const virtioBus = new VirtioBus([
+const pciDrivers = new PciDrivers([new EduDriver()]);
+
+const virtioBus = new VirtioBus([
   new VirtioNetDriver(),
   new VirtioBlkDriver(),
   new VirtioConsoleDriver(),
@@ -29,8 +33,19 @@ export function attachAll(): void {
   attachMmio();
 }
 
+/** False: nobody has it. */
+export function detachFunction(fn: PciFunction): bool {
+  return pciDrivers.detach(fn.name) || virtioBus.detach(fn.name);
+}
+
+export function isAttached(fn: PciFunction): bool {
+  return pciDrivers.isAttached(fn.name) || virtioBus.isAttached(fn.name);
+}
+
 /** False if no driver has it then. */
 export function attachFunction(fn: PciFunction): bool {
+  const pciDriver = pciDrivers.driverFor(fn);
+  if (pciDriver !== null) return pciDrivers.attach(pciDriver, fn);
   const id = deviceIdOf(fn);
   if (id === 0) return false;
   const driver = virtioBus.driverFor(fn.name, id);

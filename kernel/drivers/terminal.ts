@@ -1,6 +1,6 @@
 // Terminals, whatever drives them: somebody types, and reads what is written.
 
-import { Attachment } from '../virtio/driver.ts';
+import { Attachment } from '../bus/attachment.ts';
 import { Registry } from './registry.ts';
 
 export abstract class Terminal extends Attachment {

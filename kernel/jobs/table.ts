@@ -7,6 +7,7 @@ import { balloonJob } from './balloon.ts';
 import { blkbenchJob } from './blkbench.ts';
 import { blkverifyJob } from './blkverify.ts';
 import { consoleJob } from './console.ts';
+import { eduJob } from './edu.ts';
 import * as fault from './fault.ts';
 import { lspciJob } from './lspci.ts';
 import { memoryJob } from './memory.ts';
@@ -30,6 +31,7 @@ const jobs: StaticArray<Job> = [
   new Job('trace', traceJob),
   new Job('threads', threadsJob),
   new Job('rng', rngJob),
+  new Job('edu', eduJob),
   new Job('memory', memoryJob),
   new Job('net', netJob),
   new Job('shell', shellJob),

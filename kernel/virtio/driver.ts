@@ -1,46 +1,14 @@
 // A driver for one type of virtio device, and what it makes of each. It sees the device, never the bus.
 
-import { Arena } from '../mm/objects.ts';
-import { quiesce } from '../sched/scheduler.ts';
+import { Attachment } from '../bus/attachment.ts';
 import { VirtioDevice } from './device.ts';
+
+export { Attachment };
 
 /** Logs why a device cannot be used and tells the device; for attach() to return. */
 export function refuse(device: VirtioDevice, why: string): Attachment | null {
   device.fail(why);
   return null;
-}
-
-/** Gives back what a device and its driver were made of, which handlers of interrupts may still be looking at. */
-export function discard(arena: Arena): void {
-  quiesce();
-  arena.free();
-}
-
-/** A device that is in use. What it is made of stays as long as somebody may ask it for something, also when it is gone. */
-export abstract class Attachment {
-  /** All objects of device and driver. */
-  arena: Arena | null = null;
-  /** How many may: the bus is the first. */
-  holders: u32 = 1;
-
-  hold(): void {
-    atomic.add<u32>(this.place(), 1);
-  }
-
-  /** By who has held it, or by the bus. */
-  drop(): void {
-    if (atomic.sub<u32>(this.place(), 1) === 1) discard(this.arena!);
-  }
-
-  private place(): usize {
-    return changetype<usize>(this) + offsetof<Attachment>('holders');
-  }
-
-  /**
-   * The device is gone, its queues are cut off: nobody finds it any more, and who waits for it is woken, and fails. Returns
-   * when no thread uses the device's memory.
-   */
-  abstract detach(): void;
 }
 
 export abstract class VirtioDriver {

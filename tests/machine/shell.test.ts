@@ -1,7 +1,15 @@
 // The monitor (job=shell) on the machine in Node, typed at as a person would: a command when the prompt is there.
 
 import { expect, test } from 'vitest';
-import { loadKernel, Machine, type MachineOptions, MemoryDisk, VirtioBlk } from '../../machine/index.ts';
+import {
+  Edu,
+  loadKernel,
+  Machine,
+  type MachineOptions,
+  MemoryDisk,
+  type PciFunction,
+  VirtioBlk,
+} from '../../machine/index.ts';
 
 const kernel = await loadKernel();
 const COM1 = 0x3f8;
@@ -11,13 +19,22 @@ interface Session extends MachineOptions {
   disk?: Uint8Array;
   serial?: string;
   device?: VirtioBlk;
+  /** In slot 5. */
+  card?: PciFunction;
   /** Is called before each command is typed. */
   before?: (device: VirtioBlk, command: string) => void;
 }
 
 /** Types the lines one by one; what came after each, and how the run ended. */
 function session(typed: readonly string[], options: Session = {}) {
-  const { disk = new Uint8Array(64 * 512).map((_, i) => i >> 9), serial, device, before, ...rest } = options;
+  const {
+    disk = new Uint8Array(64 * 512).map((_, i) => i >> 9),
+    serial,
+    device,
+    card,
+    before,
+    ...rest
+  } = options;
   const blk = device ?? new VirtioBlk(new MemoryDisk(disk), { serial });
   const left = [...typed];
   let shown = '';
@@ -38,6 +55,7 @@ function session(typed: readonly string[], options: Session = {}) {
     },
   });
   pc.pci.add(blk, { slot: 4 });
+  if (card) pc.pci.add(card, { slot: 5 });
   const { end, serial: shownInAll } = pc.run(kernel);
   const answers = shownInAll.split(PROMPT).slice(1);
   return {
@@ -191,4 +209,13 @@ test('panic ends it with a report', () => {
   const { end, serial } = session(['panic\r']);
   expect(end).toBe('panic');
   expect(serial).toContain('panic: asked for by the monitor');
+});
+
+test('a card of edu goes from its driver, and comes back', () => {
+  const commands = ['detach 0000:00:05.0\r', 'attach 0000:00:05.0\r', 'poweroff\r'];
+  const { end, answers } = session(commands, { card: new Edu() });
+  expect(end).toBe('off');
+  const [detached, attached] = answers.map((lines) => lines.join('\n'));
+  expect(detached).toMatch(/edu 0000:00:05\.0: detached/);
+  expect(attached).toMatch(/edu 0000:00:05\.0: version 1\.0, by pin/);
 });

@@ -4,6 +4,7 @@ import { Line } from '../../lib/line.ts';
 import { log } from '../../lib/log.ts';
 import { Register, RegisterMap, WORD } from '../../lib/registers.ts';
 import { Arena, makeIn, newArena } from '../../mm/objects.ts';
+import { Window } from '../window.ts';
 import { Bar, describeRom, readBar } from './bar.ts';
 import { Capabilities } from './capability.ts';
 import * as config from './config.ts';
@@ -105,6 +106,13 @@ export class PciFunction {
       const passing = decoding | config.COMMAND_MASTER;
       above.registers.update(COMMAND, passing, passing);
     }
+  }
+
+  /** Registers in a BAR, from `offset` on; null if there are not so many, or nothing reaches them. */
+  window(bar: u32, offset: u32, bytes: u32): Window | null {
+    const there = this.bars[bar];
+    if (there === null) return null;
+    return there.window(offset, bytes);
   }
 
   /** The opposite of enable() and enableIntx(); the bridges stay as they are. */

@@ -7,7 +7,7 @@ import { printTree } from '../../bus/pci/tree.ts';
 import { Disk, disks, SECTOR_BYTES } from '../../drivers/disk.ts';
 import { DEVICES_MAX } from '../../drivers/registry.ts';
 import { listen } from '../../drivers/serial-input.ts';
-import { attachFunction, virtioBus } from '../../drivers/table.ts';
+import { attachFunction, detachFunction, isAttached } from '../../drivers/table.ts';
 import * as lines from '../../irq/line.ts';
 import { taskletsOf } from '../../irq/tasklets.ts';
 import * as vectors from '../../irq/vectors.ts';
@@ -95,13 +95,12 @@ class Monitor {
 
   private detach(): void {
     const fn = this.function();
-    if (fn === null || !virtioBus.detach(fn.name))
-      usage('detach 0000:BB:DD.F: takes a device away from its driver');
+    if (fn === null || !detachFunction(fn)) usage('detach 0000:BB:DD.F: takes a device away from its driver');
   }
 
   private attach(): void {
     const fn = this.function();
-    if (fn === null || virtioBus.isAttached(fn.name) || !attachFunction(fn))
+    if (fn === null || isAttached(fn) || !attachFunction(fn))
       usage('attach 0000:BB:DD.F: gives a device that is not in use to its driver');
   }
 

@@ -1,0 +1,53 @@
+// The one interrupt of a function that has no use for several: by a message where it can send one, else by its pin.
+
+import { Line, LineUser } from '../../irq/line.ts';
+import { freeVector, InterruptHandler, shareVector } from '../../irq/vectors.ts';
+import { apicIdOf } from '../../sched/cpu.ts';
+import { PciFunction } from './function.ts';
+import { PciInterrupts } from './interrupts.ts';
+
+/** A driver derives from it: serve() asks the device what it wants, as others may have the same vector or line. */
+export abstract class PciInterrupt extends LineUser {
+  private readonly interrupts: PciInterrupts;
+  private readonly message: MessageHandler = new MessageHandler();
+  private vector: u32 = 0;
+  private line: Line | null = null;
+
+  constructor(fn: PciFunction) {
+    super();
+    this.interrupts = new PciInterrupts(fn);
+    this.message.user = this;
+    this.message.name = fn.name;
+  }
+
+  /** False after a line that says why the function cannot interrupt. */
+  connect(): bool {
+    if (this.interrupts.vectorCount === 0) {
+      this.line = this.interrupts.usePin(this);
+      return this.line !== null;
+    }
+    this.vector = shareVector(this.message);
+    this.interrupts.route(0, this.vector, apicIdOf(0));
+    return true;
+  }
+
+  get byMessage(): bool {
+    return this.vector !== 0;
+  }
+
+  /** The function neither interrupts nor reaches memory any more. */
+  close(): void {
+    this.interrupts.close();
+    const line = this.line;
+    if (line !== null) line.remove(this);
+    if (this.vector !== 0) freeVector(this.vector, this.message);
+  }
+}
+
+class MessageHandler extends InterruptHandler {
+  user: LineUser | null = null;
+
+  interrupt(vector: u32): void {
+    this.user!.serve(vector);
+  }
+}
