@@ -4,8 +4,10 @@
 
 import { LONG, Register, Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
+import { isWorthALine } from '../lib/rarely.ts';
 import { Event } from '../sched/event.ts';
 import { Mutex } from '../sched/mutex.ts';
+import { yieldCpu } from '../sched/scheduler.ts';
 import * as clock from '../time/clock.ts';
 import { Completions } from '../virtio/completions.ts';
 import { VirtioDevice } from '../virtio/device.ts';
@@ -43,8 +45,11 @@ class Input {
   private buffer: u32 = 0;
   private at: u32 = 0;
   private end: u32 = 0;
+  /** Buffers that came back with nothing in them. */
+  private empty: u32 = 0;
 
   constructor(
+    private readonly name: string,
     private readonly queue: Virtqueue,
     private readonly completions: Completions,
     typed: Event,
@@ -84,11 +89,20 @@ class Input {
         if (this.end > 0) break;
         this.give(this.buffer);
         if (clock.now() >= deadline) return -1; // such buffers may come without end
+        this.passEmpty();
       } else if (this.completions.broken || !this.typed.wait(deadline)) return -1;
     }
     const byte = x86.load8(this.memory + this.buffer * INPUT_BYTES + this.at++);
     if (this.at === this.end) this.give(this.buffer);
     return byte;
+  }
+
+  /** Others are to have the CPU in between. */
+  private passEmpty(): void {
+    if (++this.empty % INPUT_BUFFERS !== 0) return;
+    if (isWorthALine(this.empty / INPUT_BUFFERS))
+      log(this.name).decimal('input without a byte, times ', this.empty).end();
+    yieldCpu();
   }
 
   /** A small ring takes fewer buffers than there are. */
@@ -213,7 +227,13 @@ export class VirtioConsoleDriver extends VirtioDriver {
     device.start();
     const window = device.has(EMERG_WRITE) ? device.config() : null;
     const emergency = window !== null && window.has(EMERGENCY) ? window : null;
-    const input = new Input(receive, completions, typed, device.allocate(INPUT_BUFFERS * INPUT_BYTES));
+    const input = new Input(
+      device.name,
+      receive,
+      completions,
+      typed,
+      device.allocate(INPUT_BUFFERS * INPUT_BYTES),
+    );
     const buffers = min(transmit.ring.size, OUTPUT_BUFFERS);
     log(device.name)
       .text(device.legacy ? 'legacy' : 'modern')

@@ -23,6 +23,10 @@ const WHOLE_BYTES: u32 = 2048;
 /** Both, for the list of completions: a power of two. */
 export const BUFFERS_MAX: u32 = MEMORY_BYTES / MERGEABLE_BYTES;
 
+/** In place of a frame's length. */
+export const NONE: i32 = -1;
+export const DROPPED: i32 = 0;
+
 export class Receiver {
   private readonly bufferBytes: u32;
   /** The frame being put together: buffers that are still to come, bytes so far, and why it will be dropped. */
@@ -59,8 +63,11 @@ export class Receiver {
     this.queue.kickLocked();
   }
 
-  /** Copies the next good frame to `frame` and returns its length; 0: there is none now. Call it with the same address always. */
-  next(frame: u32): u32 {
+  /**
+   * Copies the next frame to `frame` and returns its length; DROPPED if it was a bad one, NONE if there is none now. Call it with
+   * the same address always.
+   */
+  next(frame: u32): i32 {
     const completions = this.completions;
     while (completions.next(this.queue)) {
       const index = completions.token;
@@ -70,13 +77,13 @@ export class Receiver {
       if (this.fault === KEPT && this.bytes < ETHERNET_BYTES) this.fault = SHORT;
       if (this.fault !== KEPT) {
         this.statistics.drop(this.fault);
-        continue;
+        return DROPPED;
       }
       this.statistics.received++;
       this.statistics.receivedBytes += this.bytes;
       return this.bytes;
     }
-    return 0;
+    return NONE;
   }
 
   /** False: the ring is full. */

@@ -17,7 +17,7 @@ import { Attachment, refuse, VirtioDriver } from '../virtio/driver.ts';
 import { FreeBuffers } from '../virtio/free-buffers.ts';
 import { Nic, nics } from './nic.ts';
 import { NetConfig, UNDERSTOOD } from './virtio-net-config.ts';
-import { BUFFERS_MAX, MEMORY_BYTES, Receiver } from './virtio-net-receive.ts';
+import { BUFFERS_MAX, DROPPED, MEMORY_BYTES, NONE, Receiver } from './virtio-net-receive.ts';
 import { BUFFER_BYTES, BUFFERS, Transmitter } from './virtio-net-transmit.ts';
 
 const DEVICE_ID: u32 = 1; // §5.1.1
@@ -41,6 +41,8 @@ class VirtioNic extends Nic {
   private user: FrameUser | null = null;
   private linkUp: bool = false;
   private linkChanges: u32 = 0;
+  /** Batches without a good frame. */
+  private badBatches: u32 = 0;
   private stopping: bool = false;
 
   constructor(
@@ -102,14 +104,19 @@ class VirtioNic extends Nic {
   /** Whether there may be more. */
   private handleBatch(): bool {
     let handled: u32 = 0;
+    let good: u32 = 0;
     for (; handled < BATCH; handled++) {
       const bytes = this.receiver.next(this.frame);
-      if (bytes === 0) break;
+      if (bytes === NONE) break;
+      if (bytes === DROPPED) continue;
+      good++;
       const answer = this.user!.received(this.frame, bytes);
       if (answer > 0) this.transmitter.send(this.frame, answer);
     }
     this.receiver.kick();
     this.transmitter.kick();
+    if (handled === BATCH && good === 0 && isWorthALine(++this.badBatches))
+      log(this.name).decimal('bad frames in a row: ', BATCH).decimal(', times ', this.badBatches).end();
     return handled === BATCH;
   }
 

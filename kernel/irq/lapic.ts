@@ -57,6 +57,8 @@ let deadlines: bool = false;
 /** xAPIC: where the registers are mapped. */
 let registers: u32 = 0;
 
+// Not by a register map (lib/registers.ts): the end of each interrupt is one of these writes, which is one instruction here; and
+// what others share by a map, checks, caching, changes of bits, none of these registers has use for.
 function read(register: u32): u32 {
   return x2apic ? (x86.rdmsr(X2APIC_MSRS + (register >> 4)) as u32) : x86.load32(registers + register);
 }

@@ -45,7 +45,8 @@ let lowRamEnd: u64 = 0;
 
 export function mapProblem(result: u32): string {
   if (result === MAP_UNALIGNED) return 'it is beyond what the CPU can address';
-  return result === MAP_FORBIDDEN ? 'it overlaps the kernel' : 'there are no page tables left';
+  if (result === MAP_FORBIDDEN) return 'it overlaps the kernel';
+  return 'all page tables are in use: give the machine fewer devices, or asm/paging.S more tables';
 }
 
 /** From now on no device's registers are looked for in RAM. */

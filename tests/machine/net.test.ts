@@ -293,6 +293,28 @@ test.each<[string, (self: Liar, header: DataView) => void]>([
   expect(hex(net.sent)).toEqual(hex([announcement, ping([4], { back: true }), expected.at(-1)!]));
 });
 
+test('bad frames in a row: others get the CPU in between, and a line tells', () => {
+  let bad = 100;
+  class Flood extends VirtioNet {
+    override header(count: number): Uint8Array {
+      const header = super.header(count);
+      header[0] = this.sent.length > 0 && bad-- > 0 ? 1 : 0;
+      return header;
+    }
+  }
+  const frames = [...Array.from({ length: bad }, () => ping([1])), ping([4]), stop];
+  const net = new Flood({
+    peer: (_frame, self) => {
+      if (self.sent.length === 1) for (const frame of frames) self.receive(frame);
+    },
+  });
+  const { end, lines } = machine(net).run(kernel);
+  expect(end).toBe('off');
+  expect(countsOf(lines)).toEqual(new Map([['bad virtio header', 100]]));
+  expect(lines).toContain('virtio-net 0000:00:04.0: bad frames in a row: 32, times 1');
+  expect(lines).toContain('virtio-net 0000:00:04.0: bad frames in a row: 32, times 3');
+});
+
 test('a frame that takes the next ones for its own', () => {
   const net = new Liar((self, header) => self.lies === 2 && header.setUint16(10, 3, true));
   const { end, lines } = machine(net).run(kernel);
