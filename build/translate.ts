@@ -28,6 +28,7 @@ import { readModule } from './wasm/validate.ts';
 import { assign } from './x64/abi.ts';
 import { arrange, BLOCK_PASSES, SLOT_PASS } from './x64/arrange.ts';
 import { emit } from './x64/emit.ts';
+import { CONTEXT_SYMBOL } from './x64/emitter.ts';
 import { INTRINSICS, isIntrinsic } from './x64/intrinsics.ts';
 import { CALLEE_SAVED, R15, type RegEnv, type RegSet, RSP } from './x64/mir.ts';
 import { checkAllocation } from './x64/regalloc/check.ts';
@@ -302,7 +303,7 @@ class Unit {
       program,
       places,
       locations,
-      references: this.options.memory === 'fixed',
+      globals: this.options.memory === 'fixed' ? { layout: this.layout, context: CONTEXT_SYMBOL } : undefined,
       values: this.variables,
     });
   }

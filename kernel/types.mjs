@@ -11,7 +11,11 @@ export default class Types {
     for (const [name, element] of this.program.instancesByName)
       if (element.kind === ElementKind.Function && module.getFunction(name))
         functions[name] = localTypes(element, classes);
-    const json = JSON.stringify({ classes: classes.layouts, functions });
+    const globals = {};
+    for (const [name, element] of this.program.elementsByName)
+      if (element.kind === ElementKind.Global && module.getGlobal(name))
+        globals[name] = classes.nameOf(element.type);
+    const json = JSON.stringify({ classes: classes.layouts, functions, globals });
     module.addCustomSection('yaos.types', new TextEncoder().encode(json));
   }
 }
@@ -37,8 +41,10 @@ class Classes {
   }
 
   add(found) {
-    const layout = { name: found.internalName, bytes: found.nextMemoryOffset, fields: [] };
+    const { internalName: name, id, nextMemoryOffset: bytes, typeArguments } = found;
+    const layout = { name, id, bytes, fields: [] };
     this.numbers.set(found, this.layouts.push(layout) - 1); // it may refer to itself
+    if (name.startsWith('~lib/staticarray/')) layout.element = this.nameOf(typeArguments[0]);
     for (const member of found.members?.values() ?? []) {
       const field = member.kind === ElementKind.PropertyPrototype ? member.instance : null;
       if (field?.isField) layout.fields.push([field.name, field.memoryOffset, this.nameOf(field.type)]);

@@ -2,6 +2,7 @@
 
 import type { Locations } from '../ir/locations.ts';
 import type { ElfObject, ElfSection } from '../object/elf.ts';
+import type { ContextLayout } from '../object/layout.ts';
 import type { Places } from '../object/places.ts';
 import type { Program } from '../object/program.ts';
 import type { WasmModule } from '../wasm/module.ts';
@@ -22,8 +23,8 @@ export interface DebugInput {
   program: Program;
   places: Places;
   locations: Locations;
-  /** References are machine addresses. */
-  references: boolean;
+  /** The module's, and the symbol of the context, where references are machine addresses. */
+  globals?: { layout: ContextLayout; context: string };
   /** By function. */
   values: ReadonlyMap<number, readonly ValueRange[]>;
 }
@@ -33,13 +34,17 @@ export function addDebugInfo(elf: ElfObject, text: ElfSection, input: DebugInput
   const functions = debugFunctions(program, places, locations, input.values);
   const files = new Files(name);
   // Only where linear memory begins at address 0 is a reference an address.
-  const types = new Types(input.references ? module.sourceTypes : undefined);
+  const types = new Types(input.globals ? module.sourceTypes : undefined);
   const declarations = module.funcs.map((func) => {
     return { name: func.name, place: places.ofBody(func.index), variables: variablesOf(func, types) };
   });
   const declaration = (func: number) => declarations[func];
   const { textSize } = program;
-  const unit = { name, folder: FOLDER, textSize, functions, types, declaration };
+  const globals = module.globals.flatMap(({ name, index }) => {
+    const cell = input.globals?.layout.globals[index];
+    return name && cell && !cell.imported ? [{ name, field: cell.offset }] : [];
+  });
+  const unit = { name, folder: FOLDER, textSize, functions, types, globals, declaration };
   const info = writeInfo(unit, files);
   const lines = writeLines(functions, files, FOLDER);
   const frames = writeFrames(functions);
@@ -59,6 +64,8 @@ export function addDebugInfo(elf: ElfObject, text: ElfSection, input: DebugInput
     [sections.frame, frames.addresses],
   ] as const)
     for (const { at, to: offset } of addresses) elf.relocation(to, at, 'abs64', text, offset);
+  for (const { at, to } of info.fields)
+    elf.relocation(sections.info, at, 'abs64', input.globals!.context, to);
   for (const at of frames.links) elf.relocation(sections.frame, at, 'abs32', sections.frame);
   for (const { at, section: of, to } of info.offsets)
     elf.relocation(sections.info, at, 'abs32', sections[of], to);

@@ -1,7 +1,7 @@
 // Debugging information entries (DWARF 5 §2 and §7.5): a tree in .debug_info, each entry behind the number of its
 // abbreviation, which says what it is and how its attributes are written; equal ones share one, in .debug_abbrev.
 
-import { DwarfWriter, FORM, type TextReference } from './dwarf.ts';
+import { ADDRESS_BYTES, DwarfWriter, FORM, OP, type TextReference } from './dwarf.ts';
 
 /** Names an entry before it is written. */
 export interface EntryLabel {
@@ -11,7 +11,19 @@ export interface EntryLabel {
 
 export type OtherSection = 'abbrev' | 'line' | 'rnglists' | 'loclists';
 
-export type Value = number | string | Uint8Array | EntryLabel | { section: OtherSection; to: number };
+export type Value =
+  | number
+  | string
+  | Uint8Array
+  | EntryLabel
+  | { section: OtherSection; to: number }
+  /** The place of a variable: the expression with its address. */
+  | ContextField;
+
+export interface ContextField {
+  /** Bytes from the module's context. */
+  field: number;
+}
 
 export type Attribute = readonly [at: number, form: number, value: Value];
 
@@ -20,6 +32,8 @@ export class EntryWriter {
   readonly addresses: TextReference[] = [];
   /** Where the offset `to` in another section has to be put. */
   readonly offsets: { at: number; section: OtherSection; to: number }[] = [];
+  /** Where the address of a field of the context has to be put. */
+  readonly fields: TextReference[] = [];
   private readonly abbreviations = new Map<string, number>();
   private readonly abbreviationBytes = new DwarfWriter();
   private readonly references: { at: number; to: EntryLabel }[] = [];
@@ -92,7 +106,12 @@ export class EntryWriter {
       info.append(value);
     } else if (typeof value !== 'number') {
       if ('section' in value) this.offset(value.section, value.to);
-      else {
+      else if ('field' in value) {
+        info.uleb(1 + ADDRESS_BYTES);
+        info.u8(OP.addr);
+        this.fields.push({ at: info.length, to: value.field });
+        info.u64(0);
+      } else {
         this.references.push({ at: info.length, to: value });
         info.u32(0);
       }

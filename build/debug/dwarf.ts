@@ -11,11 +11,13 @@ export const TAG = {
   formal_parameter: 0x05,
   member: 0x0d,
   pointer_type: 0x0f,
+  enumeration_type: 0x04,
   compile_unit: 0x11,
   structure_type: 0x13,
   inlined_subroutine: 0x1d,
   base_type: 0x24,
   subprogram: 0x2e,
+  enumerator: 0x28,
   variable: 0x34,
   namespace: 0x39,
 } as const;
@@ -32,6 +34,7 @@ export const AT = {
   comp_dir: 0x1b,
   inline: 0x20,
   producer: 0x25,
+  const_value: 0x1c,
   abstract_origin: 0x31,
   artificial: 0x34,
   data_member_location: 0x38,
@@ -62,6 +65,7 @@ export const FORM = {
 
 /** §7.7.1; a register's number is added to the first. */
 export const OP = {
+  addr: 0x03,
   reg0: 0x50,
   regx: 0x90,
   fbreg: 0x91,

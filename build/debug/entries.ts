@@ -28,6 +28,8 @@ export interface Unit {
   textSize: number;
   functions: readonly DebugFunction[];
   types: Types;
+  /** By offset in the context. */
+  globals: readonly { name: string; field: number }[];
   /** Of a function by its index in the module. */
   declaration(func: number): Declaration;
 }
@@ -45,6 +47,7 @@ export interface InfoSections {
   loclists: Uint8Array;
   /** In `info`. */
   addresses: TextReference[];
+  fields: TextReference[];
   offsets: { at: number; section: OtherSection; to: number }[];
 }
 
@@ -93,6 +96,7 @@ class InfoWriter {
       entries.parent(TAG.compile_unit, attributes, () => {
         this.writeAbstract();
         this.writeFunctions();
+        this.writeGlobals();
         for (const [type, methods] of this.methods) unit.types.writeClass(entries, type, methods);
         unit.types.write(entries);
       });
@@ -104,8 +108,32 @@ class InfoWriter {
       rnglists: lists.ranges(),
       loclists: lists.locations(),
       addresses: entries.addresses,
+      fields: entries.fields,
       offsets: entries.offsets,
     };
+  }
+
+  /** Variables of files, in a namespace of the file's name where two have one name. */
+  private writeGlobals(): void {
+    const { globals, types } = this.unit;
+    const named = globals.map((g) => ({
+      ...g,
+      file: /([\w-]+)\/\w+$/.exec(g.name)?.[1],
+      own: /\w+$/.exec(g.name)?.[0],
+    }));
+    for (const { name, own, file, field } of named) {
+      const type = types.ofGlobal(name);
+      if (type === undefined || own === undefined) continue;
+      const attributes: Attribute[] = [
+        [AT.name, FORM.string, own],
+        [AT.type, FORM.ref4, types.entry(type)],
+        [AT.location, FORM.exprloc, { field }],
+      ];
+      const write = () => this.entries.leaf(TAG.variable, attributes);
+      if (named.some((other) => other.own === own && other.name !== name) && file)
+        this.entries.parent(TAG.namespace, [[AT.name, FORM.string, file.replaceAll('-', '_')]], write);
+      else write();
+    }
   }
 
   private place(place: Place | undefined): Attribute[] {

@@ -40,7 +40,17 @@ export class Types {
   /** What a local is: as its source has it, if that is known. */
   typeOf(func: string, local: string, wasm: string): string {
     const type = this.source?.functions.get(func)?.get(local);
-    return type !== undefined && (type in BASE || this.layout(type.slice(1))) ? type : wasm;
+    return type !== undefined && this.isKnown(type) ? type : wasm;
+  }
+
+  /** Undefined: it is not known. */
+  ofGlobal(name: string): string | undefined {
+    const type = this.source?.globals.get(name);
+    return type !== undefined && this.isKnown(type) ? type : undefined;
+  }
+
+  private isKnown(type: string): boolean {
+    return type in BASE || this.layout(type.slice(1)) !== undefined;
   }
 
   private layout(name: string): ClassLayout | undefined {
@@ -68,7 +78,7 @@ export class Types {
     ] as const;
     const write = () => {
       for (const field of fields) {
-        const known = field.type in BASE || this.layout(field.type.slice(1));
+        const known = this.isKnown(field.type);
         entries.leaf(TAG.member, [
           [AT.name, FORM.string, field.name],
           [AT.type, FORM.ref4, this.entry(known ? field.type : 'usize')],
@@ -81,19 +91,49 @@ export class Types {
     entries.parent(TAG.structure_type, attributes, write, label);
   }
 
+  /** A StaticArray is its elements, as C has them. */
+  private target(name: string): EntryLabel {
+    const element = this.layout(name)!.element;
+    return element !== undefined && this.isKnown(element)
+      ? this.entry(element)
+      : labelOf(this.structures, name);
+  }
+
+  /** The classes by the numbers in the headers of their objects, which tell what a reference really refers to. */
+  private writeIds(entries: EntryWriter, { classes }: SourceTypes): void {
+    const attributes = [
+      [AT.name, FORM.string, CLASS_IDS],
+      [AT.byte_size, FORM.udata, 4],
+    ] as const;
+    entries.parent(TAG.enumeration_type, attributes, () => {
+      for (const [name, { id }] of classes) {
+        if (id === 0) continue;
+        entries.leaf(TAG.enumerator, [
+          [AT.name, FORM.string, `is_${qualifiedName(name).name}`],
+          [AT.const_value, FORM.udata, id],
+        ]);
+      }
+    });
+  }
+
   /** All that has been referred to and not been written. */
   write(entries: EntryWriter): void {
     for (const name of this.pointers.keys()) {
-      // Classes that their fields refer to are added on the way.
-      if (labelOf(this.structures, name).at === undefined) this.writeClass(entries, name, []);
+      // What fields and elements refer to is added on the way.
+      if (
+        this.target(name) === labelOf(this.structures, name) &&
+        labelOf(this.structures, name).at === undefined
+      )
+        this.writeClass(entries, name, []);
     }
     for (const [name, label] of this.pointers) {
       const attributes = [
         [AT.byte_size, FORM.udata, POINTER_BYTES],
-        [AT.type, FORM.ref4, labelOf(this.structures, name)],
+        [AT.type, FORM.ref4, this.target(name)],
       ] as const;
       entries.leaf(TAG.pointer_type, attributes, label);
     }
+    if (this.source) this.writeIds(entries, this.source);
     for (const [name, label] of this.base) {
       const [encoding, bytes] = BASE[name];
       const attributes = [
@@ -105,6 +145,9 @@ export class Types {
     }
   }
 }
+
+/** Names of what has none in the source. */
+const CLASS_IDS = 'yaos_class_ids';
 
 function labelOf(labels: Map<string, EntryLabel>, name: string): EntryLabel {
   let label = labels.get(name);

@@ -12,6 +12,8 @@ import { QEMU } from './command.ts';
 const DEBUGGERS = ['gdb', 'x86_64-elf-gdb'];
 /** What gdb knows of C++ fits TypeScript best (build/debug/dwarf.ts). */
 const LANGUAGE = 'set extension-language .ts c++';
+/** Commands and printers for what the kernel has. */
+const HELPERS = 'build/qemu/yaos-gdb.py';
 const SOCKET_WAIT_MS_MAX = 10000;
 
 /** The serial line goes to out/gdb-serial.log: the terminal is gdb's. */
@@ -37,7 +39,9 @@ export async function runGdb(args: string[], gdbFlags: string[]): Promise<number
 }
 
 function debug(gdb: string, socket: string, gdbFlags: string[]): Promise<number> {
-  const attach = ['-q', '-ex', LANGUAGE, join(out, 'kernel.elf'), '-ex', `target remote ${socket}`];
+  const helpers = `source ${join(root, HELPERS)}`;
+  const connect = `target remote ${socket}`;
+  const attach = ['-q', '-ex', LANGUAGE, '-ex', helpers, join(out, 'kernel.elf'), '-ex', connect];
   process.on('SIGINT', () => {}); // Ctrl-C stops the guest, by way of gdb
   return new Promise((resolve, reject) => {
     const debugger_ = spawn(gdb, [...attach, ...gdbFlags], { stdio: 'inherit' });

@@ -60,6 +60,8 @@ export interface WasmMemory extends Limits {
 
 export interface WasmGlobal {
   index: number;
+  /** From the name section. */
+  name?: string;
   type: ValType;
   mutable: boolean;
   import?: ImportName;

@@ -6,14 +6,17 @@ import type { Reader } from './reader.ts';
 export interface NameSection {
   funcs: Map<number, string>;
   locals: Map<number, Map<number, string>>;
+  globals: Map<number, string>;
 }
 
 const FUNCTION_NAMES = 1;
 const LOCAL_NAMES = 2;
+/** Of the extended name section, which Binaryen writes. */
+const GLOBAL_NAMES = 7;
 
 /** What can be read of the section: names are a convenience, so the rest of a malformed one is ignored. */
 export function readNameSection(r: Reader): NameSection {
-  const names: NameSection = { funcs: new Map(), locals: new Map() };
+  const names: NameSection = { funcs: new Map(), locals: new Map(), globals: new Map() };
   try {
     while (r.pos < r.end) readSubsection(r, names);
   } catch (e) {
@@ -27,6 +30,7 @@ function readSubsection(r: Reader, names: NameSection): void {
   const size = r.u32();
   const next = r.pos + size;
   if (id === FUNCTION_NAMES) readNameMap(r, names.funcs);
+  else if (id === GLOBAL_NAMES) readNameMap(r, names.globals);
   else if (id === LOCAL_NAMES) {
     for (let n = r.count(); n > 0; n--) {
       const locals = new Map<number, string>();
@@ -59,4 +63,5 @@ export function applyNames(module: WasmModule, names: NameSection | undefined): 
     const locals = names?.locals.get(f.index);
     if (locals) f.localNames = locals;
   }
+  for (const g of module.globals) g.name = names?.globals.get(g.index);
 }

@@ -1,6 +1,6 @@
 // The types of a module's source, from the custom section `yaos.types` (kernel/types.mjs writes it): JSON of the classes'
-// layouts, `{ name, bytes, fields: [[name, offset, type]…] }`, and of the types of each function's locals, by name. Types are `i32`,
-// `bool` and so on, or `*N` for a reference to class N of the list. It is a convenience, as names are: what is not as it should
+// layouts, `{ name, id, bytes, fields: [[name, offset, type]…], element }`, and of the types of each function's locals and of globals,
+// by name. Types are `i32`, `bool` and so on, or `*N` for a reference to class N of the list. It is a convenience, as names are: what is not as it should
 // be is left out.
 
 import type { Reader } from './reader.ts';
@@ -12,13 +12,18 @@ export interface Field {
 }
 
 export interface ClassLayout {
+  /** In the header of an object. */
+  id: number;
   bytes: number;
   fields: Field[];
+  /** Of a StaticArray, which begins with them. */
+  element?: string;
 }
 
 export interface SourceTypes {
   classes: Map<string, ClassLayout>;
   functions: Map<string, Map<string, string>>;
+  globals: Map<string, string>;
 }
 
 /** The rest of the section. */
@@ -29,7 +34,7 @@ export function readTypesSection(r: Reader): SourceTypes | undefined {
   } catch {
     return undefined;
   }
-  const { classes, functions } = isObject(json) ? json : {};
+  const { classes, functions, globals } = isObject(json) ? json : {};
   const list = Array.isArray(classes) ? classes : [];
   const names = list.map((each) => (isObject(each) && typeof each.name === 'string' ? each.name : undefined));
   const readType = (value: unknown) => {
@@ -44,6 +49,7 @@ export function readTypesSection(r: Reader): SourceTypes | undefined {
       names.flatMap((name, i) => (name !== undefined && layouts[i] ? [[name, layouts[i]]] : [])),
     ),
     functions: readMap(functions, (locals) => readMap(locals, readType)),
+    globals: readMap(globals, readType),
   };
 }
 
@@ -73,7 +79,8 @@ function readClass(
     if (typeof name === 'string' && isOffset(offset) && type !== undefined)
       fields.push({ name, offset, type });
   }
-  return { bytes: value.bytes, fields };
+  const id = isOffset(value.id) ? value.id : 0;
+  return { id, bytes: value.bytes, fields, element: readType(value.element) };
 }
 
 function isOffset(value: unknown): value is number {

@@ -40,7 +40,7 @@ test.each(['--gdb', '--gdb --kernel'])('yaos run %s', (options) => {
 });
 
 test('in a thread, from the device to where the thread begins', () => {
-  const told = debug('--gdb --kernel', 'hbreak Virtqueue::kick', 'continue', 'backtrace');
+  const told = debug('--gdb --kernel', 'break Virtqueue::kick', 'continue', 'backtrace');
   const trace = frames(told);
   const kick = lineOf('kernel/virtio/queue.ts', 'const steps = this.unannounced');
   expect(trace[0]).toBe(`Virtqueue::kick kernel/virtio/queue.ts:${kick}`);
@@ -62,6 +62,40 @@ test('values in a thread, of an inlined call too, and the objects that they refe
   expect(told).toMatch(/^\$3 = \{.*kicks = 0,.* unannounced = 1,/m);
   for (const value of ['good = true', 'write = false', 'sector = 1', 'count = 1'])
     expect(told).toMatch(new RegExp(`^${value}$`, 'm'));
+});
+
+test('yaos threads, rings and pci, by a plain breakpoint', () => {
+  const told = debug('--gdb', 'break Virtqueue::kick', 'continue', 'yaos threads', 'yaos rings', 'yaos pci');
+  expect(told).toMatch(/^16 +0 +running +- +main$/m);
+  expect(told).toMatch(/^virtio-blk 0000:00:04\.0 +0 +SplitQueue +256 +255 +0 +0 +1 +ok$/m);
+  // QEMU's i440FX and its virtio-blk.
+  expect(told).toMatch(/^0000:00:00\.0 +8086:1237 +060000$/m);
+  expect(told).toMatch(/^0000:00:04\.0 +1af4:1001 +010000$/m);
+});
+
+test('strings are text, variables of files have their types', () => {
+  const prints = ['print this->name', 'print tsc_khz > 0', 'print *cpus[0]->current'];
+  const told = debug('--gdb --kernel', 'break Virtqueue::kick', 'continue', ...prints);
+  expect(told).toMatch(/^\$1 = "virtio-blk 0000:00:04\.0"$/m);
+  expect(told).toMatch(/^\$2 = true$/m);
+  expect(told).toMatch(/^\$3 = \{.*slot = 16, home = 0, name = "main", /m);
+});
+
+test('what .vscode has gdb do: a breakpoint before there is a machine', () => {
+  const { configurations } = JSON.parse(readFileSync('.vscode/launch.json', 'utf8'));
+  const [{ setupCommands, program, preLaunchTask }] = configurations;
+  const { tasks } = JSON.parse(readFileSync('.vscode/tasks.json', 'utf8'));
+  expect(tasks.map((task: { label: string }) => task.label)).toContain(preLaunchTask);
+  const commands = [
+    ...setupCommands.map((command: { text: string }) => command.text),
+    `-file-exec-and-symbols ${program.replace(/^[^/]*/, '.')}`,
+    '-break-insert -f kernel/virtio/queue.ts:Virtqueue::kick',
+    '-gdb-exit',
+  ];
+  const input = `${commands.join('\n')}\n`;
+  const { stdout } = spawnSync('gdb', ['-q', '-nx', '--interpreter=mi'], { input, encoding: 'utf8' });
+  expect(stdout).not.toContain('^error');
+  expect(stdout).toMatch(/bkpt=\{.*fullname=".*\/kernel\/virtio\/queue\.ts"/);
 });
 
 test('in an interrupt handler, through the interrupt', () => {

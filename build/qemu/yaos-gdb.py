@@ -1,0 +1,158 @@
+# gdb's view of the kernel: strings are shown as text, references as what they refer to, and `yaos threads`, `yaos rings`
+# and `yaos pci` tell what there is. `make gdb` loads it, and .vscode/launch.json.
+
+import re
+import gdb
+
+# Of an object's header (AssemblyScript's runtime), below its address.
+CLASS_ID = -8
+BYTES = -4
+STATES = ["ready", "waiting", "ended", "gone"]
+NEVER = (1 << 64) - 1
+
+
+def word(address, kind="unsigned int"):
+    return int(gdb.Value(address).cast(gdb.lookup_type(kind).pointer()).dereference())
+
+
+def string(value):
+    address = int(value)
+    if address == 0:
+        return "null"
+    data = gdb.selected_inferior().read_memory(address, word(address + BYTES))
+    return bytes(data).decode("utf-16-le", "replace")
+
+
+def really(value):
+    """The reference with the type of the object that it refers to."""
+    class_id = word(int(value) + CLASS_ID)
+    for field in gdb.lookup_type("yaos_class_ids").fields():
+        if field.enumval == class_id:
+            return value.cast(gdb.lookup_type(field.name[len("is_"):]).pointer())
+    return value
+
+
+def elements(array, count=None):
+    """The references in an array that are not null."""
+    element, start = array.type.target(), int(array)
+    if element.code == gdb.TYPE_CODE_STRUCT:
+        # An Array; a StaticArray begins with its elements.
+        name = re.match(r"Array<([^$>]*)", element.name).group(1)
+        element, start, count = gdb.lookup_type(name).pointer(), int(array["dataStart"]), int(array["length_"])
+    elif count is None:
+        count = word(start + BYTES) // element.sizeof
+    for i in range(count):
+        address = word(start + element.sizeof * i)
+        if address != 0:
+            yield gdb.Value(address).cast(element)
+
+
+def variable(name):
+    value = gdb.parse_and_eval(name)
+    if int(value) == 0:
+        raise gdb.GdbError("the kernel has not come so far yet: %s is null" % name)
+    return value
+
+
+def table(head, rows):
+    rows = [head] + [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+class Yaos(gdb.Command):
+    """What the kernel has: yaos threads, yaos rings, yaos pci."""
+
+    def __init__(self):
+        super().__init__("yaos", gdb.COMMAND_STATUS, gdb.COMPLETE_NONE, True)
+
+
+class Threads(gdb.Command):
+    """The threads: CPU, state, when a wait ends (ns), name."""
+
+    def __init__(self):
+        super().__init__("yaos threads", gdb.COMMAND_STATUS)
+
+    def invoke(self, argument, from_tty):
+        running = [int(cpu["current"]) for cpu in elements(variable("cpus"))]
+        rows = []
+        for thread in elements(variable("threads")):
+            state = int(thread["state"])
+            shown = "running" if int(thread) in running else STATES[state]
+            deadline = int(thread["deadline"])
+            until = deadline if state == 1 and deadline != NEVER else "-"
+            rows.append([int(thread["slot"]), int(thread["home"]), shown, until, string(thread["name"])])
+        table(["slot", "cpu", "state", "until", "name"], rows)
+
+
+class Rings(gdb.Command):
+    """The queues of the virtio devices: what is free, and what is known on either side."""
+
+    def __init__(self):
+        super().__init__("yaos rings", gdb.COMMAND_STATUS)
+
+    def invoke(self, argument, from_tty):
+        rows = []
+        binding = variable("virtioBus")["first"]
+        while int(binding) != 0:
+            device = binding["device"]
+            for queue in elements(device["interrupts"]["queues"]):
+                rows.append(self.row(device, really(queue)))
+            binding = binding["next"]
+        table(["device", "queue", "class", "size", "free", "kicks", "used", "untold", "state"], rows)
+
+    def row(self, device, queue):
+        state = "broken" if queue["broken"] else "removed" if queue["removed"] else "polled" if queue["polling"] else "ok"
+        counts = [int(queue[name]) for name in ("freeCount", "kicks", "usedCount", "unannounced")]
+        kind = queue.type.target().name
+        return [string(device["name"]), int(queue["index"]), kind, int(queue["ring"]["size"])] + counts + [state]
+
+
+class Pci(gdb.Command):
+    """The PCI functions: place, vendor and device, class."""
+
+    def __init__(self):
+        super().__init__("yaos pci", gdb.COMMAND_STATUS)
+
+    def invoke(self, argument, from_tty):
+        functions = variable("functions")
+        rows = []
+        for f in elements(functions["list"], int(functions["count"])):
+            ids = "%04x:%04x" % (int(f["vendor"]), int(f["device"]))
+            rows.append([string(f["name"]), ids, "%06x" % int(f["classCode"])])
+        table(["function", "ids", "class"], rows)
+
+
+class StringPrinter:
+    def __init__(self, value):
+        self.value = value
+
+    def to_string(self):
+        text = string(self.value)
+        return text if int(self.value) == 0 else '"%s"' % text
+
+
+def printer(value):
+    kind = value.type.strip_typedefs()
+    if kind.code == gdb.TYPE_CODE_PTR and kind.target().name == "String":
+        return StringPrinter(value)
+    return None
+
+
+def use_hardware_breakpoints(event=None):
+    """The kernel's code is neither loaded nor mapped at first: gdb leaves breakpoints in read-only memory to the processor."""
+    try:
+        start, end = (int(gdb.parse_and_eval("(unsigned long) &%s" % s)) for s in ("image_start", "data_start"))
+    except gdb.error:
+        return  # the kernel's symbols are still to come
+    gdb.execute("set mem inaccessible-by-default off")
+    gdb.execute("mem %d %d ro" % (start, end))
+    gdb.events.new_objfile.disconnect(use_hardware_breakpoints)
+
+
+gdb.events.new_objfile.connect(use_hardware_breakpoints)
+use_hardware_breakpoints()
+gdb.pretty_printers.append(printer)
+for command in (Yaos, Threads, Rings, Pci):
+    command()
