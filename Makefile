@@ -17,7 +17,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel shell gdb profile trace watch test fuzz fuzz-drivers check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -57,6 +57,7 @@ help:
 	@echo 'make gdb          boot paused and attach gdb with the symbols of the kernel (GDBFLAGS=...)'
 	@echo 'make profile      sample the running kernel: out/profile.html, a flame graph, and a file for speedscope'
 	@echo 'make trace        record what happens on each CPU and in the boot, for Perfetto: out/trace.json'
+	@echo 'make listing      a page with TypeScript, WebAssembly and machine code side by side: out/listing.html'
 	@echo 'make watch        build, not optimised, and boot again after each change of a source'
 	@echo 'make test         run every test; check: type-check, lint, and what is proved of stacks and interrupts'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
@@ -122,6 +123,13 @@ shell: $(ARTEFACTS) $(HOSTED)
 
 gdb: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --gdb
+
+# With what has been sampled, where there is a profile (README.md, The listing).
+PROFILE = $(wildcard out/profile.json)
+
+listing: $(ARTEFACTS) $(HOSTED)
+	@out/yaos listing out/kernel.wasm --memory fixed $(if $(PROFILE),--profile $(PROFILE)) -o out/listing.html
+	@echo 'listing: out/listing.html'
 
 watch: out/yaos | $(SETUP)
 	@exec out/yaos watch $(DIRECT)

@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { UserError } from './error.ts';
 import { readInput, replaceFile } from './files.ts';
+import { makePage, sourceText } from './listing/page.ts';
+import { readProfile } from './listing/profile.ts';
 import { readSourceMap } from './object/sourcemap.ts';
 import { readRules } from './proofs/rules.ts';
 import { OPTIONAL_PASSES, type TranslateOptions, type Translation, translate } from './translate.ts';
@@ -46,14 +48,12 @@ export function compileFile(
   memory: string,
   flags: CompileFlags = {},
 ): void {
-  if (memory !== 'fixed' && memory !== 'register') {
-    throw new UserError(`yaos compile: --memory ${memory}: choose fixed or register`);
-  }
+  const model = memoryModel('compile', memory);
   const name = moduleSymbol(moduleName('compile', input, flags.name));
   if (flags.proofs !== undefined && memory !== 'fixed')
     throw new UserError('yaos compile: --proofs: only the fixed memory model has stacks of its own');
   const proofs = flags.proofs === undefined ? undefined : readRules(flags.proofs);
-  const options = { memory, name, proofs, ...translatorOptions('compile', input, flags) } as const;
+  const options = { memory: model, name, proofs, ...translatorOptions('compile', input, flags) };
   if (flags.assembly) {
     const text = translateInput(input, { ...options, listing: true }).listing!;
     if (output === undefined) process.stdout.write(text);
@@ -65,6 +65,28 @@ export function compileFile(
     if (translation.proofs) process.stdout.write(translation.proofs);
     replaceFile(output, translation.object);
   }
+}
+
+/** `yaos listing`: the page about a module. */
+export function makeListing(
+  input: string,
+  output: string,
+  memory: string,
+  { profile, ...flags }: TranslatorFlags & { profile?: string },
+): void {
+  const model = memoryModel('listing', memory);
+  const page = {
+    title: basename(input),
+    profile: profile === undefined ? undefined : readProfile(profile),
+    read: sourceText,
+  };
+  const options = { memory: model, page, ...translatorOptions('listing', input, flags) };
+  replaceFile(output, makePage(translateInput(input, options).page!));
+}
+
+function memoryModel(command: string, memory: string): TranslateOptions['memory'] {
+  if (memory === 'fixed' || memory === 'register') return memory;
+  throw new UserError(`yaos ${command}: --memory ${memory}: choose fixed or register`);
 }
 
 /** The module's name in C: the one asked for, or the file's with underscores for what C has not. */

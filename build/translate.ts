@@ -9,6 +9,7 @@ import type { Func } from './ir/ir.ts';
 import { type KeptCode, type KeptFunction, renewConstants } from './kept.ts';
 import { listing } from './listing/listing.ts';
 import { Origins } from './listing/origins.ts';
+import { type PageData, type PageSources, pageData } from './listing/page-data.ts';
 import type { Trace } from './listing/trace.ts';
 import { writeDescriptor } from './object/descriptor.ts';
 import { ElfObject, type ElfSection, type ElfSymbol } from './object/elf.ts';
@@ -63,17 +64,23 @@ export interface TranslateOptions {
   trace?: Trace;
   /** Make a listing too; `trace` is not used then. */
   listing?: boolean;
+  /** Make the data of a page too; `trace` is not used then. */
+  page?: PageOptions;
   /** Code of the translation before, under the same options; nothing may be inlined (NEEDS_OTHERS). */
   kept?: KeptCode;
   /** To be proved of the code. */
   proofs?: Rules;
 }
 
+export type PageOptions = Pick<PageSources, 'title' | 'profile' | 'read'>;
+
 export interface Translation {
   object: Uint8Array;
   module: WasmModule;
   /** The assembly, if asked for. */
   listing?: string;
+  /** The data of the listing's page, if asked for. */
+  page?: PageData;
   /** What has been proved, as tables, if that was asked for. */
   proofs?: string;
 }
@@ -84,12 +91,18 @@ const XMM15: RegSet = (1 << 31) >>> 0;
 export function translate(bytes: Uint8Array, options: TranslateOptions): Translation {
   const module = readModule(bytes);
   options.kept?.begin(module);
-  const origins = options.listing ? new Origins() : undefined;
+  const origins = options.listing || options.page ? new Origins() : undefined;
   const unit = new Unit(module, origins ? { ...options, trace: origins } : options);
   unit.addFunctions();
   unit.addInit();
   const object = unit.finish();
-  return { object, module, listing: origins && unit.listing(origins), proofs: unit.proofs() };
+  return {
+    object,
+    module,
+    listing: options.listing ? unit.listing(origins!) : undefined,
+    page: options.page && unit.page(origins!, options.page),
+    proofs: unit.proofs(),
+  };
 }
 
 /** The symbol that code of this unit calls function `index` by. */
@@ -274,6 +287,12 @@ class Unit {
   /** Behind finish(). */
   listing(origins: Origins): string {
     return listing(this.program, origins, this.places);
+  }
+
+  /** Behind finish(). */
+  page(origins: Origins, options: PageOptions): PageData {
+    const { module, program, places } = this;
+    return pageData({ module, program, places, origins, ...options });
   }
 
   finish(): Uint8Array {

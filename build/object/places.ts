@@ -21,6 +21,11 @@ export class Places {
     return this.locations.get(location)?.offset ?? location;
   }
 
+  /** The function that the code was inlined from, if it was. */
+  functionOf(location: number): number | undefined {
+    return this.locations.get(location)?.func;
+  }
+
   /** Of code in the function whose body starts at `bodyStart`. */
   placeOf(location: number, bodyStart: number): Place {
     const from = this.locations.get(location);
