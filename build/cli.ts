@@ -89,26 +89,6 @@ const COMMANDS: Record<string, Command> = {
       return 0;
     },
   },
-  listing: {
-    help: 'make a page that shows a module with its sources and its machine code',
-    argument: 'IN.wasm',
-    options: {
-      output: OUTPUT('the HTML file to make'),
-      memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
-      profile: {
-        value: 'FILE',
-        help: 'samples by instruction, for what is hot (JSON; build/listing/profile.ts)',
-      },
-      ...TRANSLATOR_OPTIONS,
-    },
-    run: async (input, values) => {
-      const { makeListing } = await import('./compile.ts');
-      const profile = values.profile as string | undefined;
-      const memory = String(values.memory ?? 'register');
-      makeListing(input, String(values.output), memory, { profile, ...translatorFlags(values) });
-      return 0;
-    },
-  },
   exe: {
     help: 'make a Linux program that runs a WebAssembly module',
     argument: 'IN.wasm',
@@ -132,6 +112,26 @@ const COMMANDS: Record<string, Command> = {
     run: async (input, values) => {
       const { makeHeader } = await import('./host/header.ts');
       makeHeader(input, String(values.output), values.name as string | undefined);
+      return 0;
+    },
+  },
+  listing: {
+    help: 'make a page that shows a module with its sources and its machine code',
+    argument: 'IN.wasm',
+    options: {
+      output: OUTPUT('the HTML file to make'),
+      memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
+      profile: {
+        value: 'FILE',
+        help: 'samples by instruction, for what is hot (JSON; build/listing/profile.ts)',
+      },
+      ...TRANSLATOR_OPTIONS,
+    },
+    run: async (input, values) => {
+      const { makeListing } = await import('./compile.ts');
+      const profile = values.profile as string | undefined;
+      const memory = String(values.memory ?? 'register');
+      makeListing(input, String(values.output), memory, { profile, ...translatorFlags(values) });
       return 0;
     },
   },
