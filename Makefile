@@ -128,7 +128,7 @@ gdb: $(ARTEFACTS) $(HOSTED)
 PROFILE = $(wildcard out/profile.json)
 
 listing: $(ARTEFACTS) $(HOSTED)
-	@out/yaos listing out/kernel.wasm --memory fixed $(if $(PROFILE),--profile $(PROFILE)) -o out/listing.html
+	@out/yaos listing out/kernel.wasm --memory fixed $(if $(PROFILE),--profile $(PROFILE) --linked out/kernel.elf) -o out/listing.html
 	@echo 'listing: out/listing.html'
 
 watch: out/yaos | $(SETUP)

@@ -129,9 +129,9 @@ const COMMANDS: Record<string, Command> = {
     },
     run: async (input, values) => {
       const { makeListing } = await import('./compile.ts');
-      const profile = values.profile as string | undefined;
+      const [profile, linked] = [values.profile, values.linked] as (string | undefined)[];
       const memory = String(values.memory ?? 'register');
-      makeListing(input, String(values.output), memory, { profile, ...translatorFlags(values) });
+      makeListing(input, String(values.output), memory, { profile, linked, ...translatorFlags(values) });
       return 0;
     },
   },

@@ -72,12 +72,14 @@ export function makeListing(
   input: string,
   output: string,
   memory: string,
-  { profile, ...flags }: TranslatorFlags & { profile?: string },
+  { profile, linked, ...flags }: TranslatorFlags & { profile?: string; linked?: string },
 ): void {
   const model = memoryModel('listing', memory);
+  if ((profile === undefined) !== (linked === undefined))
+    throw new UserError('yaos listing: --profile and --linked: give both, or neither');
   const page = {
     title: basename(input),
-    profile: profile === undefined ? undefined : readProfile(profile),
+    profile: profile === undefined ? undefined : readProfile(profile, linked!),
     read: sourceText,
   };
   const options = { memory: model, page, ...translatorOptions('listing', input, flags) };

@@ -65,7 +65,6 @@ export function pageData(from: PageSources): PageData {
   const functions: FunctionData[] = [];
   for (const { f, lines } of codeLines(program, origins)) {
     const parts = f.func === undefined ? [] : [f.func];
-    const samples = profile?.get(f.name);
     const code = lines.map((line): CodeRow => {
       const { loc } = line.location ?? { loc: -1 };
       const part = places.functionOf(loc) ?? f.func;
@@ -80,7 +79,18 @@ export function pageData(from: PageSources): PageData {
       const [number, target] = [Math.max(parts.indexOf(part ?? -1), 0), line.isTarget ? 1 : 0] as const;
       const call = line.location && callOf(places.placeOf(loc, line.location.bodyStart));
       const [file, callLine] = [files.number(call?.file), call?.line ?? 0];
-      return [at, bytes, text, operator, number, line.stage, target, samples?.get(at) ?? 0, file, callLine];
+      return [
+        at,
+        bytes,
+        text,
+        operator,
+        number,
+        line.stage,
+        target,
+        profile?.get(line.at) ?? 0,
+        file,
+        callLine,
+      ];
     });
     functions.push({ key: f.key, name: f.name, start: f.start, frame: f.frame, parts, code });
     for (const index of parts) wasm[index] ??= partOf(module, index, places, files);

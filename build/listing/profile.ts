@@ -1,33 +1,39 @@
-// A profile for the listing: how often the program was seen at each instruction. The file is JSON,
-// { "samples": [{ "function": NAME, "offset": BYTES, "count": N }, …] }, with offsets in the function's machine code.
+// A profile for the listing: how often the program was seen at each instruction, as `make profile` leaves it in out/profile.json:
+// { "addresses": { "0xADDRESS": SAMPLES, … } }, with addresses in the linked program. What is not translated code does not count.
 
 import { UserError } from '../error.ts';
 import { readInput } from '../files.ts';
+import { readElf } from '../object/elf-reader.ts';
 
-/** Samples by function and offset in it. */
-export type Profile = Map<string, Map<number, number>>;
+/** Samples by offset in the translated code. */
+export type Profile = Map<number, number>;
 
-export function readProfile(path: string): Profile {
-  const fail = (what: string): never => {
-    throw new UserError(`yaos: ${path}: not a profile: ${what}`);
-  };
+/** `linked`: the program that was sampled. */
+export function readProfile(path: string, linked: string): Profile {
+  const text = readElf(readInput(linked)).symbols.find(({ name }) => name === 'yaos_text');
+  if (!text) throw new UserError(`yaos: ${linked}: has no translated code (no symbol yaos_text)`);
   const profile: Profile = new Map();
-  let json: { samples?: unknown };
+  for (const [address, count] of Object.entries(readAddresses(path))) {
+    if (!/^0x[0-9a-f]+$/.test(address) || !Number.isSafeInteger(count))
+      throw notProfile(path, `"addresses" has ${JSON.stringify(address)}: ${JSON.stringify(count)}`);
+    profile.set(Number(BigInt(address) - text.value), count as number);
+  }
+  return profile;
+}
+
+function readAddresses(path: string): object {
+  let json: { addresses?: unknown } | null;
   try {
     json = JSON.parse(new TextDecoder().decode(readInput(path)));
   } catch (error) {
     if (error instanceof UserError) throw error;
-    return fail((error as Error).message.replaceAll(/\s+/g, ' '));
+    throw notProfile(path, (error as Error).message.replaceAll(/\s+/g, ' '));
   }
-  const { samples } = json ?? {};
-  if (!Array.isArray(samples)) return fail('"samples" is no array');
-  for (const [i, sample] of samples.entries()) {
-    const { function: name, offset, count } = sample ?? {};
-    if (typeof name !== 'string' || !Number.isSafeInteger(offset) || !Number.isSafeInteger(count))
-      fail(`sample ${i} has no "function", "offset" and "count"`);
-    const offsets = profile.get(name) ?? new Map<number, number>();
-    offsets.set(offset, (offsets.get(offset) ?? 0) + count);
-    profile.set(name, offsets);
-  }
-  return profile;
+  const addresses = json?.addresses;
+  if (typeof addresses !== 'object' || addresses === null) throw notProfile(path, 'it has no "addresses"');
+  return addresses;
+}
+
+function notProfile(path: string, why: string): UserError {
+  return new UserError(`yaos: ${path}: not a profile: ${why}`);
 }

@@ -10,6 +10,7 @@ import { makePage, sourceText } from '../../build/listing/page.ts';
 import type { PageData } from '../../build/listing/page-data.ts';
 import { readProfile } from '../../build/listing/profile.ts';
 import { wasmLines } from '../../build/listing/wasm-lines.ts';
+import { readElf } from '../../build/object/elf-reader.ts';
 import { readSourceMap } from '../../build/object/sourcemap.ts';
 import { out } from '../../build/paths.ts';
 import { translate } from '../../build/translate.ts';
@@ -24,15 +25,19 @@ const folder = join(out, 'tests/listing');
 const HOT = 'kernel/sched/event/Event#wait';
 const CALLED = 'kernel/sched/scheduler/suspend';
 const FILE = 'kernel/sched/event.ts';
+const SECOND = 'kernel/sched/scheduler/idle';
+const ELF = join(out, 'kernel.elf');
 let data: PageData;
 
 beforeAll(() => {
   mkdirSync(folder, { recursive: true });
   const profile = join(folder, 'profile.json');
-  const samples = [0, 0, 0].map((offset) => ({ function: HOT, offset, count: 5 }));
-  samples.push({ function: 'kernel/sched/scheduler/idle', offset: 0, count: 3 });
-  writeFileSync(profile, JSON.stringify({ samples }));
-  const page = { title: 'kernel.wasm', read: sourceText, profile: readProfile(profile) };
+  const { symbols } = readElf(readFileSync(ELF));
+  const at = (name: string) =>
+    `0x${symbols.find((s) => s.name === name && s.type === 2)!.value.toString(16)}`;
+  const addresses = { [at(HOT)]: 15, [at(SECOND)]: 3, '0xffffffff80100000': 100 };
+  writeFileSync(profile, JSON.stringify({ addresses }));
+  const page = { title: 'kernel.wasm', read: sourceText, profile: readProfile(profile, ELF) };
   const sourceMap = readSourceMap(join(out, 'kernel.wasm.map'));
   data = translate(KERNEL, { memory: 'fixed', sourceMap, page }).page!;
 });
@@ -111,12 +116,12 @@ describe('data', () => {
 
   test.each([
     ['{', /not a profile: /],
-    ['{}', /not a profile: "samples" is no array$/],
-    ['{"samples":[{"function":"f","offset":0}]}', /sample 0 has no "function", "offset" and "count"$/],
+    ['{}', /not a profile: it has no "addresses"$/],
+    ['{"addresses":{"0x10":"x"}}', /not a profile: "addresses" has "0x10": "x"$/],
   ])('a profile like %s is refused', (text, message) => {
     const path = join(folder, 'bad.json');
     writeFileSync(path, text);
-    expect(() => readProfile(path)).toThrow(message);
+    expect(() => readProfile(path, ELF)).toThrow(message);
   });
 });
 
@@ -158,7 +163,7 @@ describe.skipIf(!browser)('in Chromium', () => {
     const titles = await page.value<string[]>(
       '[...document.querySelectorAll("#functions .name")].map((e) => e.title)',
     );
-    expect(titles.slice(0, 2)).toEqual([HOT, 'kernel/sched/scheduler/idle']);
+    expect(titles.slice(0, 2)).toEqual([HOT, SECOND]);
     expect(await name()).toBe(HOT);
     expect((await texts('#functions .number'))[0]).toBe('83.3 %');
     expect((await texts('#x86 .heat')).slice(0, 2)).toEqual(['100 %', '']);
