@@ -124,8 +124,8 @@ shell: $(ARTEFACTS) $(HOSTED)
 gdb: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --gdb
 
-# With what has been sampled, where there is a profile (README.md, The listing).
-PROFILE = $(wildcard out/profile.json)
+# With what has been sampled of this very kernel.
+PROFILE = $(shell [ out/profile.json -nt out/kernel.elf ] && echo out/profile.json)
 
 listing: $(ARTEFACTS) $(HOSTED)
 	@out/yaos listing out/kernel.wasm --memory fixed $(if $(PROFILE),--profile $(PROFILE) --linked out/kernel.elf) -o out/listing.html

@@ -121,10 +121,8 @@ const COMMANDS: Record<string, Command> = {
     options: {
       output: OUTPUT('the HTML file to make'),
       memory: { value: 'MODEL', help: 'register (a hosted process, the default) or fixed (the kernel)' },
-      profile: {
-        value: 'FILE',
-        help: 'samples by instruction, for what is hot (JSON; build/listing/profile.ts)',
-      },
+      profile: { value: 'FILE', help: 'samples by address, of make profile (out/profile.json)' },
+      linked: { value: 'FILE', help: 'the program that was sampled' },
       ...TRANSLATOR_OPTIONS,
     },
     run: async (input, values) => {
