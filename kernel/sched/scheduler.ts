@@ -19,7 +19,8 @@ import { Timer } from './timer.ts';
 /** As asm/layout.inc has them; the first x86.CPUS are the idle threads'. */
 export const STACKS: u32 = 64;
 
-const QUIESCE_POLL_NS: u64 = 20_000;
+/** Long enough to be slept through, however slow the clock is to be read: in the machine in Node others only run meanwhile. */
+const QUIESCE_POLL_NS: u64 = 1_000_000;
 
 /** Threads by their stacks, also those that are gone; null: nobody has ever had the stack. */
 const threads = new StaticArray<Thread | null>(STACKS);
