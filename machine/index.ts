@@ -31,6 +31,7 @@ export {
   type PciSystem,
 } from './pci/function.ts';
 export { PciHost, type Place } from './pci/host.ts';
+export { Msi } from './pci/msi.ts';
 export { Msix } from './pci/msix.ts';
 export { Clock, type TimedEvent } from './time/clock.ts';
 export type { Access, DmaAccess, Kick, Message, Trace } from './trace.ts';

@@ -23,7 +23,7 @@ export function deviceIdOf(fn: PciFunction): u32 {
 /** Makes the function work and returns its transport; null after a line that says why not. */
 export function openTransport(fn: PciFunction): Transport | null {
   fn.enable();
-  const interrupts = new PciInterrupts(fn);
+  const interrupts = new PciInterrupts(fn, false); // §4.1.5.1.2: by MSI-X or the pin
   const id = deviceIdOf(fn);
   const modernOnly = fn.device >= MODERN_FIRST; // §4.1.2.1: such an id promises no legacy interface
   let transport = openModern(fn, id, interrupts, modernOnly);

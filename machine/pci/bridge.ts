@@ -5,6 +5,7 @@ import type { Width } from '../bus/space.ts';
 import { PciBus } from './bus.ts';
 import * as config from './config.ts';
 import { NO_REGISTERS, PciFunction } from './function.ts';
+import { Msi } from './msi.ts';
 import { Msix } from './msix.ts';
 import { ExpressSlot } from './slot.ts';
 
@@ -31,6 +32,8 @@ interface Identity {
   hotPlug?: number;
   /** Entries of MSI-X, in BAR 0, and the place of the capability of subsystem ids. */
   vectors?: number;
+  /** The place of MSI. */
+  msiAt?: number;
   subsystemAt?: number;
 }
 
@@ -53,11 +56,11 @@ const IDENTITIES: Record<BridgeModel, Identity> = {
   },
   'x3130-upstream': {
     ...{ vendor: 0x104c, device: 0x8232, revision: 2, slots: 32, express: true },
-    port: { at: 0x90, flags: PORT_FLAGS(5, 0) },
+    ...{ msiAt: 0x70, port: { at: 0x90, flags: PORT_FLAGS(5, 0) } },
   },
   'xio3130-downstream': {
     ...{ vendor: 0x104c, device: 0x8233, revision: 1, slots: 1, express: true },
-    port: { at: 0x90, flags: PORT_FLAGS(6, PCIE_SLOT) },
+    ...{ msiAt: 0x70, port: { at: 0x90, flags: PORT_FLAGS(6, PCIE_SLOT) } },
   },
 };
 
@@ -83,6 +86,7 @@ export class PciBridge extends PciFunction {
   /** Of a port that has one. */
   readonly slot: ExpressSlot | undefined;
   private readonly msix: Msix | undefined;
+  private readonly msi: Msi | undefined;
 
   constructor(model: BridgeModel = 'pci-bridge') {
     const identity = IDENTITIES[model];
@@ -114,6 +118,7 @@ export class PciBridge extends PciFunction {
       this.msix = new Msix(this, identity.vectors, 0);
       space.bytes[config.INTERRUPT_PIN] = 1;
     }
+    if (identity.msiAt) this.msi = new Msi(this, identity.msiAt);
     if (identity.bar) this.addBar(0, { ...identity.bar, registers: NO_REGISTERS });
     if (identity.hotPlug) space.addCapability(CAPABILITY_HOT_PLUG, new Uint8Array(6), identity.hotPlug);
     if (identity.port) {
@@ -149,8 +154,10 @@ export class PciBridge extends PciFunction {
   }
 
   private notify(asked: boolean): void {
-    if (!this.msix?.enabled) this.setIntx(asked);
-    else if (asked) this.msix.notify(0);
+    const byMessage = this.msix?.enabled || this.msi?.enabled;
+    if (!byMessage) this.setIntx(asked);
+    else if (asked && this.msix?.enabled) this.msix.notify(0);
+    else if (asked) this.msi?.notify();
   }
 
   get secondaryBus(): number {

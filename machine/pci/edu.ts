@@ -6,6 +6,7 @@ import { ones } from '../bus/space.ts';
 import { MachineError } from '../error.ts';
 import * as config from './config.ts';
 import { PciFunction } from './function.ts';
+import { Msi } from './msi.ts';
 
 const VENDOR = 0x1234;
 const DEVICE = 0x11e8;
@@ -38,6 +39,7 @@ const COMPUTE_NS = 10_000;
 const COPY_NS = 100_000_000;
 
 export class Edu extends PciFunction {
+  private readonly msi: Msi | undefined;
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private inverted = 0;
   private factorial = 0;
@@ -48,9 +50,11 @@ export class Edu extends PciFunction {
   private bytes = 0;
   private dmaCommand = 0;
 
-  constructor() {
+  /** Without `msi` it has its pin only. */
+  constructor({ msi = true } = {}) {
     super(VENDOR, DEVICE, CLASS, REVISION);
     this.config.set8(config.INTERRUPT_PIN, 1);
+    if (msi) this.msi = new Msi(this);
     this.addBar(0, {
       bytes: BAR_BYTES,
       registers: { read: this.load.bind(this), write: this.store.bind(this) },
@@ -152,6 +156,8 @@ export class Edu extends PciFunction {
 
   private interrupt(reasons: number): void {
     this.reasons = (this.reasons | reasons) >>> 0;
-    if (this.reasons !== 0) this.setIntx(true);
+    if (this.reasons === 0) return;
+    if (this.msi?.enabled) this.msi.notify();
+    else this.setIntx(true);
   }
 }

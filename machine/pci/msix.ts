@@ -1,9 +1,9 @@
 // MSI-X (PCI 3.0 §6.8.2): the capability, the table of messages and the pending bits, in a BAR of their own as QEMU lays
 // them out.
 
-import { isMessage } from '../bus/memory.ts';
 import { ByteRegisters, type Registers, type Width } from '../bus/space.ts';
 import type { PciFunction } from './function.ts';
+import { sendMessage } from './message.ts';
 
 const CAPABILITY = 0x11;
 const CONTROL = 2;
@@ -97,12 +97,6 @@ export class Msix implements Registers {
     const view = this.table.view;
     const address = view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
     const data = view.getUint32(at + ENTRY_DATA, true);
-    const { trace } = this.fn.system;
-    const message = { device: this.fn.name, entry, vector: data & 0xff };
-    trace.message?.(message);
-    if (trace.allowMessage?.(message) === false) return;
-    // It is a write like any other, and lost where nobody takes it.
-    const { dma } = this.fn;
-    if (isMessage(address) ? dma.enabled() : dma.reaches(address, 4)) dma.write32(address, data);
+    sendMessage(this.fn, entry, address, data);
   }
 }

@@ -31,6 +31,12 @@ describe('job=edu', () => {
     expect(lines).toContain('edu: 4095 bytes through the device and back');
   });
 
+  test.each([true, false])('by a message or the pin: MSI %s', (msi) => {
+    const { lines } = boot(new Edu({ msi }));
+    expect(lines).toContain(`edu 0000:00:05.0: version 1.0, by ${msi ? 'message' : 'pin'}`);
+    expect(lines).toContain(`edu: 20! = ${FACTORIAL_20}`);
+  });
+
   test('behind a bridge', () => {
     const pc = new Machine({ commandLine: 'job=edu n=20' });
     const bridge = new PciBridge('pci-bridge');
@@ -63,8 +69,9 @@ function reading(at: number, nth: number, alter: (value: number) => number): Edu
   return edu;
 }
 
+/** By its pin, which stays high then. */
 function deaf(at: number): Edu {
-  const edu = new Edu();
+  const edu = new Edu({ msi: false });
   intercept(edu.bars[0]!.registers, 'write', (write) => (offset, width, value) => {
     if (offset !== at) write(offset, width, value);
   });

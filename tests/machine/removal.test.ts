@@ -183,8 +183,9 @@ describe('in a slot of a PCI Express port', () => {
     commandLine: string,
     events: Record<number, (pc: Machine, port: PciBridge) => void>,
     cpus = 1,
+    trace: MachineOptions['trace'] = {},
   ) {
-    const pc = new Machine({ machine: 'q35', memory_mib: 64, commandLine, cpus });
+    const pc = new Machine({ machine: 'q35', memory_mib: 64, commandLine, cpus, trace });
     const port = slot();
     pc.pci.add(port, { slot: 6 });
     for (const [ms, act] of Object.entries(events)) pc.clock.schedule(Number(ms) * 1e6, () => act(pc, port));
@@ -247,6 +248,29 @@ describe('in a slot of a PCI Express port', () => {
     const { serial } = pc.run(kernel);
     expect(serial).toContain('virtio-blk 0000:01:00.0: queue 0: the device was removed');
     expect(serial).not.toContain('assert');
+  });
+
+  test('a slot of a switch, which has MSI and no MSI-X', () => {
+    const messages: string[] = [];
+    const events = {
+      100: (machine: Machine) => void machine.pci.add(disk(), { bridge: down }),
+      400: (machine: Machine) => machine.serial.receive('read 3\r'),
+      500: (machine: Machine) => machine.pci.release(down.secondary.functions[0]!),
+      700: (machine: Machine) => machine.serial.receive('blk\rlspci\rpoweroff\r'),
+    };
+    const trace = { message: ({ device }: { device: string }) => void messages.push(device) };
+    const { pc, port } = machine('job=shell', events, 1, trace);
+    const up = new PciBridge('x3130-upstream');
+    const down = new PciBridge('xio3130-downstream');
+    pc.pci.add(up, { bridge: port });
+    pc.pci.add(down, { bridge: up });
+    const { lines, end, serial } = pc.run(kernel);
+    expect(end, serial).toBe('off');
+    expect(serial).toContain('pci: 0000:02:00.0 MSI at 0x70, control 0x0080');
+    expect(serial).toContain('pci: 0000:02:00.0: there is a card');
+    expect(lines.filter((line) => line.includes(' 03 03 03 '))).toHaveLength(32);
+    expect(serial).toContain('virtio-blk 0000:03:00.0: detached');
+    expect(messages).toContain('0000:02:00.0');
   });
 
   test('cards come and go', () => {

@@ -9,6 +9,8 @@ const NATIVE = '-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off';
 const ROOT_PORT = '-device pcie-root-port,id=p,addr=6';
 const PC_BRIDGES =
   '-device pci-bridge,id=p,addr=6,chassis_nr=1 -device pci-bridge,id=q,bus=p,addr=5,chassis_nr=2';
+const SWITCH =
+  '-device pcie-root-port,id=r,addr=6 -device x3130-upstream,id=u,bus=r -device xio3130-downstream,id=p,bus=u,chassis=9';
 const Q35: Variables = { MACHINE: 'q35' };
 
 /** Without what may differ: interrupts that came too late, and empty pages that the heap keeps for next time. */
@@ -18,6 +20,7 @@ test.each<[string, Variables, string, Record<string, string>, string]>([
   ['a slot of pc', {}, '', { addr: '7' }, '0000:00:07.0'],
   ['a slot behind two bridges of pc', {}, PC_BRIDGES, { bus: 'q', addr: '3' }, '0000:02:03.0'],
   ['a slot of a root port by ACPI', Q35, ROOT_PORT, { bus: 'p' }, '0000:01:00.0'],
+  ['a slot of a switch, which has MSI', Q35, `${NATIVE} ${SWITCH}`, { bus: 'p' }, '0000:03:00.0'],
   ['a slot of a root port', Q35, `${NATIVE} ${ROOT_PORT}`, { bus: 'p' }, '0000:01:00.0'],
 ])('%s', async (_, variables, extra, place, name) => {
   const QEMUEXTRA = `${DISK} ${extra}`;

@@ -4,6 +4,7 @@
 import { log } from '../../lib/log.ts';
 import * as config from './config.ts';
 
+export const ID_MSI: u32 = 0x05;
 export const ID_VENDOR: u32 = 0x09;
 export const ID_EXPRESS: u32 = 0x10;
 export const ID_MSIX: u32 = 0x11;

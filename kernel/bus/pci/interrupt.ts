@@ -15,7 +15,7 @@ export abstract class PciInterrupt extends LineUser {
 
   constructor(fn: PciFunction) {
     super();
-    this.interrupts = new PciInterrupts(fn);
+    this.interrupts = new PciInterrupts(fn, true);
     this.message.user = this;
     this.message.name = fn.name;
   }

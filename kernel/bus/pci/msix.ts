@@ -1,5 +1,4 @@
-// MSI-X (PCI 3.0 §6.8.2): a table of messages in one of the function's BARs, an entry for each interrupt source. A
-// message to the local APIC is a write of the vector to the APIC's address (Intel SDM 3A §10.11).
+// MSI-X (PCI 3.0 §6.8.2): a table of messages in one of the function's BARs, an entry for each interrupt source.
 
 import { log } from '../../lib/log.ts';
 import { RegisterMap } from '../../lib/registers.ts';
@@ -7,6 +6,7 @@ import { LONG, Register, Window, WORD } from '../window.ts';
 import * as capability from './capability.ts';
 import * as config from './config.ts';
 import { BARS_MAX, PciFunction } from './function.ts';
+import { Messages, messageAddress, messageData } from './messages.ts';
 
 // The capability.
 const CONTROL: u32 = 2;
@@ -25,17 +25,19 @@ const ENTRY_DATA: u32 = LONG | 8;
 const ENTRY_CONTROL: u32 = LONG | 12;
 const ENTRY_MASKED: u32 = 1 << 0;
 
-// SDM 3A §10.11.1: address, with the destination's APIC ID; data: edge, fixed delivery.
-const MESSAGE_ADDRESS: u32 = 0xfee0_0000;
-const DESTINATION_SHIFT: u32 = 12;
-
-export class Msix {
+class Msix extends Messages {
   constructor(
     private readonly registers: RegisterMap,
     private readonly control: Register,
     private readonly table: Window,
-    public readonly entryCount: u32,
-  ) {}
+    private readonly entryCount: u32,
+  ) {
+    super();
+  }
+
+  get count(): u32 {
+    return this.entryCount;
+  }
 
   /** Masks every entry, then switches MSI-X on, which switches INTx off. */
   enable(): void {
@@ -51,21 +53,21 @@ export class Msix {
   route(index: u32, vector: u32, apicId: u32): void {
     const at = entry(index);
     this.table.write(at + ENTRY_CONTROL, ENTRY_MASKED);
-    this.table.write(at + ENTRY_ADDRESS_LOW, MESSAGE_ADDRESS | (apicId << DESTINATION_SHIFT));
+    this.table.write(at + ENTRY_ADDRESS_LOW, messageAddress(apicId));
     this.table.write(at + ENTRY_ADDRESS_HIGH, 0);
-    this.table.write(at + ENTRY_DATA, vector);
+    this.table.write(at + ENTRY_DATA, messageData(vector));
     this.table.write(at + ENTRY_CONTROL, 0);
   }
 }
 
 /** The function's MSI-X, its table mapped; null (after a line that says what is wrong, if it has one) if unusable. */
-export function findMsix(fn: PciFunction): Msix | null {
+export function findMsix(fn: PciFunction): Messages | null {
   const list = fn.capabilities();
   while (list.next()) if (list.id === capability.ID_MSIX) return openMsix(fn, list.offset);
   return null;
 }
 
-function openMsix(fn: PciFunction, offset: u32): Msix | null {
+function openMsix(fn: PciFunction, offset: u32): Messages | null {
   const control = config.read16(fn.address, offset + CONTROL);
   const table = config.read32(fn.address, offset + TABLE);
   const pending = config.read32(fn.address, offset + PENDING);

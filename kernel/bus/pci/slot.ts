@@ -80,7 +80,7 @@ export class HotplugSlot extends LineUser {
   start(): bool {
     const port = this.port;
     port.enable();
-    const interrupts = new PciInterrupts(port);
+    const interrupts = new PciInterrupts(port, true);
     const message = (config.read16(port.address, this.at + FLAGS) >> FLAGS_MESSAGE_SHIFT) & FLAGS_MESSAGE;
     if (message < interrupts.vectorCount) {
       interrupts.route(message, shareVector(new SlotInterrupt(this)), apicIdOf(0));
