@@ -191,14 +191,14 @@ class Unit {
     for (const { kind, index } of exports) if (kind === 'func') this.called.add(index);
     for (const index of referencedFuncs) this.called.add(index);
     if (start !== undefined) this.called.add(start);
-    const small: number[] = [];
+    const inlinable: number[] = [];
     for (const { index, body } of funcs) {
       if (!body) continue;
-      if (this.functions.isSmall(index) && !this.called.has(index)) small.push(index);
+      if (this.functions.isInlinable(index) && !this.called.has(index)) inlinable.push(index);
       else this.addFunction(index);
     }
     this.addCalled();
-    for (const index of small) if (!this.functions.locations.isInlined(index)) this.called.add(index);
+    for (const index of inlinable) if (!this.functions.locations.isInlined(index)) this.called.add(index);
     this.addCalled();
   }
 

@@ -24,21 +24,28 @@ export interface InlineLimits {
   cost_in_loop_max: number;
   /** Into a loop within a loop. */
   cost_in_inner_loop_max: number;
+  /** The copy takes the function's own place, so that the module does not grow by it. */
+  moves?: boolean;
 }
 
 /** Instructions that a function may grow by, besides its own number. */
 const GROWTH_MAX = 100;
+/** And by what moves into it: register allocation takes longer the larger a function is. */
+const MOVED_MAX = 2000;
 
 export function inlineCalls(func: Func, inliner: Inliner): void {
   const calls = func.blocks.flatMap((b) => b.insts.filter((i) => i.op === 'call'));
   const chosen = new Map<Inst, Template>();
   let room = GROWTH_MAX + costOf(func);
+  let roomToMove = MOVED_MAX;
   for (const call of calls) {
     const template = inliner.template(call.index);
     if (!template) continue;
-    const most = costMost(inliner.limits(func, call.index), call.block!.loopDepth);
-    if (template.cost > Math.min(most, room)) continue;
-    room -= template.cost;
+    const limits = inliner.limits(func, call.index);
+    const most = costMost(limits, call.block!.loopDepth);
+    if (template.cost > Math.min(most, limits.moves ? roomToMove : room)) continue;
+    if (limits.moves) roomToMove -= template.cost;
+    else room -= template.cost;
     chosen.set(call, template);
   }
   if (chosen.size === 0) return;

@@ -28,7 +28,8 @@ export function makeTemplate(
   cost_max: number,
   options: TemplateOptions = {},
 ): Template | undefined {
-  if (func.blocks.length > cost_max || costOf(func) > COST_WITH_TRAPS_MAX) return undefined;
+  if (func.blocks.length > cost_max) return undefined;
+  if (costOf(func) > (options.keepsTraps ? cost_max : COST_WITH_TRAPS_MAX)) return undefined;
   if (func.slots.length > 0 || func.blocks.some(endsInTailCall)) return undefined;
   const copy = new Func(func.name, func.index, func.sig);
   const params = func.blocks[0].params.map((p) => copy.newInst('param', p.type, []));

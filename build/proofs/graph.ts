@@ -4,9 +4,8 @@
 import { sigOf } from '../ir/emitter.ts';
 import type { Sig } from '../ir/ir.ts';
 import type { Program } from '../object/program.ts';
+import { scanModule } from '../wasm/calls.ts';
 import type { FuncType, WasmModule } from '../wasm/module.ts';
-import { skipImmediates } from '../wasm/operators.ts';
-import { Reader } from '../wasm/reader.ts';
 import type { Callee } from '../x64/emit.ts';
 
 export interface CallNode {
@@ -15,12 +14,6 @@ export interface CallNode {
   readonly frame: number | undefined;
   readonly calls: Set<CallNode>;
 }
-
-const CALL = 0x10,
-  CALL_INDIRECT = 0x11,
-  RETURN_CALL = 0x12,
-  RETURN_CALL_INDIRECT = 0x13,
-  REF_FUNC = 0xd2;
 
 /** What a call of a type through a table can reach: the functions of this type whose reference is in the module's elements, or taken
  * by its code. Calls of constant elements are direct ones since Binaryen. */
@@ -56,34 +49,6 @@ function keyOf(type: FuncType | Sig): string {
 function symbolOf(module: WasmModule, index: number): string | undefined {
   const from = module.funcs[index].import;
   return from && `${from.module}.${from.name}`;
-}
-
-interface BodyCalls {
-  direct: number[];
-  indirect: FuncType[];
-  /** Functions whose reference it takes. */
-  taken: number[];
-}
-
-/** Of the module's functions, by index; undefined for imported ones. */
-function scanModule(module: WasmModule): (BodyCalls | undefined)[] {
-  return module.funcs.map(({ body }) => body && scanCalls(module, body.start, body.end));
-}
-
-function scanCalls(module: WasmModule, start: number, end: number): BodyCalls {
-  const calls: BodyCalls = { direct: [], indirect: [], taken: [] };
-  const reader = new Reader(module.bytes, start, end);
-  while (reader.pos < end) {
-    const opcode = reader.u8();
-    const { pos } = reader;
-    skipImmediates(reader, opcode);
-    const index = () => new Reader(module.bytes, pos, end).u32();
-    if (opcode === CALL || opcode === RETURN_CALL) calls.direct.push(index());
-    else if (opcode === CALL_INDIRECT || opcode === RETURN_CALL_INDIRECT)
-      calls.indirect.push(module.types[index()]);
-    else if (opcode === REF_FUNC) calls.taken.push(index());
-  }
-  return calls;
 }
 
 export interface Graphs {

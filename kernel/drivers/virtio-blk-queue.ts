@@ -221,10 +221,9 @@ export class BlockQueue extends Activity {
    * failed, or there is none.
    */
   private finishSome(stream: Stream, wait: bool, poll: bool): bool {
-    if (this.submitted === this.finished) return this.giveUp();
-    if (!this.oldest().done && this.queue.hasUsed) this.collect();
-    if (!this.oldest().done) {
-      if (!wait) return true;
+    if (this.submitted !== this.finished && !this.oldest().done) {
+      if (this.queue.hasUsed) this.collect();
+      if (!wait && !this.oldest().done) return true;
       if (poll) this.pollOldest();
     }
     for (let count: u32 = 0; count < BATCH_MAX; count++) {
@@ -283,6 +282,7 @@ export class BlockQueue extends Activity {
   /** No pause between looks: reading the clock takes long enough, and fences. */
   private pollOldest(): void {
     const request = this.oldest();
+    if (request.done) return;
     const deadline = clock.after(this.waitMs);
     while (!request.done && clock.now() < deadline) if (this.queue.hasUsed) this.collect();
   }

@@ -113,7 +113,7 @@ test("the kernel's own, at every call and trap", () => {
   const sections = readElf(object).sections;
   const contents = (name: string) => sections.find((section) => section.name === name)!.contents;
   const packed = contents('.yaos.packed');
-  expect(packed.length).toBeLessThan(contents('.text').length * 0.15);
+  expect(packed.length).toBeLessThan(contents('.text').length * 0.16);
   const reader = unpacked(packed, contents('.text').length);
   const functions = readTables(plain);
   expect(reader.count).toBe(functions.length);

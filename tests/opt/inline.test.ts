@@ -7,7 +7,7 @@ import { Locations } from '../../build/ir/locations.ts';
 import { parseFunc } from '../../build/ir/parse.ts';
 import { printFunc } from '../../build/ir/print.ts';
 import { verify } from '../../build/ir/verify.ts';
-import { inlineCalls } from '../../build/opt/inline.ts';
+import { type InlineLimits, inlineCalls } from '../../build/opt/inline.ts';
 import { unrollRecursion } from '../../build/opt/recursion.ts';
 import { makeTemplate } from '../../build/opt/template.ts';
 
@@ -28,12 +28,17 @@ function lines(func: Func): string[] {
 }
 
 /** The caller, function 0, when function 1 has the code `callee`: (i32) -> (i32) both; and the locations. */
-function inlined(caller: string[], callee: string[] | undefined, shared = false, limits = LIMITS) {
+function inlined(
+  caller: string[],
+  callee: string[] | undefined,
+  shared = false,
+  limits: InlineLimits = LIMITS,
+) {
   const func = parse(0, caller);
   const locations = new Locations();
   const template = (index: number) =>
     index === 1 && callee
-      ? makeTemplate(parse(1, callee), limits.cost_in_inner_loop_max, { shared })
+      ? makeTemplate(parse(1, callee), limits.cost_in_inner_loop_max, { keepsTraps: limits.moves, shared })
       : undefined;
   inlineCalls(func, { recursion: false, limits: () => limits, template, locations });
   return { lines: lines(func), locations, func };
@@ -57,6 +62,17 @@ describe('small functions', () => {
         l.includes('call'),
       ).length;
     expect([calls(8), calls(9)]).toEqual([1, 0]);
+  });
+
+  it('take no room of their caller if they move there', () => {
+    const code = Array.from({ length: 70 }, (_, i) => `v${i + 1} = xor.i32 v${i} v${i}`);
+    const twice = [CALL, 'v2 = call.i32 v1 index=1 sig=(i32)->(i32) @8', 'return v2'];
+    const limits = { cost_max: 70, cost_in_loop_max: 70, cost_in_inner_loop_max: 70 };
+    const calls = (moves: boolean) => {
+      const { lines } = inlined(twice, [...code, 'return v70'], false, { ...limits, moves });
+      return lines.filter((l) => l.includes('call')).length;
+    };
+    expect([calls(false), calls(true)]).toEqual([1, 0]);
   });
 
   it('are those within the limit of the loop that calls them', () => {

@@ -39,11 +39,11 @@ test.each(['--gdb', '--gdb --kernel'])('yaos run %s', (options) => {
   expect(frames(told).slice(-1)).toEqual([`start asm/start.S:${line}`]);
 });
 
-test('in a thread, from the device to where the thread begins', () => {
-  const told = debug('--gdb --kernel', 'break Virtqueue::kick', 'continue', 'backtrace');
+test('in a thread, from the driver to where the thread begins', () => {
+  const told = debug('--gdb --kernel', 'break BlockQueue::finishOldest', 'continue', 'backtrace');
   const trace = frames(told);
-  const kick = lineOf('kernel/virtio/queue.ts', 'const steps = this.unannounced');
-  expect(trace[0]).toBe(`Virtqueue::kick kernel/virtio/queue.ts:${kick}`);
+  const first = lineOf('kernel/drivers/virtio-blk-queue.ts', 'return this.giveUp()');
+  expect(trace[0]).toBe(`BlockQueue::finishOldest kernel/drivers/virtio-blk-queue.ts:${first}`);
   const run = lineOf('kernel/main.ts', "runOnCpu(cmdline.number('cpu'");
   expect(trace).toContain(`MainProgram::run kernel/main.ts:${run}`);
   expect(trace.at(-1)).toMatch(/^thread_start asm\/threads\.S:\d+$/);
