@@ -15,6 +15,7 @@ export {
   NETWORK_MALICES,
   Random,
 } from './hostile/index.ts';
+export { makeSlotHostile, SLOTS, SlotAttack, type SlotMalice } from './hostile/slots.ts';
 export { type Kernel, loadKernel } from './kernel/module.ts';
 export type { Native } from './kernel/native.ts';
 export { Machine, type Result } from './machine.ts';

@@ -2,9 +2,10 @@
 // how it goes; a failure is told with the fewest malices that make it.
 
 import { beforeAll, expect, test } from 'vitest';
-import { type Kernel, loadKernel } from '../../../machine/index.ts';
+import { type Kernel, loadKernel, SLOTS, type SlotMalice } from '../../../machine/index.ts';
 import { fuzzDevice } from './devices.ts';
 import { fuzz } from './fuzz.ts';
+import { fuzzSlots } from './slots.ts';
 
 const RUNS = Number(process.env.N ?? 2000);
 const SEED = Number(process.env.SEED ?? 1);
@@ -34,3 +35,17 @@ const DEVICE_RUNS = Math.ceil(RUNS / 5);
 test('other hostile devices', { timeout: TIMEOUT_MS }, () => {
   for (let seed = SEED; seed < SEED + DEVICE_RUNS; seed++) expect(fuzzDevice(seed, kernel) ?? '').toBe('');
 });
+
+/** Of these each malice has some alone. */
+const SLOT_RUNS = Math.ceil(RUNS / 100);
+
+test.each([...Object.keys(SLOTS), undefined] as (SlotMalice | undefined)[])(
+  'hot-plug: %s',
+  { timeout: TIMEOUT_MS },
+  (only) => {
+    for (let seed = SEED; seed < SEED + SLOT_RUNS; seed++) {
+      const { failure, result } = fuzzSlots(seed, kernel, only);
+      expect(failure, `SEED=${seed}\n${failure && result.serial}`).toBeUndefined();
+    }
+  },
+);
