@@ -126,6 +126,7 @@ export class BlockQueue extends Activity {
       if (prepared !== this.submitted) this.submitUpTo(prepared);
       if (prepared === this.finished) break;
       const full = !more || prepared !== this.submitted || prepared - this.finished === depth;
+      if (full || !poll) this.queue.kick(); // one who polls is quicker than to be worth a notification each
       if (this.finishSome(stream, full, poll)) continue;
       good = more = false;
       prepared = this.submitted;
@@ -182,14 +183,13 @@ export class BlockQueue extends Activity {
     return good;
   }
 
-  /** Gives the ring the requests before number `end`, which are prepared, as far as it has room, and tells the device. */
+  /** Gives the ring the requests before number `end`, which are prepared, as far as it has room. */
   private submitUpTo(end: u32): void {
     const flags = this.queue.lock.acquireIrq();
     let submitted = this.submitted;
     while (submitted !== end && this.add(submitted)) submitted++;
     this.submitted = submitted;
     this.queue.lock.releaseIrq(flags);
-    this.queue.kick();
   }
 
   private add(number: u32): bool {
@@ -226,7 +226,7 @@ export class BlockQueue extends Activity {
       if (!wait && !this.oldest().done) return true;
       if (poll) this.pollOldest();
     }
-    for (let count: u32 = 0; count < BATCH_MAX; count++) {
+    for (let count: u32 = 0; poll || count < BATCH_MAX; count++) {
       const slot = this.finished % REQUESTS;
       if (!this.finishOldest()) return false;
       if (count === 0) stream.arrived();
@@ -279,12 +279,14 @@ export class BlockQueue extends Activity {
     return true;
   }
 
-  /** No pause between looks: reading the clock takes long enough, and fences. */
   private pollOldest(): void {
     const request = this.oldest();
     if (request.done) return;
     const deadline = clock.after(this.waitMs);
-    while (!request.done && clock.now() < deadline) if (this.queue.hasUsed) this.collect();
+    while (!request.done && clock.now() < deadline) {
+      x86.pause(); // a busy host runs the device meanwhile
+      if (this.queue.hasUsed) this.collect();
+    }
   }
 
   private askForInterrupt(): void {
