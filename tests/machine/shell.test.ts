@@ -217,5 +217,5 @@ test('a card of edu goes from its driver, and comes back', () => {
   expect(end).toBe('off');
   const [detached, attached] = answers.map((lines) => lines.join('\n'));
   expect(detached).toMatch(/edu 0000:00:05\.0: detached/);
-  expect(attached).toMatch(/edu 0000:00:05\.0: version 1\.0, by pin/);
+  expect(attached).toMatch(/edu 0000:00:05\.0: version 1\.0, by message/);
 });
