@@ -3,10 +3,9 @@
 import { Arena } from '../mm/objects.ts';
 import { quiesce } from '../sched/scheduler.ts';
 
-/** Gives back what a device and its driver were made of, which handlers of interrupts may still be looking at. */
+/** Gives back what a device and its driver were made of; not if a handler of interrupts may still be looking at it. */
 export function discard(arena: Arena): void {
-  quiesce();
-  arena.free();
+  if (quiesce()) arena.free();
 }
 
 /** A device that is in use. What it is made of stays as long as somebody may ask it for something, also when it is gone. */

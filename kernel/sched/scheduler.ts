@@ -21,6 +21,7 @@ export const STACKS: u32 = 64;
 
 /** Long enough to be slept through, however slow the clock is to be read: in the machine in Node others only run meanwhile. */
 const QUIESCE_POLL_NS: u64 = 1_000_000;
+const QUIESCE_POLLS_MAX: u32 = 10_000;
 
 /** Threads by their stacks, also those that are gone; null: nobody has ever had the stack. */
 const threads = new StaticArray<Thread | null>(STACKS);
@@ -288,20 +289,28 @@ function halt(cpu: Cpu): void {
 /**
  * Returns when each CPU has left the interrupt handler or the tasklets, or whatever else it does with interrupts off, that it may
  * be in: what was taken from the reach of handlers before can be given back then. By the second interrupt from now on that is
- * sure: the first may have been counted late.
+ * sure: the first may have been counted late. False, after a line, if one does not within ten seconds.
  */
-export function quiesce(): void {
+export function quiesce(): bool {
   for (let i: u32 = 0; i < x86.CPUS; i++) {
     const cpu = cpus[i];
-    if (cpu === null || !cpu.online) continue;
-    const tasklets = taskletsOf(i);
-    const before = tasklets.interrupts;
-    while (cpu !== here() && tasklets.interrupts - before < 2) {
-      lapic.send(cpu.apicId, wakeVector);
-      sleep(QUIESCE_POLL_NS);
-    }
-    while (!tasklets.idle) sleep(QUIESCE_POLL_NS);
+    if (cpu === null || !cpu.online || leavesHandlers(cpu)) continue;
+    log('cpu').decimal('', i).text(' does not come out of its interrupt handlers').end();
+    return false;
   }
+  return true;
+}
+
+function leavesHandlers(cpu: Cpu): bool {
+  const tasklets = taskletsOf(cpu.number);
+  const before = tasklets.interrupts;
+  for (let polls: u32 = 0; polls < QUIESCE_POLLS_MAX; polls++) {
+    const left = cpu === here() || tasklets.interrupts - before >= 2;
+    if (left && tasklets.idle) return true;
+    if (!left) lapic.send(cpu.apicId, wakeVector);
+    sleep(QUIESCE_POLL_NS);
+  }
+  return false;
 }
 
 /** Has another CPU look at its run queue. */

@@ -219,3 +219,11 @@ test('a card of edu goes from its driver, and comes back', () => {
   expect(detached).toMatch(/edu 0000:00:05\.0: detached/);
   expect(attached).toMatch(/edu 0000:00:05\.0: version 1\.0, by message/);
 });
+
+test('a detach comes to its end, with CPUs whose clock takes as long to be read as a short sleep', () => {
+  const { end, answers } = session(['detach 0000:00:04.0\r', 'poweroff\r'], {
+    ...{ cpus: 4, step_ns: 20_000, budget_steps: 2_000_000 },
+  });
+  expect(end).toBe('off');
+  expect(answers[0].join('\n')).toMatch(/virtio-blk 0000:00:04\.0: detached/);
+});
