@@ -24,7 +24,7 @@ export interface Flavour {
   folder: string;
   /** Of kernel/asconfig.json, which names the same folder. */
   target: string;
-  translation: Pick<TranslateOptions, 'disabledPasses' | 'kept'>;
+  translation: Pick<TranslateOptions, 'disabledPasses' | 'kept' | 'debug'>;
 }
 
 const RELEASE: Flavour = { folder: 'out', target: 'release', translation: {} };

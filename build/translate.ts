@@ -50,6 +50,8 @@ export interface TranslateOptions {
   memory: 'fixed' | 'register';
   /** The module's source map, for the line table. */
   sourceMap?: SourceMap;
+  /** False: no debugging information, which a source map brings otherwise. */
+  debug?: boolean;
   /** Those of OPTIONAL_PASSES to leave out. */
   disabledPasses?: ReadonlySet<string>;
   /** Verify the IR between passes and every register allocation. */
@@ -142,7 +144,7 @@ class Unit {
       layout: this.layout,
       model: options.memory,
       isIntrinsic: options.memory === 'fixed' ? isIntrinsic : () => false,
-      debug: options.sourceMap !== undefined,
+      debug: this.debug,
       ...(options.memory === 'register' ? this.linking() : {}),
     };
     // Hosted programs check the processor when they start (runtime/main.c); a kernel boots on whatever there is.
@@ -233,7 +235,7 @@ class Unit {
   }
 
   private compile(key: string, ir: Func, func?: WasmFunc): void {
-    const { disabledPasses: disabled, verify, trace, sourceMap } = this.options;
+    const { disabledPasses: disabled, verify, trace } = this.options;
     const cold = this.module.funcs[ir.index]?.cold === true;
     lower(ir, this.optimisation);
     this.calledNow = [];
@@ -256,7 +258,7 @@ class Unit {
       constant: this.target.constant,
       tableSymbol: (n) => `${key}.table${n}`,
       trace: trace?.code !== undefined,
-      debug: sourceMap !== undefined,
+      debug: this.debug,
     });
     trace?.code?.(key, code.insts!);
     this.program.add(key, code, func?.index, func?.body?.start);
@@ -295,11 +297,16 @@ class Unit {
     return pageData({ module, program, places, origins, ...options });
   }
 
+  private get debug(): boolean {
+    const { sourceMap, debug = true } = this.options;
+    return sourceMap !== undefined && debug;
+  }
+
   finish(): Uint8Array {
     const elf = new ElfObject();
     const text = this.program.writeTo(elf);
     const symbols = this.addSymbols(elf, text);
-    if (this.options.sourceMap) this.addDebugInfo(elf, text);
+    if (this.debug) this.addDebugInfo(elf, text);
     if (this.options.memory === 'fixed') {
       writeFixedContext(elf, this.module, this.layout, (index) => this.callSymbol(index)!);
     } else {

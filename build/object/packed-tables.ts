@@ -217,8 +217,8 @@ class PlacePart {
   }
 }
 
-function keyOf(caller: number | undefined, line: number | undefined, name: string, file: string | undefined) {
-  return JSON.stringify([caller ?? null, line ?? null, name, file ?? null]);
+function keyOf(caller: number | undefined, line: number | undefined, name: string, file = ''): string {
+  return `${caller} ${line} ${file}\0${name}`;
 }
 
 /** The file of the function that others are inlined in. */
@@ -229,15 +229,17 @@ function fileAround(place: Place): string | undefined {
 /** Those that say the same, one after the other, as one. */
 function merged(entries: PlaceEntry[]): PlaceEntry[] {
   const runs: PlaceEntry[] = [];
-  let lastKey = '';
   for (const entry of entries) {
-    const { offset: _, first, last, column: __, ...place } = entry;
-    const key = JSON.stringify(place);
-    if (key === lastKey) runs[runs.length - 1].last = last;
-    else runs.push({ ...place, offset: first, first, last });
-    lastKey = key;
+    const before = runs.at(-1);
+    if (before && isSame(before, entry)) before.last = entry.last;
+    else runs.push({ ...entry });
   }
   return runs;
+}
+
+function isSame(a: Place, b: Place): boolean {
+  if (a.file !== b.file || a.line !== b.line || a.inlined?.name !== b.inlined?.name) return false;
+  return !a.inlined || !b.inlined || isSame(a.inlined.call, b.inlined.call);
 }
 
 interface SourceSymbol {
@@ -271,7 +273,7 @@ class Symbols {
   }
 
   write(coder: AdaptiveEncoder, { name, file = this.fileByName(name) }: SourceSymbol): number {
-    const key = JSON.stringify([name, file]);
+    const key = keyOf(undefined, undefined, name, file);
     const known = this.numbers.get(key);
     coder.flag(PLACE.newSymbol, known === undefined);
     const number = known ?? this.numbers.size;

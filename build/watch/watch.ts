@@ -17,7 +17,7 @@ const FOLDERS = ['kernel', 'asm', 'boot'];
 const FLAVOUR: Flavour = {
   folder: 'out/watch',
   target: 'watch',
-  translation: { disabledPasses: NEEDS_OTHERS, kept: new KeptCode() },
+  translation: { disabledPasses: NEEDS_OTHERS, kept: new KeptCode(), debug: false },
 };
 
 /** Until somebody ends it. */
