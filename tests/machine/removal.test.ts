@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import {
+  intercept,
   loadKernel,
   Machine,
   type MachineOptions,
@@ -172,6 +173,9 @@ describe('by the monitor', () => {
   });
 });
 
+/** Of a root port: its PCI Express capability and Slot Status in it. */
+const SLOT_STATUS = 0x54 + 0x1a;
+
 describe('in a slot of a PCI Express port', () => {
   const slot = () => {
     const port = new PciBridge('pcie-root-port');
@@ -205,6 +209,22 @@ describe('in a slot of a PCI Express port', () => {
     expect(serial).toMatch(/pci: 0000:01:00.0 BAR 4: memory64 at 0x\w+, 16 KiB, prefetchable: placed/);
     expect(serial).toContain('virtio-blk 0000:01:00.0: 64 sectors of 512 bytes, modern');
     expect(lines.filter((line) => line.includes(' 03 03 03 '))).toHaveLength(32);
+  });
+
+  test.each([1, 2, 3, 4])('a disk comes just when the slot is looked at the %sth time', (nth) => {
+    const { pc, port } = machine('job=shell', {
+      400: (machine) => machine.serial.receive('read 3\r'),
+      450: (machine) => machine.serial.receive('poweroff\r'),
+    });
+    let looks = 0;
+    intercept(port, 'readConfig', (read) => (offset, width) => {
+      if (pc.started && offset === SLOT_STATUS && ++looks === nth) pc.pci.add(disk(), { bridge: port });
+      return read(offset, width);
+    });
+    const { end, serial } = pc.run(kernel);
+    expect(end, serial).toBe('off');
+    expect(serial.match(/there is a card/g) ?? []).toHaveLength(looks < nth ? 0 : 1);
+    expect(serial).not.toContain('to be given free');
   });
 
   test.each([

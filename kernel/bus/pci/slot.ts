@@ -107,6 +107,8 @@ export class HotplugSlot extends LineUser {
   look(user: SlotUser): void {
     const bus = this.port.firstBus;
     const flags = this.lock.acquireIrq();
+    // With the events that belong to it: one that came later would ask for what has been done already.
+    const status = this.takeEvents();
     const pressed = this.pressed;
     const changed = this.changed;
     this.pressed = false;
@@ -114,7 +116,7 @@ export class HotplugSlot extends LineUser {
     const fresh = this.fresh;
     this.fresh = false;
     this.lock.releaseIrq(flags);
-    const present = (config.read16(this.port.address, this.at + SLOT_STATUS) & PRESENT) !== 0;
+    const present = (status & PRESENT) !== 0;
     const occupied = user.isOccupied(bus, 0);
     // Without an event absence means nothing: QEMU does not tell of presence where ACPI has the slots.
     if (occupied && (pressed || (changed && !present))) {
@@ -135,13 +137,19 @@ export class HotplugSlot extends LineUser {
   /** The events since the last time. */
   private take(): u32 {
     const flags = this.lock.acquireIrq();
-    const status = config.read16(this.port.address, this.at + SLOT_STATUS);
+    const status = this.takeEvents();
+    this.lock.releaseIrq(flags);
+    return status === GONE ? 0 : status & (BUTTON | PRESENCE_CHANGED);
+  }
+
+  /** With the lock held: notes and clears them; the status as it was. */
+  private takeEvents(): u32 {
+    const status: u32 = config.read16(this.port.address, this.at + SLOT_STATUS);
     const events = status === GONE ? 0 : status & EVENTS;
     if (events !== 0) config.write16(this.port.address, this.at + SLOT_STATUS, events);
     if (events & BUTTON) this.pressed = true;
     if (events & PRESENCE_CHANGED) this.changed = true;
-    this.lock.releaseIrq(flags);
-    return events & (BUTTON | PRESENCE_CHANGED);
+    return status;
   }
 
   private setPower(on: bool): void {
