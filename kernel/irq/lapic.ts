@@ -37,7 +37,6 @@ const DELIVER_STARTUP: u32 = 6 << 8;
 const COMMAND_PENDING: u32 = 1 << 12;
 const LEVEL_ASSERT: u32 = 1 << 14;
 const TO_SELF: u32 = 1 << 18;
-const ALL_BUT_SELF: u32 = 3 << 18;
 /** A command is taken within microseconds. */
 const COMMAND_POLLS_MAX: u32 = 1_000_000;
 
@@ -176,9 +175,9 @@ export function startUp(apicId: u32, page: u32): void {
   command(apicId, DELIVER_STARTUP | LEVEL_ASSERT | (page >> 12));
 }
 
-/** Interrupts all other CPUs, whatever they do; before init() none of them runs. */
-export function sendNmiToOthers(): void {
-  if (x2apic || registers !== 0) command(0, ALL_BUT_SELF | DELIVER_NMI | LEVEL_ASSERT);
+/** Interrupts another CPU, whatever it does; it has to have somewhere to take that. */
+export function sendNmi(apicId: u32): void {
+  command(apicId, DELIVER_NMI | LEVEL_ASSERT);
 }
 
 /** With interrupts off: the register's two halves belong together. */

@@ -8,7 +8,8 @@ import { Line } from '../lib/line.ts';
 import { bare, log, setQuiet } from '../lib/log.ts';
 import { cause } from '../lib/panic.ts';
 import * as serial from '../lib/serial.ts';
-import { current } from '../sched/scheduler.ts';
+import { apicIdOf } from '../sched/cpu.ts';
+import { current, isOnline } from '../sched/scheduler.ts';
 import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
 import { end } from './ending.ts';
@@ -91,7 +92,7 @@ export function exception(vector: u32, error: u32, address: u64): void {
     exit(EXIT_PANIC);
   }
   if (reporter !== 0) halt(); // the NMI that the reporter sends, or a panic that comes second
-  lapic.sendNmiToOthers();
+  stopOthers();
   setQuiet(false);
   if (serial.seize()) bare().end(); // an interrupt handler's panic may come within a line
   const frame = new Frame(address);
@@ -107,6 +108,11 @@ export function exception(vector: u32, error: u32, address: u64): void {
   const activity = take();
   if (activity !== null) activity.describe();
   end();
+}
+
+/** Those that run threads: one that is still being started would meet an NMI with nowhere to take it, and reset the machine. */
+function stopOthers(): void {
+  for (let i: u32 = 0; i < x86.CPUS; i++) if (i !== x86.cpu() && isOnline(i)) lapic.sendNmi(apicIdOf(i));
 }
 
 function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {

@@ -97,6 +97,13 @@ test('an assertion says where it is', async () => {
   expect((await panic('job=fault-assert'))[0]).toBe(`panic: job=fault-assert (${assertion})`);
 });
 
+test('a panic while the other CPUs are being started is told all the same', async () => {
+  // No RAM for so many events of each.
+  const options = { SMP: '8', MEM: '96M', DISK: 'none', APPEND: 'trace=1048576' };
+  const outcome = await bench.boot(options);
+  expect(outcome.failure, outcome.lines.join('\n')).toBe('panicked: out of memory');
+});
+
 test('an unknown job', async () => {
   expect((await panic('job=what'))[0]).toBe('panic: unknown job');
 });
