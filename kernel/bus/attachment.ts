@@ -5,7 +5,7 @@ import { quiesce } from '../sched/scheduler.ts';
 
 /** Gives back what a device and its driver were made of; not if a handler of interrupts may still be looking at it. */
 export function discard(arena: Arena): void {
-  if (quiesce()) arena.free();
+  if (arena.isEmpty || quiesce()) arena.free();
 }
 
 /** A device that is in use. What it is made of stays as long as somebody may ask it for something, also when it is gone. */

@@ -2,12 +2,11 @@
 // PCI bus, or that the firmware describes, the driver of its type.
 
 import { Resources } from '../acpi/resources.ts';
-import { discard } from '../bus/attachment.ts';
+import { Binding, Bindings } from '../bus/bindings.ts';
 import { PciDrivers } from '../bus/pci/driver.ts';
 import { PciFunction } from '../bus/pci/function.ts';
 import { functions } from '../bus/pci/scan.ts';
 import { findVirtioMmio } from '../bus/platform.ts';
-import { Arena, makeIn, newArena } from '../mm/objects.ts';
 import { VirtioBus } from '../virtio/bus.ts';
 import { openMmio } from '../virtio/mmio.ts';
 import { deviceIdOf, openTransport } from '../virtio/pci.ts';
@@ -28,51 +27,48 @@ const virtioBus = new VirtioBus([
   new VirtioBalloonDriver(),
 ]);
 
+const bindings = new Bindings();
+
 export function attachAll(): void {
   for (let i: u32 = 0; i < functions.count; i++) attachFunction(functions.at(i));
-  attachMmio();
-}
-
-/** False: nobody has it. */
-export function detachFunction(fn: PciFunction): bool {
-  return pciDrivers.detach(fn.name) || virtioBus.detach(fn.name);
-}
-
-export function isAttached(fn: PciFunction): bool {
-  return pciDrivers.isAttached(fn.name) || virtioBus.isAttached(fn.name);
+  const places = findVirtioMmio();
+  for (let i = 0; i < places.length; i++) {
+    bindings.begin();
+    bindings.end(bindPlace(places[i]));
+  }
 }
 
 /** False if no driver has it then. */
 export function attachFunction(fn: PciFunction): bool {
+  bindings.begin();
+  return bindings.end(bindFunction(fn));
+}
+
+/** False: nobody has it. */
+export function detachFunction(fn: PciFunction): bool {
+  return bindings.detach(fn.name);
+}
+
+export function isAttached(fn: PciFunction): bool {
+  return bindings.isAttached(fn.name);
+}
+
+function bindFunction(fn: PciFunction): Binding | null {
   const pciDriver = pciDrivers.driverFor(fn);
-  if (pciDriver !== null) return pciDrivers.attach(pciDriver, fn);
+  if (pciDriver !== null) return pciDrivers.bind(pciDriver, fn);
   const id = deviceIdOf(fn);
-  if (id === 0) return false;
+  if (id === 0) return null;
   const driver = virtioBus.driverFor(fn.name, id);
-  if (driver === null) return false;
-  const arena = newArena();
-  const before = makeIn(arena);
+  if (driver === null) return null;
   const transport = openTransport(fn);
-  const attached = transport !== null && virtioBus.attach(driver, transport, arena);
-  makeIn(before);
-  if (!attached) discard(arena);
-  return attached;
+  if (transport === null) return null;
+  return virtioBus.bind(driver, transport);
 }
 
-function attachMmio(): void {
-  const places = findVirtioMmio();
-  for (let i = 0; i < places.length; i++) {
-    const arena = newArena();
-    const before = makeIn(arena);
-    const attached = attachPlace(places[i], arena);
-    makeIn(before);
-    if (!attached) discard(arena);
-  }
-}
-
-function attachPlace(place: Resources, arena: Arena): bool {
+function bindPlace(place: Resources): Binding | null {
   const transport = openMmio(place);
-  if (transport === null) return false;
+  if (transport === null) return null;
   const driver = virtioBus.driverFor(transport.name, transport.deviceId);
-  return driver !== null && virtioBus.attach(driver, transport, arena);
+  if (driver === null) return null;
+  return virtioBus.bind(driver, transport);
 }

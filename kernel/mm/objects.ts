@@ -24,6 +24,10 @@ export class Arena {
   private at: usize = 0;
   private end: usize = 0;
 
+  get isEmpty(): bool {
+    return this.latest === 0;
+  }
+
   /** Gives back all that is in it, to which nobody has a reference that will be used, and itself. */
   free(): void {
     for (let chunk = this.latest; chunk !== 0; ) {

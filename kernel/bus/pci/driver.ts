@@ -1,9 +1,8 @@
-// Drivers of PCI functions, and which functions have one. Virtio devices have a bus of their own (virtio/bus.ts).
+// Drivers of PCI functions. Virtio devices have a bus of their own (virtio/bus.ts).
 
 import { log } from '../../lib/log.ts';
-import { makeIn, newArena } from '../../mm/objects.ts';
-import { Mutex } from '../../sched/mutex.ts';
-import { Attachment, discard } from '../attachment.ts';
+import { Attachment } from '../attachment.ts';
+import { Binding } from '../bindings.ts';
 import { PciFunction } from './function.ts';
 
 export abstract class PciDriver {
@@ -18,22 +17,24 @@ export abstract class PciDriver {
   abstract attach(fn: PciFunction): Attachment | null;
 }
 
-/** A function that a driver has; of that function's own objects. */
-class Binding {
-  next: Binding | null = null;
-
+class PciBinding extends Binding {
   constructor(
-    public readonly place: string,
-    public readonly driver: PciDriver,
-    public readonly attachment: Attachment,
-  ) {}
+    private readonly driver: PciDriver,
+    place: string,
+    attachment: Attachment,
+  ) {
+    super(place, attachment);
+  }
+
+  detach(): void {
+    this.attachment.detach();
+    log(this.driver.name + ' ' + this.place)
+      .text('detached')
+      .end();
+  }
 }
 
 export class PciDrivers {
-  /** Of those who attach and detach. */
-  private readonly mutex: Mutex = new Mutex();
-  private first: Binding | null = null;
-
   constructor(private readonly drivers: StaticArray<PciDriver>) {}
 
   /** The driver for a function; null: there is none. */
@@ -45,54 +46,10 @@ export class PciDrivers {
     return null;
   }
 
-  /** False after a line that says why the function cannot be used. */
-  attach(driver: PciDriver, fn: PciFunction): bool {
-    this.mutex.acquire();
-    const arena = newArena();
-    const before = makeIn(arena);
+  /** Null after a line that says why the function cannot be used. */
+  bind(driver: PciDriver, fn: PciFunction): Binding | null {
     const attachment = driver.attach(fn);
-    if (attachment !== null) {
-      attachment.arena = arena;
-      const binding = new Binding(fn.name, driver, attachment);
-      binding.next = this.first;
-      this.first = binding;
-    }
-    makeIn(before);
-    if (attachment === null) discard(arena);
-    this.mutex.release();
-    return attachment !== null;
-  }
-
-  /** Takes the function at a place away from its driver, whether it still answers or not; false: nobody has it. */
-  detach(place: string): bool {
-    this.mutex.acquire();
-    const binding = this.find(place);
-    if (binding !== null) {
-      this.remove(binding);
-      binding.attachment.detach();
-      log(binding.driver.name + ' ' + place)
-        .text('detached')
-        .end();
-      binding.attachment.drop();
-    }
-    this.mutex.release();
-    return binding !== null;
-  }
-
-  isAttached(place: string): bool {
-    this.mutex.acquire();
-    const attached = this.find(place) !== null;
-    this.mutex.release();
-    return attached;
-  }
-
-  private find(place: string): Binding | null {
-    for (let at = this.first; at !== null; at = at!.next) if (at.place === place) return at;
-    return null;
-  }
-
-  private remove(binding: Binding): void {
-    if (this.first === binding) this.first = binding.next;
-    for (let at = this.first; at !== null; at = at!.next) if (at.next === binding) at.next = binding.next;
+    if (attachment === null) return null;
+    return new PciBinding(driver, fn.name, attachment);
   }
 }
