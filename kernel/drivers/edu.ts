@@ -91,11 +91,7 @@ export class Edu extends Attachment {
   /** Modulo 2^32; -1 after a line that says what went wrong. */
   factorial(n: u32): i64 {
     this.mutex.acquire();
-    this.interrupt.happened.reset();
-    this.registers.write(STATUS, STATUS_INTERRUPT);
-    this.registers.write(FACTORIAL, n);
-    let result: i64 = -1;
-    if (this.answered('a factorial', STATUS, STATUS_COMPUTING)) result = this.registers.read(FACTORIAL);
+    const result = this.compute(n);
     this.mutex.release();
     return result;
   }
@@ -130,9 +126,16 @@ export class Edu extends Attachment {
     this.mutex.release();
   }
 
+  private compute(n: u32): i64 {
+    if (!this.isReady('a factorial')) return -1;
+    this.registers.write(STATUS, STATUS_INTERRUPT);
+    this.registers.write(FACTORIAL, n);
+    if (!this.answered('a factorial', STATUS, STATUS_COMPUTING)) return -1;
+    return this.registers.read(FACTORIAL);
+  }
+
   private copy(source: u32, target: u32, bytes: u32, direction: u32): bool {
-    if (this.failed) return this.refuse('a copy');
-    this.interrupt.happened.reset();
+    if (!this.isReady('a copy')) return false;
     this.registers.write(DMA_SOURCE, source);
     this.registers.write(DMA_TARGET, target);
     this.registers.write(DMA_BYTES, bytes);
@@ -140,16 +143,20 @@ export class Edu extends Attachment {
     return this.answered('a copy', DMA_COMMAND, DMA_RUN);
   }
 
+  private isReady(request: string): bool {
+    this.interrupt.happened.reset(); // before a look at whether it is gone
+    return !this.failed || this.refuse(request);
+  }
+
   /** Waits until a register's bit tells that the device is done. */
   private answered(request: string, register: Register, busy: u32): bool {
-    if (this.failed) return this.refuse(request);
     const deadline = clock.after(WAIT_MS);
     // It may interrupt for another reason first.
     while ((this.registers.read(register) & busy) !== 0) {
       const happened = this.interrupt.happened.wait(deadline);
+      this.interrupt.happened.reset();
       if (this.failed) return this.refuse(request);
       if (!happened) return this.giveUp(request);
-      this.interrupt.happened.reset();
     }
     return true;
   }

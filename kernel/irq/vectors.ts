@@ -20,14 +20,13 @@ export abstract class InterruptHandler {
 // Vectors 0 … 31 are exceptions (Intel SDM 3A table 6-1).
 const PIC_VECTORS: u32 = 32; // 16 of them, masked
 const FIRST_FREE: u32 = 48;
+/** Brings nothing but tasklets that are left. */
+const CONTINUE: u32 = 253;
 /** What is left for all that find no vector of their own. */
 const SHARED: u32 = 254;
 const SPURIOUS: u32 = 255;
 
 const handlers = new StaticArray<InterruptHandler | null>(256);
-
-/** Brings nothing but tasklets that are left. */
-const CONTINUE: u32 = 253;
 
 /** By CPU, those that nobody handles. */
 const strayCounts = new StaticArray<u64>(x86.CPUS);
