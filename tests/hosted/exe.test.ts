@@ -1,9 +1,9 @@
 // `yaos exe`: what spectest provides, what is refused and how, and how instantiation fails.
 
-import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { makeExe } from '../../build/host/exe.ts';
 import { wat } from '../wasm/wat.ts';
 import { ask, makeProgram, run } from './program.ts';
@@ -143,6 +143,7 @@ describe('instantiation', () => {
 
 describe('refusals', () => {
   const directory = mkdtempSync(join(tmpdir(), 'yaos-test-'));
+  afterAll(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'm.wasm');
   const refusal = async (source: string | Uint8Array, options = {}): Promise<string> => {
     writeFileSync(file, typeof source === 'string' ? wat(source) : source);

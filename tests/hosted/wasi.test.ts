@@ -4,7 +4,7 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as guest from './guest.ts';
 import { EBADF, EFAULT, ENOENT, ENOTCAPABLE, ENOTDIR, OFLAG, OK, PUPPET, RIGHT, Script } from './guest.ts';
 import { makeProgram, run } from './program.ts';
@@ -34,6 +34,8 @@ beforeEach(() => {
   fs.symlinkSync('loop', join(root, 'loop'));
   fs.symlinkSync('sub/missing', join(root, 'dangling'));
 });
+
+afterEach(() => fs.rmSync(base, { recursive: true }));
 
 const runIn = (script: Script, env?: Record<string, string>): void =>
   script.run(program, [`--dir=${root}::/data`], env);
