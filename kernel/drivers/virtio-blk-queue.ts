@@ -18,6 +18,8 @@ import { Completions, EXTRA_SEGMENTS, HEADER_BYTES, Request, TABLE_SEGMENTS } fr
 export const REQUESTS: u32 = 128;
 /** Most that are given to the ring at once: interrupts are off meanwhile. */
 const BATCH_MAX: u32 = 16;
+/** One who polls for longer lets others have more of the processor. Under TCG a pause waits for the lock of QEMU's devices. */
+const POLLS_BRISK: u32 = 16_384;
 
 export class BlockQueue extends Activity {
   readonly mutex: Mutex = new Mutex();
@@ -283,8 +285,8 @@ export class BlockQueue extends Activity {
     const request = this.oldest();
     if (request.done) return;
     const deadline = clock.after(this.waitMs);
-    while (!request.done && clock.now() < deadline) {
-      x86.pause(); // a busy host runs the device meanwhile
+    for (let polls: u32 = 0; !request.done && clock.now() < deadline; polls++) {
+      if (polls >= POLLS_BRISK) x86.pause();
       if (this.queue.hasUsed) this.collect();
     }
   }

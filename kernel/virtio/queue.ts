@@ -445,17 +445,17 @@ export abstract class Virtqueue extends Tasklet {
    */
   private retireUpTo(id: u32, length: u32, stepsMax: u32): u32 {
     let steps: u32 = 0;
-    while (this.oldest !== id) {
-      const chain = this.chain(this.oldest);
+    let at: u32;
+    do {
+      at = this.oldest;
+      const chain = this.chain(at);
       this.oldest = this.chain(chain.last).next;
-      steps += this.complete(chain, chain.writable);
-    }
-    const chain = this.chain(id);
-    this.oldest = this.chain(chain.last).next;
-    steps += this.complete(chain, length);
+      steps += this.complete(chain, at === id ? length : chain.writable);
+    } while (at !== id);
     return steps <= stepsMax ? steps : this.fail('more chains than the index says', id, length);
   }
 
+  @inline
   private complete(chain: Chain, length: u32): u32 {
     const token = chain.token - 1;
     if (trace.on) this.record(trace.COMPLETE, token);
