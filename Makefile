@@ -17,7 +17,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers matrix check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -27,8 +27,8 @@ HOSTED = $(if $(filter Linux x86_64,$(shell uname -sm)),out/libyaosrt.a)
 NODE_MODULES = node_modules/.package-lock.json
 
 # What has to be installed for the goals asked for, and is not.
-RUNS = $(filter qemu qemu-kernel gdb profile trace watch test bench,$(MAKECMDGOALS))
-NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test,$(RUNS)),qemu-img) $(if $(filter test gdb,$(RUNS)),gdb)
+RUNS = $(filter qemu qemu-kernel gdb profile trace watch test matrix bench,$(MAKECMDGOALS))
+NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test matrix,$(RUNS)),qemu-img) $(if $(filter test gdb,$(RUNS)),gdb)
 ifneq ($(MAKECMDGOALS),clean)
 MISSING := $(shell sh build/setup.sh missing $(NEEDS))
 endif
@@ -62,6 +62,7 @@ help:
 	@echo 'make test         run every test; check: type-check, lint, and what is proved of stacks and interrupts'
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
 	@echo 'make fuzz-drivers the kernel'"'"'s drivers against hostile devices: N=10000 runs, from SEED=... on'
+	@echo 'make matrix       boot every configuration of QEMU, JOBS=n at once (FILTER=TEXT, SEED=...)'
 	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT, ABLATE=1)'
 	@echo 'make clean        remove out/'
 
@@ -159,12 +160,15 @@ test: all check
 N ?= 10000
 SEED ?= $(shell date +%s)
 fuzz fuzz-drivers: export N := $(N)
-fuzz fuzz-drivers: export SEED := $(SEED)
+fuzz fuzz-drivers matrix: export SEED := $(SEED)
 fuzz: all
 	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/fuzz/fuzz.test.ts
 
 fuzz-drivers: all
 	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/machine/hostile/fuzz.test.ts
+
+matrix: all
+	@node out/build/matrix/main.js
 
 bench: all
 	@node out/build/bench/main.js

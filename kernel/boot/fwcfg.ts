@@ -1,5 +1,5 @@
 // QEMU's fw_cfg device (docs/specs/fw_cfg in QEMU's manual): the host's files for the guest. Read through its DMA
-// interface, which takes one exit for a whole file.
+// interface, which takes one exit for a whole file; where that is missing (QEMU's machines before 2.5), byte by byte.
 
 import { log } from '../lib/log.ts';
 import * as x86 from '../x86.ts';
@@ -33,6 +33,7 @@ const POLLS_MAX: u32 = 1_000_000;
 
 /** Files in the directory; 0 without fw_cfg. */
 let fileCount: u32 = 0;
+let hasDma: bool = false;
 
 /** Reads the directory, if there is such a device. */
 export function init(): void {
@@ -68,7 +69,8 @@ function present(): bool {
   for (let i = 0; i < 4; i++) signature = (signature << 8) | x86.in8(DATA_PORT);
   if (signature !== 0x51454d55) return false;
   x86.out16(SELECTOR_PORT, KEY_ID);
-  return (x86.in8(DATA_PORT) & ID_DMA) !== 0;
+  hasDma = (x86.in8(DATA_PORT) & ID_DMA) !== 0;
+  return true;
 }
 
 function named(at: usize, name: string): bool {
@@ -78,6 +80,13 @@ function named(at: usize, name: string): bool {
 }
 
 function transfer(key: u32, into: u32, bytes: u32): bool {
+  if (hasDma) return transferByDma(key, into, bytes);
+  x86.out16(SELECTOR_PORT, key);
+  for (let i: u32 = 0; i < bytes; i++) store<u8>(into + i, x86.in8(DATA_PORT));
+  return true;
+}
+
+function transferByDma(key: u32, into: u32, bytes: u32): bool {
   x86.store32(COMMAND, bswap<u32>((key << 16) | DMA_SELECT | DMA_READ));
   x86.store32(COMMAND + 4, bswap<u32>(bytes));
   x86.store64(COMMAND + 8, bswap<u64>(into));

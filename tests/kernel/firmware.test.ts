@@ -377,7 +377,10 @@ test('ACPI tables of a root pointer that is gone are not read again', () => {
   expect(said(() => firmware.acpi(0n, 0))).toBe('acpi: no root pointer\r\n');
 });
 
-test('fw_cfg', () => {
+test.each([
+  ['DMA', 3],
+  ['ports alone', 1],
+])('fw_cfg by %s', (_, ways) => {
   const line = 'job=read sector=3';
   const files = ['etc/acpi/tables', 'opt/yaos/cmdline', 'opt/yaos/cmdline2'];
   const directory = Buffer.alloc(4 + files.length * 64);
@@ -399,9 +402,10 @@ test('fw_cfg', () => {
       read: (port) => (port === 0x511 ? (item[at++] ?? 0) : undefined),
       write: (port, value) => {
         if (port === 0x510) {
-          item = value === 1 ? Buffer.from([3, 0, 0, 0]) : (items.get(value) ?? Buffer.alloc(0));
+          item = value === 1 ? Buffer.from([ways, 0, 0, 0]) : (items.get(value) ?? Buffer.alloc(0));
           at = 0;
         } else if (port === 0x518) {
+          expect(ways & 2).toBe(2);
           const command = Buffer.from(value.toString(16).padStart(8, '0'), 'hex').readUInt32LE();
           const { view } = machine;
           const control = view.getUint32(command, false);
