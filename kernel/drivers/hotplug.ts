@@ -1,9 +1,11 @@
-// Cards that come and go while the machine runs: a thread gives them to their drivers, and takes them away.
+// Cards that come and go while the machine runs: a thread gives them to their drivers, and takes them away. A card may be a
+// bridge, with more behind it, and with slots of its own.
 
+import { discard } from '../bus/attachment.ts';
 import { AcpiSlots, findAcpiSlots } from '../bus/pci/acpi-slots.ts';
-import { forgetFunction, placeFunction } from '../bus/pci/assign.ts';
+import { forgetFunction, placeFunctions } from '../bus/pci/assign.ts';
 import { PciFunction } from '../bus/pci/function.ts';
-import { addSlot, functions } from '../bus/pci/scan.ts';
+import { addSlot, functions, removeFunction } from '../bus/pci/scan.ts';
 import { findSlot, HotplugSlot, SlotUser } from '../bus/pci/slot.ts';
 import { makeIn, newArena } from '../mm/objects.ts';
 import { Event } from '../sched/event.ts';
@@ -12,23 +14,51 @@ import { NEVER, Program } from '../sched/thread.ts';
 import { attachFunction, detachFunction } from './table.ts';
 
 class Cards extends SlotUser {
+  /** Signalled when there is something to do. */
+  readonly event: Event = new Event();
+  /** A port before those behind it. */
+  readonly slots: Array<HotplugSlot> = [];
+
   plugged(bus: u32, slot: u32): bool {
     const added = addSlot(bus, slot);
-    for (let i = 0; i < added.length; i++) placeFunction(added[i]);
+    placeFunctions(added);
     for (let i = 0; i < added.length; i++) attachFunction(added[i]);
+    for (let i = 0; i < added.length; i++) this.watch(added[i]);
     return added.length > 0;
   }
 
   unplugging(bus: u32, slot: u32): void {
     for (let i = functions.count; i > 0; i--) {
       const fn = functions.at(i - 1);
-      if (isBehind(fn, bus, slot)) remove(fn);
+      if (isBehind(fn, bus, slot)) this.remove(fn);
     }
   }
 
   isOccupied(bus: u32, slot: u32): bool {
     for (let i: u32 = 0; i < functions.count; i++) if (isBehind(functions.at(i), bus, slot)) return true;
     return false;
+  }
+
+  /** A function's slot, if it is a port that has one. */
+  watch(port: PciFunction): void {
+    const before = makeIn(port.arena);
+    const slot = findSlot(port, this.event);
+    const started = slot !== null && slot.start();
+    makeIn(null); // the list outlives it
+    if (started) this.slots.push(slot!);
+    makeIn(before);
+  }
+
+  private remove(fn: PciFunction): void {
+    for (let i = this.slots.length - 1; i >= 0; i--) {
+      if (this.slots[i].port !== fn) continue;
+      this.slots[i].stop();
+      this.slots.splice(i, 1);
+    }
+    detachFunction(fn);
+    forgetFunction(fn);
+    removeFunction(fn);
+    discard(fn.arena!);
   }
 }
 
@@ -39,28 +69,20 @@ function isBehind(fn: PciFunction, bus: u32, slot: u32): bool {
   return false;
 }
 
-function remove(fn: PciFunction): void {
-  detachFunction(fn);
-  forgetFunction(fn);
-  functions.remove(fn);
-  fn.forget();
-}
-
 class HotplugProgram extends Program {
-  readonly event: Event = new Event();
-  readonly slots: Array<HotplugSlot> = [];
+  readonly cards: Cards = new Cards();
   /** Null: ACPI has no slots. */
   acpi: AcpiSlots | null = null;
-  private readonly cards: Cards = new Cards();
 
   run(): void {
+    const cards = this.cards;
     for (;;) {
-      this.event.wait(NEVER);
-      this.event.reset(); // before a look at what has happened
+      cards.event.wait(NEVER);
+      cards.event.reset(); // before a look at what has happened
       functions.mutex.acquire();
       const work = newArena();
       const before = makeIn(work);
-      this.look();
+      this.look(cards);
       makeIn(before);
       work.free();
       functions.mutex.release();
@@ -68,23 +90,22 @@ class HotplugProgram extends Program {
     }
   }
 
-  private look(): void {
-    for (let i = 0; i < this.slots.length; i++) this.slots[i].look(this.cards);
+  /** Slots that come with a card are looked at too. */
+  private look(cards: Cards): void {
+    for (let i = 0; i < cards.slots.length; i++) cards.slots[i].look(cards);
     const acpi = this.acpi;
-    if (acpi !== null) acpi.look(this.cards);
+    if (acpi !== null) acpi.look(cards);
   }
 }
 
 /** After all drivers have their devices. */
 export function watchSlots(): void {
   const program = new HotplugProgram();
-  for (let i: u32 = 0; i < functions.count; i++) {
-    const slot = findSlot(functions.at(i), program.event);
-    if (slot !== null && slot.start()) program.slots.push(slot);
-  }
-  const acpi = findAcpiSlots(program.event);
+  const cards = program.cards;
+  for (let i: u32 = 0; i < functions.count; i++) cards.watch(functions.at(i));
+  const acpi = findAcpiSlots(cards.event);
   if (acpi !== null && acpi.start()) program.acpi = acpi;
-  if (program.slots.length === 0 && program.acpi === null) return;
-  program.event.signal(); // a card may have come meanwhile
+  if (cards.slots.length === 0 && program.acpi === null) return;
+  cards.event.signal(); // a card may have come meanwhile
   scheduler.create('hotplug', program, 0);
 }

@@ -87,16 +87,19 @@ export function configurePci(
 /** Depth first, in the order of slots: a bridge's number, then those behind it. */
 function numberBuses(root: PciBus, write: boolean): PciBus[] {
   const buses = [root];
+  let next = 1;
   const visit = (bus: PciBus) => {
     for (const fn of bus.present()) {
       if (!(fn instanceof PciBridge)) continue;
-      fn.secondary.number = buses.length;
+      const number = next++;
+      fn.secondary.planned = number;
       buses.push(fn.secondary);
       visit(fn.secondary);
+      next = Math.max(next, number + (fn.reserve.buses ?? 0) + 1);
       if (!write) continue;
       fn.writeConfig(config.PRIMARY_BUS, 1, bus.number);
-      fn.writeConfig(config.SECONDARY_BUS, 1, fn.secondary.number);
-      fn.writeConfig(config.SUBORDINATE_BUS, 1, buses.length - 1);
+      fn.writeConfig(config.SECONDARY_BUS, 1, number);
+      fn.writeConfig(config.SUBORDINATE_BUS, 1, next - 1);
     }
   };
   visit(root);
@@ -122,7 +125,8 @@ function addWindows(bus: PciBus, needs: Map<PciBus, Regions>): void {
     const region = needs.get(bus)![kind];
     const align = Math.max(WINDOW_MIN[kind], region.align);
     const optional = bridge.expressPort && kind === 'io';
-    const sum = region.sum === 0 && bridge.hotPlug && !optional ? align : region.sum;
+    const least = region.sum === 0 && bridge.hotPlug && !optional ? align : region.sum;
+    const sum = Math.max(least, bridge.reserve[kind] ?? 0);
     const is64 = kind === 'prefetchable' && region.entries.every((entry) => entry.is64);
     parent[kind].add({ fn: bridge, bar: undefined, bytes: Math.ceil(sum / align) * align, align, is64 });
   }

@@ -64,6 +64,14 @@ const IDENTITIES: Record<BridgeModel, Identity> = {
   },
 };
 
+/** What the firmware keeps free behind a port for cards that come later: bus numbers, and bytes in its windows. */
+export interface Reserve {
+  buses?: number;
+  io?: number;
+  memory?: number;
+  prefetchable?: number;
+}
+
 const CLASS_BRIDGE = 0x060400;
 const CAPABILITY_EXPRESS = 0x10;
 const CAPABILITY_HOT_PLUG = 0x0c;
@@ -81,6 +89,7 @@ export interface Range {
 export class PciBridge extends PciFunction {
   readonly secondary: PciBus;
   readonly model: BridgeModel;
+  readonly reserve: Reserve;
   readonly hotPlug: boolean;
   readonly expressPort: boolean;
   /** Of a port that has one. */
@@ -88,10 +97,11 @@ export class PciBridge extends PciFunction {
   private readonly msix: Msix | undefined;
   private readonly msi: Msi | undefined;
 
-  constructor(model: BridgeModel = 'pci-bridge') {
+  constructor(model: BridgeModel = 'pci-bridge', reserve: Reserve = {}) {
     const identity = IDENTITIES[model];
     super(identity.vendor, identity.device, CLASS_BRIDGE, identity.revision, identity.port !== undefined);
     this.model = model;
+    this.reserve = reserve;
     this.secondary = new PciBus(identity.slots, identity.express, this);
     this.expressPort = identity.port !== undefined;
     this.hotPlug =

@@ -4,8 +4,8 @@ import type { PciBridge } from './bridge.ts';
 import type { PciFunction } from './function.ts';
 
 export class PciBus {
-  /** As the firmware numbers it. */
-  number = 0;
+  /** As the firmware numbers it, whether it writes that down or not. */
+  planned = 0;
   readonly slots: number;
   readonly express: boolean;
   readonly bridge: PciBridge | undefined;
@@ -16,6 +16,10 @@ export class PciBus {
     this.slots = slots;
     this.express = express;
     this.bridge = bridge;
+  }
+
+  get number(): number {
+    return this.bridge?.secondaryBus || this.planned;
   }
 
   /** In the order of slots and functions. */

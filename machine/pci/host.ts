@@ -136,7 +136,9 @@ export class PciHost implements PciSystem {
     bridge?.slot?.pull();
   }
 
+  /** With all that is behind it. */
   remove(fn: PciFunction): void {
+    if (fn instanceof PciBridge) for (const behind of [...fn.secondary.present()]) this.remove(behind);
     const { bus, slot, fn: index } = fn.location!;
     fn.removed();
     bus.functions[(slot << 3) | index] = undefined;

@@ -20,14 +20,14 @@ export abstract class PciInterrupt extends LineUser {
     this.message.name = fn.name;
   }
 
-  /** False after a line that says why the function cannot interrupt. */
-  connect(): bool {
-    if (this.interrupts.vectorCount === 0) {
+  /** By this message, if there are so many; false after a line that says why the function cannot interrupt. */
+  connect(message: u32 = 0): bool {
+    if (message >= this.interrupts.vectorCount) {
       this.line = this.interrupts.usePin(this);
       return this.line !== null;
     }
     this.vector = shareVector(this.message);
-    this.interrupts.route(0, this.vector, apicIdOf(0));
+    this.interrupts.route(message, this.vector, apicIdOf(0));
     return true;
   }
 

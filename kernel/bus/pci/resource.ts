@@ -64,6 +64,11 @@ export abstract class Resource {
     return this.start + this.bytes;
   }
 
+  /** Nobody reaches it while that is written. */
+  get isDisturbed(): bool {
+    return this.changed;
+  }
+
   release(why: string): void {
     if (this.start !== 0 && this.why.length === 0) this.why = why;
     this.start = 0;

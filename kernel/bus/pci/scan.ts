@@ -5,7 +5,15 @@ import { log } from '../../lib/log.ts';
 import { Mutex } from '../../sched/mutex.ts';
 import * as config from './config.ts';
 import { openFunction, PciFunction } from './function.ts';
-import { BUSES, claimNumbers, clearNumbers, Numbers, nextFunction, numberTree } from './numbers.ts';
+import {
+  BUSES,
+  claimNumbers,
+  clearNumbers,
+  Numbers,
+  nextFunction,
+  numberAdded,
+  numberTree,
+} from './numbers.ts';
 
 const FUNCTIONS_MAX: u32 = 256;
 const INDICES: u32 = 256;
@@ -62,7 +70,8 @@ export function scan(moreRoots: bool): void {
       .text(wrong.name)
       .text(': the firmware has given this bridge no bus; all are numbered anew')
       .end();
-    for (let i: u32 = 0; i < BUSES; i++) if (state.numbers.isRoot(i)) numberTree(i, lastOf(i));
+    for (let i: u32 = 0; i < BUSES; i++)
+      if (state.numbers.isRoot(i)) numberTree(i, state.numbers.lastBehind(i));
     discover(moreRoots);
   }
   for (let i: u32 = 0; i < functions.count; i++) functions.at(i).inspect();
@@ -88,23 +97,42 @@ export function functionAt(address: u32): PciFunction | null {
   return null;
 }
 
-/** The functions that have come into a slot. Buses behind a bridge that has come are not known. */
+/** The functions that have come into a slot, and all behind them, a bridge before what is behind it. */
 export function addSlot(bus: u32, slot: u32): Array<PciFunction> {
   const added: Array<PciFunction> = [];
-  const end = (slot + 1) << 3;
-  for (let i = nextFunction(bus, slot << 3); i < end; i = nextFunction(bus, i + 1)) {
-    const address = config.addressOf(bus, 0, i);
-    if (functionAt(address) !== null) continue;
-    const found = openFunction(address, bridgeTo(bus));
-    if (!functions.add(found)) {
-      found.forget();
-      continue;
-    }
-    found.inspect();
-    if (found.isBridge) clearNumbers(found.address);
-    added.push(found);
+  addFunctions(bus, slot << 3, (slot + 1) << 3, added);
+  for (let i = 0; i < added.length; i++)
+    if (added[i].bus === bus && added[i].isBridge) numberAdded(added[i], state.numbers);
+  for (let i = 0; i < added.length; i++) {
+    const bridge = added[i];
+    // The numbers of those behind it were given out with its own.
+    if (bridge.isBridge && bridge.bus !== bus && !claimNumbers(bridge, state.numbers))
+      clearNumbers(bridge.address);
+    if (bridge.firstBus !== 0 && config.reach(bridge.firstBus))
+      addFunctions(bridge.firstBus, 0, INDICES, added);
   }
   return added;
+}
+
+/** Those with numbers from `first` up to `end`, device << 3 | function. */
+function addFunctions(bus: u32, first: u32, end: u32, added: Array<PciFunction>): void {
+  for (let i = nextFunction(bus, first); i < end; i = nextFunction(bus, i + 1)) {
+    const found = openFunction(config.addressOf(bus, 0, i), bridgeTo(bus));
+    if (functions.add(found)) {
+      found.inspect();
+      added.push(found);
+    } else {
+      found.forget();
+    }
+  }
+}
+
+/** It has gone; what was behind it has gone before. What it was made of stays. */
+export function removeFunction(fn: PciFunction): void {
+  functions.remove(fn);
+  if (fn.firstBus === 0) return;
+  clearNumbers(fn.address);
+  state.numbers.giveBack(fn);
 }
 
 function discover(moreRoots: bool): void {
@@ -141,11 +169,4 @@ function discoverBus(bus: u32): void {
       if (state.misnumbered === null) state.misnumbered = found;
     }
   }
-}
-
-/** The last number that the tree of a root bus may have. */
-function lastOf(root: u32): u32 {
-  let last = root;
-  while (last + 1 < BUSES && !state.numbers.isRoot(last + 1)) last++;
-  return last;
 }

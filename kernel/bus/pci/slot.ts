@@ -2,19 +2,16 @@
 // has come or gone, and when somebody pushes the attention button, which asks for the card to be given free, or taken into
 // use. A card that may be pulled out has its power off, and its slot's indicator.
 
-import { LineUser } from '../../irq/line.ts';
-import { InterruptHandler, shareVector } from '../../irq/vectors.ts';
 import { SpinLock } from '../../lib/lock.ts';
 import { log } from '../../lib/log.ts';
 import { WORD } from '../../lib/registers.ts';
-import { apicIdOf } from '../../sched/cpu.ts';
 import { Event } from '../../sched/event.ts';
 import { sleep } from '../../sched/scheduler.ts';
 import * as clock from '../../time/clock.ts';
 import { ID_EXPRESS } from './capability.ts';
 import * as config from './config.ts';
 import { PciFunction } from './function.ts';
-import { PciInterrupts } from './interrupts.ts';
+import { PciInterrupt } from './interrupt.ts';
 
 // The capability.
 const FLAGS: u32 = 0x02;
@@ -31,6 +28,7 @@ const SLOT_STATUS: u32 = 0x1a;
 const ON_BUTTON: u32 = 1 << 0;
 const ON_PRESENCE: u32 = 1 << 3;
 const ON_EVENTS: u32 = 1 << 5;
+const ON: u32 = ON_BUTTON | ON_PRESENCE | ON_EVENTS;
 const INDICATOR: u32 = 3 << 8;
 const INDICATOR_ON: u32 = 1 << 8;
 const INDICATOR_OFF: u32 = 3 << 8;
@@ -58,7 +56,7 @@ export abstract class SlotUser {
   abstract isOccupied(bus: u32, slot: u32): bool;
 }
 
-export class HotplugSlot extends LineUser {
+export class HotplugSlot extends PciInterrupt {
   /** Of these, and of the status register's events. */
   private readonly lock: SpinLock = new SpinLock();
   private pressed: bool = false;
@@ -67,40 +65,37 @@ export class HotplugSlot extends LineUser {
   private fresh: bool = true;
 
   constructor(
-    private readonly port: PciFunction,
+    public readonly port: PciFunction,
     /** Of the capability. */
     private readonly at: u32,
     /** Is signalled when serve() has something to do. */
     private readonly event: Event,
   ) {
-    super();
+    super(port);
   }
 
   /** Has it interrupt; false after a line that says why it cannot. */
   start(): bool {
     const port = this.port;
-    port.enable();
-    const interrupts = new PciInterrupts(port, true);
-    const message = (config.read16(port.address, this.at + FLAGS) >> FLAGS_MESSAGE_SHIFT) & FLAGS_MESSAGE;
-    if (message < interrupts.vectorCount) {
-      interrupts.route(message, shareVector(new SlotInterrupt(this)), apicIdOf(0));
-    } else if (interrupts.usePin(this) === null) return false;
+    if (!this.connect((config.read16(port.address, this.at + FLAGS) >> FLAGS_MESSAGE_SHIFT) & FLAGS_MESSAGE))
+      return false;
     this.take();
     this.pressed = this.changed = false; // of the time before
-    port.registers.update(WORD | (this.at + SLOT_CONTROL), 0, ON_BUTTON | ON_PRESENCE | ON_EVENTS);
+    port.registers.update(WORD | (this.at + SLOT_CONTROL), 0, ON);
     return true;
   }
 
-  /** In an interrupt handler, §6.7.3.4: another interrupt comes when all events have been cleared. */
-  interrupted(): bool {
+  /** Nobody asks for it any more. */
+  stop(): void {
+    this.port.registers.update(WORD | (this.at + SLOT_CONTROL), ON, 0);
+    this.close();
+  }
+
+  /** §6.7.3.4: another interrupt comes when all events have been cleared. */
+  serve(_vector: u32): bool {
     const events = this.take();
     if (events !== 0) this.event.signal();
     return events !== 0;
-  }
-
-  /** The pin's. */
-  serve(_vector: u32): bool {
-    return this.interrupted();
   }
 
   /** By a thread: does what is due. */
@@ -167,16 +162,6 @@ export class HotplugSlot extends LineUser {
   }
 }
 
-class SlotInterrupt extends InterruptHandler {
-  constructor(private readonly slot: HotplugSlot) {
-    super();
-  }
-
-  interrupt(_vector: u32): void {
-    this.slot.interrupted();
-  }
-}
-
 /** A bridge's slot, if it is a port that has one for hot-plug. */
 export function findSlot(port: PciFunction, event: Event): HotplugSlot | null {
   if (port.firstBus === 0) return null;
@@ -185,7 +170,9 @@ export function findSlot(port: PciFunction, event: Event): HotplugSlot | null {
     if (list.id !== ID_EXPRESS) continue;
     if ((config.read16(port.address, list.offset + FLAGS) & FLAGS_SLOT) === 0) return null;
     const can = config.read32(port.address, list.offset + SLOT_CAPABILITIES);
-    return can & HAS_HOT_PLUG ? new HotplugSlot(port, list.offset, event) : null;
+    if ((can & HAS_HOT_PLUG) === 0) return null;
+    port.enable();
+    return new HotplugSlot(port, list.offset, event);
   }
   return null;
 }

@@ -27,7 +27,7 @@ export class BridgeWindow extends Resource {
   readonly is64: bool;
 
   constructor(
-    private readonly address: u32,
+    public readonly address: u32,
     private readonly name: string,
     public readonly kind: u32,
     low: u32,
@@ -72,12 +72,24 @@ export class BridgeWindow extends Resource {
     return true;
   }
 
+  get isDisturbed(): bool {
+    return this.changed && !this.grows;
+  }
+
+  /** It can be written one register after the other: each step is more than what it was, and no more than what it will be. */
+  private get grows(): bool {
+    const before = this.startWritten;
+    const endBefore = before + this.bytesWritten;
+    if (before === 0 || this.start === 0 || this.start > before || this.end < endBefore) return false;
+    return this.start >> 32 === before >> 32 && (this.end - 1) >> 32 === (endBefore - 1) >> 32;
+  }
+
   write(): void {
     // Closed: from the highest address to the lowest.
     const closed = this.start === 0 || this.bytes === 0;
     const start: u64 = closed ? ~0 : this.start;
     const last: u64 = closed ? 0 : this.end - 1;
-    const command = config.pause(this.address);
+    const command = this.grows ? 0 : config.pause(this.address);
     if (this.kind === IO) {
       config.write8(this.address, config.IO_BASE, ((start as u32) >> IO_SHIFT) & 0xff);
       config.write8(this.address, config.IO_LIMIT, ((last as u32) >> IO_SHIFT) & 0xff);

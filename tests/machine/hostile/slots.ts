@@ -35,18 +35,29 @@ export function fuzzSlots(
     ...{ commandLine: 'job=shell', reuse: last },
   });
   last = pc;
-  const port = express ? new PciBridge('pcie-root-port') : undefined;
+  const port = express ? new PciBridge('pcie-root-port', { buses: random.below(4) }) : undefined;
   if (port) pc.pci.add(port, { slot: 6 });
   const slot = express ? 0 : 7;
   const card = () => (random.once(2) ? new VirtioBlk(new Uint8Array(64 * 512)) : new VirtioRng());
-  if (random.once(2)) pc.pci.add(card(), { bridge: port, slot });
+  const put = () => {
+    if (random.once(3)) {
+      const bridge = new PciBridge(express ? 'x3130-upstream' : 'pci-bridge');
+      const down = express ? new PciBridge('xio3130-downstream') : bridge;
+      pc.pci.add(bridge, { bridge: port, slot });
+      if (express) pc.pci.add(down, { bridge });
+      pc.pci.add(card(), { bridge: down });
+    } else {
+      pc.pci.add(card(), { bridge: port, slot });
+    }
+  };
+  if (random.once(2)) put();
   const malices = only ? [only] : Array.from({ length: random.between(1, 3) }, () => random.pick(NAMES));
   for (const malice of malices) makeSlotHostile(pc, port, malice, random.next());
   const there = () => (port?.secondary ?? pc.pci.root).functions[slot << 3];
   for (let i = random.between(1, 6); i > 0; i--) {
     pc.clock.schedule(random.between(50, 3000) * MS_NS, () => {
       const fn = there();
-      if (fn === undefined) pc.pci.add(card(), { bridge: port, slot });
+      if (fn === undefined) put();
       else if (express && random.once(2)) pc.pci.pull(fn);
       else pc.pci.release(fn);
     });
