@@ -17,7 +17,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers matrix check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers matrix spec check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -63,6 +63,7 @@ help:
 	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
 	@echo 'make fuzz-drivers the kernel'"'"'s drivers against hostile devices: N=10000 runs, from SEED=... on'
 	@echo 'make matrix       boot every configuration of QEMU, JOBS=n at once (FILTER=TEXT, SEED=...)'
+	@echo 'make spec         the official WebAssembly test suite, of which wast2json made WASM_TESTSUITE=DIR'
 	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT, ABLATE=1)'
 	@echo 'make clean        remove out/'
 
@@ -169,6 +170,11 @@ fuzz-drivers: all
 
 matrix: all
 	@node out/build/matrix/main.js
+
+# WASM_TESTSUITE=DIR: what wast2json made of the official test suite.
+spec: all
+	@[ -n "$(WASM_TESTSUITE)" ] || { echo 'spec: set WASM_TESTSUITE to the folder with the JSON files that wast2json made of the official test suite' >&2; exit 1; }
+	WASM_TESTSUITE='$(WASM_TESTSUITE)' node_modules/.bin/vitest run --disable-console-intercept --reporter=dot tests/spec/suite.test.ts
 
 bench: all
 	@node out/build/bench/main.js

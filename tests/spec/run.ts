@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { UserError } from '../../build/error.ts';
 import { translate } from '../../build/translate.ts';
+import { decode } from '../../build/wasm/decode.ts';
 import { WasmError } from '../../build/wasm/module.ts';
 import { ask, makeProgram, type Program } from '../translator/harness.ts';
 import { isArithmeticNan, isCanonicalNan, type NumType } from '../translator/values.ts';
@@ -29,8 +30,11 @@ interface Asked {
 interface Instance {
   program: Program;
   asked: Asked[];
+  /** A module that is skipped imports from it, and may have changed what it shares. */
+  shared: boolean;
 }
 
+const LINKED = 'imports from a registered module';
 const MODULE_TIMEOUT_MS = 10_000;
 
 export async function runScript(script: Script): Promise<Report> {
@@ -45,7 +49,7 @@ class ScriptRun {
   private readonly script: Script;
   private readonly instances: Instance[] = [];
   private readonly named = new Map<string, Instance | Missing>();
-  private readonly registered = new Set<string>();
+  private readonly registered = new Map<string, Instance | Missing>();
   private current: Instance | Missing = { skipped: 'no module yet' };
 
   constructor(script: Script) {
@@ -59,7 +63,7 @@ class ScriptRun {
         if (command.name) this.named.set(command.name, this.current);
         return;
       case 'register':
-        this.registered.add(command.as!);
+        this.registered.set(command.as!, this.named.get(command.name ?? '') ?? this.current);
         return;
       case 'action':
       case 'assert_return':
@@ -77,21 +81,21 @@ class ScriptRun {
     }
   }
 
-  /** Every program answers its questions in one go. */
+  /** Every program answers its questions in one go; if it ends before the last, none of its answers counts. */
   finish(): void {
     for (const { program, asked } of this.instances) {
-      let answers: string[];
+      let answers: string[] = [];
+      let ended: string | undefined;
       try {
         answers = ask(
           program,
           asked.map((a) => a.line),
         );
       } catch (error) {
-        this.report.failures.push(`${this.script.name}: ${(error as Error).message}`);
-        continue;
+        ended = (error as Error).message;
       }
       asked.forEach(({ command }, i) => {
-        this.check(command, verdict(command, answers[i]));
+        this.check(command, ended ?? verdict(command, answers[i]));
       });
     }
   }
@@ -113,18 +117,18 @@ class ScriptRun {
 
   private async instantiate(command: Command): Promise<Instance | Missing> {
     try {
-      const instance = { program: await this.program(command), asked: [] };
+      const instance = { program: await this.program(command), asked: [], shared: false };
       this.instances.push(instance);
       this.report.passed++;
       return instance;
     } catch (error) {
       const { message } = error as Error;
-      if (error instanceof UserError && this.importsRegistered(message)) {
-        this.skip('imports from a registered module');
+      if (error instanceof UserError && this.importsRegistered(command, message)) {
+        this.skip(LINKED);
         return { skipped: 'on a module that imports from a registered one' };
       }
-      if (error instanceof UserError && / is not supported/.test(message)) {
-        const reason = message.replace(/^.*\): /, '');
+      const reason = unsupported(error);
+      if (reason) {
         this.skip(reason);
         return { skipped: `on a module that is refused: ${reason}` };
       }
@@ -133,9 +137,15 @@ class ScriptRun {
     }
   }
 
-  private importsRegistered(message: string): boolean {
-    const module = message.match(/import ("(?:[^"\\]|\\.)*") .*unknown import/)?.[1];
-    return module !== undefined && this.registered.has(JSON.parse(module));
+  /** Whether that is why there is no program; all that it imports from may be changed by it. */
+  private importsRegistered(command: Command, message: string): boolean {
+    const name = message.match(/import ("(?:[^"\\]|\\.)*") .*unknown import/)?.[1];
+    if (name === undefined || !this.registered.has(JSON.parse(name))) return false;
+    for (const { module } of decode(this.script.read(command.filename!)).imports) {
+      const instance = this.registered.get(module);
+      if (instance && 'program' in instance) instance.shared = true;
+    }
+    return true;
   }
 
   private queue(command: Command): void {
@@ -143,6 +153,7 @@ class ScriptRun {
     const instance = name ? this.named.get(name) : this.current;
     if (instance === undefined) this.check(command, `no module ${name}`);
     else if ('skipped' in instance) this.skip(instance.skipped);
+    else if (instance.shared) this.skip('on a module that shares its state with a skipped one');
     else instance.asked.push({ line: question(command.action!), command });
   }
 
@@ -155,7 +166,9 @@ class ScriptRun {
       translate(this.script.read(command.filename!), { memory: 'register' });
       this.check(command, `accepted: ${command.text}`);
     } catch (error) {
-      this.check(command, error instanceof WasmError ? undefined : (error as Error).message);
+      const reason = unsupported(error);
+      if (reason) this.skip(reason);
+      else this.check(command, error instanceof WasmError ? undefined : (error as Error).message);
     }
   }
 
@@ -166,9 +179,8 @@ class ScriptRun {
       program = await this.program(command, '-fails');
     } catch (error) {
       const refused = command.type === 'assert_unlinkable' && error instanceof UserError;
-      if (error instanceof UserError && this.importsRegistered(error.message)) {
-        this.skip('imports from a registered module');
-      } else this.check(command, refused ? undefined : (error as Error).message);
+      if (error instanceof UserError && this.importsRegistered(command, error.message)) this.skip(LINKED);
+      else this.check(command, refused ? undefined : (error as Error).message);
       return;
     }
     const ended = spawnSync(program.path, ['-'], { input: '', encoding: 'utf8', timeout: MODULE_TIMEOUT_MS });
@@ -178,6 +190,12 @@ class ScriptRun {
     const how = `ended with status ${ended.status} ${ended.signal ?? ''}: ${ended.stderr}`;
     this.check(command, right ? undefined : `${how} (wanted: ${command.text})`);
   }
+}
+
+/** What a module is refused for that is valid, or would be refused for something else, with proposals that yaos does not take. */
+function unsupported(error: unknown): string | undefined {
+  const { message } = error as Error;
+  return / is not supported/.test(message) ? message.replace(/^.*\): /, '') : undefined;
 }
 
 /** The line that asks a program for an action. */
