@@ -31,7 +31,7 @@ import { panic } from './lib/panic.ts';
 import * as serial from './lib/serial.ts';
 import * as trace from './lib/trace.ts';
 import * as frames from './mm/frames.ts';
-import { addTraceRing } from './mm/trace-ring.ts';
+import { addTraceRings } from './mm/trace-ring.ts';
 import * as ending from './panic/ending.ts';
 import { exception } from './panic/report.ts';
 import { Event } from './sched/event.ts';
@@ -64,10 +64,10 @@ export function kmain(magic: u32, info: u32): void {
   readCommandLine(boot);
   trace.phase('memory');
   frames.init(boot.ram, boot.loader); // maps all RAM
-  addTraceRing(0);
   trace.phase('ACPI tables');
   tables.init(boot); // needs RAM's map: tables lie at its top
   madt.read();
+  addTraceRings(smp.cpusAtMost());
   power.init();
   reset.init();
   ending.init();

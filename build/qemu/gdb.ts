@@ -1,13 +1,16 @@
 // Boots the machine paused and attaches gdb, with the symbols of the kernel, through a socket of its own.
 
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../error.ts';
 import { out, root } from '../paths.ts';
 import { QEMU } from './command.ts';
+import { verdict } from './run.ts';
+import { SerialLog } from './serial.ts';
 
 const DEBUGGERS = ['gdb', 'x86_64-elf-gdb'];
 /** What gdb knows of C++ fits TypeScript best (build/debug/dwarf.ts). */
@@ -15,6 +18,8 @@ const LANGUAGE = 'set extension-language .ts c++';
 /** Commands and printers for what the kernel has. */
 const HELPERS = 'build/qemu/yaos-gdb.py';
 const SOCKET_WAIT_MS_MAX = 10000;
+/** From the kernel's last line, or gdb's end if that comes later. */
+const END_WAIT_MS_MAX = 2000;
 
 /** The serial line goes to out/gdb-serial.log: the terminal is gdb's. */
 export async function runGdb(args: string[], gdbFlags: string[]): Promise<number> {
@@ -31,7 +36,8 @@ export async function runGdb(args: string[], gdbFlags: string[]): Promise<number
   try {
     await waitFor(socket, () => qemu.exitCode !== null);
     console.error(`gdb: the serial log is in ${log.slice(root.length + 1)}`);
-    return await debug(gdb, socket, gdbFlags);
+    const status = await debug(gdb, socket, gdbFlags);
+    return (await outcome(qemu, log)) ?? status;
   } finally {
     qemu.kill('SIGKILL');
     rmSync(directory, { recursive: true, force: true });
@@ -48,6 +54,20 @@ function debug(gdb: string, socket: string, gdbFlags: string[]): Promise<number>
     debugger_.on('error', reject);
     debugger_.on('close', (status) => resolve(status ?? 1));
   });
+}
+
+/** The status for what became of the kernel, after a line that says it; undefined: it was still at work. */
+async function outcome(qemu: ChildProcess, path: string): Promise<number | undefined> {
+  const log = new SerialLog();
+  log.add(readFileSync(path));
+  if (!log.done && log.panic === null) return undefined;
+  const over = () => qemu.exitCode !== null || qemu.signalCode !== null;
+  if (!over()) await Promise.race([once(qemu, 'exit'), sleep(END_WAIT_MS_MAX, undefined, { ref: false })]);
+  if (!over()) return undefined;
+  const end = { status: qemu.exitCode, signal: qemu.signalCode, stopped: null, message: '' };
+  const failure = verdict(log, end, 0);
+  console.log(`yaos: ${failure ?? 'done'}`);
+  return failure === null ? 0 : 1;
 }
 
 async function waitFor(socket: string, failed: () => boolean): Promise<void> {

@@ -94,11 +94,13 @@ class Rings(gdb.Command):
 
     def invoke(self, argument, from_tty):
         rows = []
-        binding = variable("virtioBus")["first"]
+        binding = variable("bindings")["first"]
         while int(binding) != 0:
-            device = binding["device"]
-            for queue in elements(device["interrupts"]["queues"]):
-                rows.append(self.row(device, really(queue)))
+            bound = really(binding)
+            if bound.type.target().name == "VirtioBinding":
+                device = bound["device"]
+                for queue in elements(device["interrupts"]["queues"]):
+                    rows.append(self.row(device, really(queue)))
             binding = binding["next"]
         table(["device", "queue", "class", "size", "free", "kicks", "used", "untold", "state"], rows)
 

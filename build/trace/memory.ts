@@ -51,14 +51,14 @@ export interface Recording {
 // docs/abi.md §8: static data lies at the beginning of linear memory's own.
 const STATIC_START = 0x80_0000;
 const STATIC_BYTES = 0x20_0000;
-const MAGIC = Buffer.from('ystrace1');
-const HEAD_ALIGN = 16;
-const HEAD_RINGS = 16;
+const MAGIC = Buffer.from('ystrace2');
+const HEAD_ALIGN = 64;
+const HEAD_RINGS = 64;
+const RING_STRIDE = 64;
 const CPUS = 16;
-const HEAD_EVENTS = HEAD_RINGS + 4 * CPUS;
+const HEAD_EVENTS = HEAD_RINGS + RING_STRIDE * CPUS;
 const PHASE_EVENTS = 96;
 const EVENT_BYTES = 16;
-const RING_HEAD_BYTES = 16;
 const EVENTS_MAX = 1 << 20;
 const KIND_SHIFT = 56n;
 const NAME_BYTES_MAX = 160;
@@ -71,8 +71,10 @@ export function readRecording(memory: Memory): Recording | undefined {
   const phases = view.getUint32(12, true);
   const cpus: CpuTrace[] = [];
   for (let cpu = 0; cpu < CPUS; cpu++) {
-    const ring = view.getUint32(HEAD_RINGS + cpu * 4, true);
-    const trace = ring === 0 ? undefined : readRing(memory, cpu, ring);
+    const at = HEAD_RINGS + cpu * RING_STRIDE;
+    const address = view.getUint32(at + 12, true);
+    const [count, capacity] = [Number(view.getBigUint64(at, true)), view.getUint32(at + 8, true)];
+    const trace = address === 0 ? undefined : readRing(memory, cpu, address, count, capacity);
     if (trace) cpus.push(trace);
   }
   return {
@@ -91,14 +93,15 @@ function findHead(memory: Memory): number | undefined {
   return undefined;
 }
 
-function readRing(memory: Memory, cpu: number, ring: number): CpuTrace | undefined {
-  const head = memory.read(ring, RING_HEAD_BYTES);
-  if (head.length < RING_HEAD_BYTES) return undefined;
-  const view = viewOf(head);
-  const count = Number(view.getBigUint64(0, true));
-  const capacity = view.getUint32(8, true);
+function readRing(
+  memory: Memory,
+  cpu: number,
+  address: number,
+  count: number,
+  capacity: number,
+): CpuTrace | undefined {
   if (capacity === 0 || capacity > EVENTS_MAX || (capacity & (capacity - 1)) !== 0) return undefined;
-  const events = readEvents(memory, ring + RING_HEAD_BYTES, Math.min(count, capacity));
+  const events = readEvents(memory, address, Math.min(count, capacity));
   const oldest = count > capacity ? count % capacity : 0;
   return {
     cpu,

@@ -1,5 +1,6 @@
 // A device that a driver has, whatever bus it is on.
 
+import { Activity } from '../lib/activity.ts';
 import { Arena } from '../mm/objects.ts';
 import { quiesce } from '../sched/scheduler.ts';
 
@@ -9,7 +10,7 @@ export function discard(arena: Arena): void {
 }
 
 /** A device that is in use. What it is made of stays as long as somebody may ask it for something, also when it is gone. */
-export abstract class Attachment {
+export abstract class Attachment extends Activity {
   /** All objects of device and driver. */
   arena: Arena | null = null;
   /** How many may: the bus is the first. */

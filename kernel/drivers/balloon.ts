@@ -7,6 +7,8 @@ import { Registry } from './registry.ts';
 export abstract class BalloonState extends Attachment {
   /** Frames that the host has. */
   pages: u32 = 0;
+  /** And that it wants to have. */
+  wanted: u32 = 0;
   /** How often the host's wish was met, as far as it could be; `settled` is signalled each time. */
   changes: u32 = 0;
   /** Nothing will change any more. */

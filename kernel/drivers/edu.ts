@@ -6,9 +6,12 @@ import { PciDriver } from '../bus/pci/driver.ts';
 import { PciFunction } from '../bus/pci/function.ts';
 import { PciInterrupt } from '../bus/pci/interrupt.ts';
 import { LONG, Register, Window } from '../bus/window.ts';
+import { Activity } from '../lib/activity.ts';
+import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import { PAGE } from '../mm/layout.ts';
+import { begin, end } from '../sched/activity.ts';
 import { Event } from '../sched/event.ts';
 import { Mutex } from '../sched/mutex.ts';
 import * as clock from '../time/clock.ts';
@@ -77,6 +80,8 @@ export class Edu extends Attachment {
   private readonly mutex: Mutex = new Mutex();
   /** It has not answered, or is gone: nothing more is asked of it. */
   private failed: bool = false;
+  /** What it is asked for, or was. */
+  private request: string = 'nothing';
 
   constructor(
     public readonly name: string,
@@ -90,29 +95,29 @@ export class Edu extends Attachment {
 
   /** Modulo 2^32; -1 after a line that says what went wrong. */
   factorial(n: u32): i64 {
-    this.mutex.acquire();
+    const before = this.take('a factorial');
     const result = this.compute(n);
-    this.mutex.release();
+    this.give(before);
     return result;
   }
 
   /** Copies 1 to BUFFER_BYTES bytes into the device; false after a line that says what went wrong. */
   write(from: u32, bytes: u32): bool {
     assert(bytes > 0 && bytes <= BUFFER_BYTES, 'edu copies 1 to 4095 bytes');
-    this.mutex.acquire();
+    const before = this.take('a copy');
     memory.copy(this.page, from, bytes);
     const good = this.copy(this.page, BUFFER, bytes, 0);
-    this.mutex.release();
+    this.give(before);
     return good;
   }
 
   /** Copies them back. */
   read(to: u32, bytes: u32): bool {
     assert(bytes > 0 && bytes <= BUFFER_BYTES, 'edu copies 1 to 4095 bytes');
-    this.mutex.acquire();
+    const before = this.take('a copy');
     const good = this.copy(BUFFER, this.page, bytes, DMA_TO_MEMORY);
     if (good) memory.copy(to, this.page, bytes);
-    this.mutex.release();
+    this.give(before);
     return good;
   }
 
@@ -126,55 +131,80 @@ export class Edu extends Attachment {
     this.mutex.release();
   }
 
+  describe(): void {
+    this.appendState(log(this.name).text('busy with ').text(this.request)).end();
+  }
+
+  /** The device is this thread's until give(), for a request that lines of the log name so. */
+  private take(request: string): Activity | null {
+    this.mutex.acquire();
+    this.request = request;
+    return begin(this);
+  }
+
+  private give(before: Activity | null): void {
+    end(before);
+    this.mutex.release();
+  }
+
   private compute(n: u32): i64 {
-    if (!this.isReady('a factorial')) return -1;
+    if (!this.isReady()) return -1;
     this.registers.write(STATUS, STATUS_INTERRUPT);
     this.registers.write(FACTORIAL, n);
-    if (!this.answered('a factorial', STATUS, STATUS_COMPUTING)) return -1;
+    if (!this.answered(STATUS, STATUS_COMPUTING)) return -1;
     return this.registers.read(FACTORIAL);
   }
 
   private copy(source: u32, target: u32, bytes: u32, direction: u32): bool {
-    if (!this.isReady('a copy')) return false;
+    if (!this.isReady()) return false;
     this.registers.write(DMA_SOURCE, source);
     this.registers.write(DMA_TARGET, target);
     this.registers.write(DMA_BYTES, bytes);
     this.registers.write(DMA_COMMAND, DMA_RUN | DMA_INTERRUPT | direction);
-    return this.answered('a copy', DMA_COMMAND, DMA_RUN);
+    return this.answered(DMA_COMMAND, DMA_RUN);
   }
 
-  private isReady(request: string): bool {
+  private isReady(): bool {
     this.interrupt.happened.reset(); // before a look at whether it is gone
-    return !this.failed || this.refuse(request);
+    return !this.failed || this.refuse();
   }
 
   /** Waits until a register's bit tells that the device is done. */
-  private answered(request: string, register: Register, busy: u32): bool {
+  private answered(register: Register, busy: u32): bool {
     const deadline = clock.after(WAIT_MS);
     // It may interrupt for another reason first.
     while ((this.registers.read(register) & busy) !== 0) {
       const happened = this.interrupt.happened.wait(deadline);
       this.interrupt.happened.reset();
-      if (this.failed) return this.refuse(request);
-      if (!happened) return this.giveUp(request);
+      if (this.failed) return this.refuse();
+      if (!happened) return this.giveUp();
     }
     return true;
   }
 
-  private giveUp(request: string): bool {
+  private giveUp(): bool {
     this.failed = true;
-    log(this.name)
+    const line = log(this.name)
       .text('no interrupt for ')
-      .text(request)
+      .text(this.request)
       .decimal(' in ', WAIT_MS)
-      .hex(' ms: status ', this.registers.read(STATUS), 2)
-      .hex(', DMA command ', this.registers.read(DMA_COMMAND), 2)
-      .end();
+      .text(' ms');
+    this.appendState(line).end();
     return false;
   }
 
-  private refuse(request: string): bool {
-    log(this.name).text('cannot be asked for ').text(request).text(': it has not answered, or is gone').end();
+  private appendState(line: Line): Line {
+    return line
+      .hex(': status ', this.registers.read(STATUS), 2)
+      .hex(', DMA command ', this.registers.read(DMA_COMMAND), 2);
+  }
+
+  private refuse(): bool {
+    log(this.name)
+      .text('cannot be asked for ')
+      .text(this.request)
+      .text(': it has not answered, or is gone')
+      .end();
     return false;
   }
 }
@@ -209,6 +239,7 @@ export class EduDriver extends PciDriver {
       .text(interrupt.byMessage ? ', by message' : ', by pin')
       .end();
     const device = new Edu(name, registers, interrupt, page);
+    interrupt.setActivity(device);
     eduDevices.add(device, name);
     return device;
   }

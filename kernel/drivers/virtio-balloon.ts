@@ -8,6 +8,7 @@ import { NO_FRAME } from '../mm/buddy.ts';
 import { FrameStack } from '../mm/frame-stack.ts';
 import * as frames from '../mm/frames.ts';
 import { MIB, PAGE } from '../mm/layout.ts';
+import * as activity from '../sched/activity.ts';
 import { nextCpu } from '../sched/cpu.ts';
 import { Event } from '../sched/event.ts';
 import * as scheduler from '../sched/scheduler.ts';
@@ -77,9 +78,11 @@ class Balloon extends Program {
   }
 
   run(): void {
+    activity.begin(this.state);
     let settled: u32 = 0;
     while (!this.state.failed && !this.device.removed) {
       const target = this.window.read(TARGET);
+      this.state.wanted = target;
       if (target !== settled) this.moveTo(target);
       settled = target;
       const statistics = this.statistics;
@@ -165,9 +168,8 @@ class Balloon extends Program {
     this.state.failed = true;
     if (!channel.queue!.reportFault(this.device.name)) {
       log(this.device.name).text('does not answer to ').text(what).decimal(' in ', WAIT_MS).text(' ms').end();
-      channel.queue!.dump(this.device.name);
     }
-    this.device.dump();
+    this.device.describe();
     return false;
   }
 }
@@ -185,6 +187,18 @@ function takeFrames(count: u32): u32 {
 class VirtioBalloon extends BalloonState {
   /** Null: there is none yet. */
   balloon: Balloon | null = null;
+
+  constructor(private readonly device: VirtioDevice) {
+    super();
+  }
+
+  describe(): void {
+    log(this.device.name)
+      .decimal('the host has ', this.pages)
+      .decimal(' pages, and wants ', this.wanted)
+      .end();
+    this.device.describe();
+  }
 
   detach(): void {
     balloons.remove(this);
@@ -224,7 +238,7 @@ export class VirtioBalloonDriver extends VirtioDriver {
       .decimal(', wants ', window.read(TARGET))
       .text(' pages')
       .end();
-    const state = new VirtioBalloon();
+    const state = new VirtioBalloon(device);
     const balloon = new Balloon(device, state, window, inflation, deflation, statistics, attention);
     state.balloon = balloon;
     if (scheduler.create('balloon', balloon, nextCpu()) === null) return null;

@@ -131,8 +131,10 @@ export class BlockConfig {
   setCache(mode: string): void {
     const window = this.device.config();
     if (mode.length === 0 || window === null) return;
-    if (!this.exists(window, CONFIG_WCE, WRITEBACK) || (mode !== 'writeback' && mode !== 'writethrough')) {
-      log(this.device.name).text('cache=').text(mode).text(': it cannot be set').end();
+    const known = mode === 'writeback' || mode === 'writethrough';
+    if (!known || !this.exists(window, CONFIG_WCE, WRITEBACK)) {
+      const why = known ? ': it cannot be set' : ': choose writeback or writethrough, ignored';
+      log(this.device.name).text('cache=').text(mode).text(why).end();
       return;
     }
     window.write(WRITEBACK, mode === 'writeback' ? 1 : 0);

@@ -23,6 +23,8 @@ const POLLS_BRISK: u32 = 16_384;
 
 export class BlockQueue extends Activity {
   readonly mutex: Mutex = new Mutex();
+  /** What the thread that has it was at before. */
+  outer: Activity | null = null;
   /** Most bytes in one request. */
   readonly requestBytes: u32;
   /** And in one segment of it. */
@@ -323,9 +325,8 @@ export class BlockQueue extends Activity {
   /** Takes all requests back from a queue that is silent or broken. When the device lets go of them, the disk works on. */
   private recover(): void {
     this.lost = true;
-    if (!this.device.restartsQueues) return;
     this.describe();
-    if (!this.device.restartQueue(this.queue)) return;
+    if (!this.device.restartsQueues || !this.device.restartQueue(this.queue)) return;
     log(this.name)
       .decimal('queue ', this.queue.index)
       .decimal(' was reset, requests given up: ', this.submitted - this.finished)

@@ -1,11 +1,12 @@
 // The virtio block device (virtio 1.2 §5.2): its request queues, of which each CPU uses its own, and what can be asked of
 // it as a disk. A request is a chain (§5.2.6): a header that the device reads, data, and a status byte that it writes.
 
-import { begin, finish } from '../lib/activity.ts';
+import { Activity } from '../lib/activity.ts';
 import { number, value } from '../lib/cmdline.ts';
 import { Line } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import { isWorthALine } from '../lib/rarely.ts';
+import { begin, end } from '../sched/activity.ts';
 import { onlineCount } from '../sched/cpu.ts';
 import { Mutex } from '../sched/mutex.ts';
 import { VirtioDevice } from '../virtio/device.ts';
@@ -52,6 +53,8 @@ const WRITE: string = 'write ';
 class VirtioDisk extends Disk {
   /** Guards the bounce buffer. */
   private readonly bounceMutex: Mutex = new Mutex();
+  /** What the thread that has it was at before. */
+  private outer: Activity | null = null;
   /** Configuration changes that have been looked at; and how often the size was another. */
   private changesSeen: u32 = 0;
   private sizes: u32 = 0;
@@ -69,6 +72,10 @@ class VirtioDisk extends Disk {
   get sectors(): u64 {
     if (this.device.configChanges !== this.changesSeen && !this.device.removed) this.readAgain();
     return this.config.capacity;
+  }
+
+  describe(): void {
+    this.device.describe();
   }
 
   setTrace(on: bool): void {
@@ -114,7 +121,7 @@ class VirtioDisk extends Disk {
       this.queues[i].lost = true;
       this.queues[i].mutex.release();
     }
-    this.bounceMutex.release();
+    this.releaseBounce();
   }
 
   flush(): bool {
@@ -135,7 +142,7 @@ class VirtioDisk extends Disk {
     memory.fill(this.bounce, 0, ID_BYTES);
     const good = this.command(TYPE_GET_ID, ID_BYTES, true);
     memory.copy(into, this.bounce, ID_BYTES);
-    this.bounceMutex.release();
+    this.releaseBounce();
     return good;
   }
 
@@ -151,16 +158,26 @@ class VirtioDisk extends Disk {
     store<u32>(this.bounce + RANGE_COUNT, count);
     store<u32>(this.bounce + RANGE_FLAGS, 0);
     const good = this.command(type, RANGE_BYTES, false);
-    this.bounceMutex.release();
+    this.releaseBounce();
     return good;
   }
 
   /** False, after a line, if the device and the buffer are gone. */
   private takeBounce(): bool {
-    this.bounceMutex.acquire();
+    this.acquireBounce();
     if (this.usable(this.own())) return true;
-    this.bounceMutex.release();
+    this.releaseBounce();
     return false;
+  }
+
+  private acquireBounce(): void {
+    this.bounceMutex.acquire();
+    this.outer = begin(this);
+  }
+
+  private releaseBounce(): void {
+    end(this.outer);
+    this.bounceMutex.release();
   }
 
   /** With data in the bounce buffer. */
@@ -174,9 +191,9 @@ class VirtioDisk extends Disk {
     if (!this.admits(own, write, sector, count)) return false;
     if (this.wholeBlocks(sector, count))
       return this.take(own) && this.give(own, own.move(write, sector, count, buffer));
-    this.bounceMutex.acquire();
+    this.acquireBounce();
     const good = this.take(own) && this.give(own, this.moveParts(own, write, sector, count, buffer));
-    this.bounceMutex.release();
+    this.releaseBounce();
     return good;
   }
 
@@ -188,12 +205,12 @@ class VirtioDisk extends Disk {
   /** False, after a line, if nothing can be asked of the queue any more. */
   private take(own: BlockQueue): bool {
     own.mutex.acquire();
-    begin(own);
+    own.outer = begin(own);
     return this.usable(own) || this.give(own, false);
   }
 
   private give(own: BlockQueue, good: bool): bool {
-    if (good || this.device.removed) finish();
+    end(own.outer);
     own.mutex.release();
     return good;
   }

@@ -5,6 +5,7 @@
 import { LONG, Register, Window } from '../bus/window.ts';
 import { log } from '../lib/log.ts';
 import { isWorthALine } from '../lib/rarely.ts';
+import * as activity from '../sched/activity.ts';
 import { Event } from '../sched/event.ts';
 import { Mutex } from '../sched/mutex.ts';
 import { yieldCpu } from '../sched/scheduler.ts';
@@ -70,6 +71,11 @@ class Input {
   /** Logs what the device did wrong, if anything; true if so. */
   reportFault(name: string): bool {
     return this.queue.reportFault(name);
+  }
+
+  /** Of the buffer that is being read. */
+  get left(): u32 {
+    return this.end - this.at;
   }
 
   /** Nothing comes any more; who waits is out. */
@@ -138,12 +144,29 @@ class VirtioTerminal extends Terminal {
   }
 
   read(deadline: u64): i32 {
+    const before = activity.begin(this);
     const byte = this.input.read(deadline);
     if (byte < 0) this.reportFault();
+    activity.end(before);
     return byte;
   }
 
   write(address: usize, bytes: u32): void {
+    const before = activity.begin(this);
+    this.writeInTime(address, bytes);
+    activity.end(before);
+  }
+
+  describe(): void {
+    log(this.name)
+      .decimal('output buffers in use: ', OUTPUT_BUFFERS - this.free.count)
+      .decimal(' of ', this.buffers)
+      .decimal(', bytes of input left: ', this.input.left)
+      .end();
+    this.device.describe();
+  }
+
+  private writeInTime(address: usize, bytes: u32): void {
     bytes = min(bytes, this.buffers * OUTPUT_BYTES);
     const needed = (bytes + OUTPUT_BYTES - 1) / OUTPUT_BYTES;
     const deadline = clock.after(this.stuck ? 0 : WAIT_MS_MAX);

@@ -7,6 +7,7 @@ import { PAGE } from '../mm/layout.ts';
 import { free } from '../mm/objects.ts';
 import { FrameUser } from '../net/frames.ts';
 import { Statistics } from '../net/statistics.ts';
+import * as activity from '../sched/activity.ts';
 import { Event } from '../sched/event.ts';
 import { Mutex } from '../sched/mutex.ts';
 import * as scheduler from '../sched/scheduler.ts';
@@ -41,6 +42,8 @@ class VirtioNic extends Nic {
   private user: FrameUser | null = null;
   private linkUp: bool = false;
   private linkChanges: u32 = 0;
+  /** Bytes of the frame that is being handled; 0: none is. */
+  private handled: u32 = 0;
   /** Batches without a good frame. */
   private badBatches: u32 = 0;
   private stopping: bool = false;
@@ -60,7 +63,9 @@ class VirtioNic extends Nic {
 
   start(user: FrameUser, cpu: u32): bool {
     this.mutex.acquire();
+    const before = activity.begin(this);
     const good = !this.device.removed && this.launch(user, cpu);
+    activity.end(before);
     this.mutex.release();
     return good;
   }
@@ -88,8 +93,16 @@ class VirtioNic extends Nic {
     return false;
   }
 
+  describe(): void {
+    const line = log(this.name);
+    if (this.handled > 0) line.decimal('handling a frame of ', this.handled).text(' bytes, ');
+    line.decimal('received ', this.statistics.received).decimal(' frames, sent ', this.statistics.sent).end();
+    this.device.describe();
+  }
+
   /** The thread's. */
   serve(): void {
+    activity.begin(this);
     while (!this.stopping && !this.hasFailed()) {
       this.attention.wait(NEVER);
       this.attention.reset(); // before a look at what has happened
@@ -110,9 +123,11 @@ class VirtioNic extends Nic {
       if (bytes === NONE) break;
       if (bytes === DROPPED) continue;
       good++;
+      this.handled = bytes;
       const answer = this.user!.received(this.frame, bytes);
       if (answer > 0) this.transmitter.send(this.frame, answer);
     }
+    this.handled = 0;
     this.receiver.kick();
     this.transmitter.kick();
     if (handled === BATCH && good === 0 && isWorthALine(++this.badBatches))

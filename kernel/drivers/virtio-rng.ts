@@ -3,6 +3,7 @@
 
 import { log } from '../lib/log.ts';
 import { PAGE } from '../mm/layout.ts';
+import * as activity from '../sched/activity.ts';
 import { Event } from '../sched/event.ts';
 import { Mutex } from '../sched/mutex.ts';
 import * as clock from '../time/clock.ts';
@@ -39,7 +40,9 @@ class VirtioEntropy extends EntropySource {
 
   read(buffer: u32, bytes: u32): bool {
     this.mutex.acquire();
+    const before = activity.begin(this);
     const good = this.fill(buffer, bytes);
+    activity.end(before);
     this.mutex.release();
     return good;
   }
@@ -49,6 +52,14 @@ class VirtioEntropy extends EntropySource {
     this.mutex.acquire(); // who waits for bytes is out
     this.end = this.at;
     this.mutex.release();
+  }
+
+  describe(): void {
+    log(this.name)
+      .text(this.at === this.end ? 'waiting for random bytes' : 'giving out random bytes')
+      .decimal(', left in the pool ', this.end - this.at)
+      .end();
+    this.device.describe();
   }
 
   private fill(buffer: u32, bytes: u32): bool {
@@ -76,8 +87,7 @@ class VirtioEntropy extends EntropySource {
     if (this.queue.reportFault(this.name)) return false;
     if (!answered || !this.completions.next(this.queue)) {
       log(this.name).decimal('no random bytes in ', WAIT_MS).text(' ms').end();
-      this.queue.dump(this.name);
-      this.device.dump();
+      this.device.describe();
       return false;
     }
     this.inFlight = false;

@@ -2,6 +2,7 @@
 // that stays high although nobody has anything to do would keep its CPU from ever doing something else, so it is
 // masked after some thousand interrupts in a row that brought nothing. Who waits for one of its devices says so.
 
+import { Activity } from '../lib/activity.ts';
 import { Line as LogLine } from '../lib/line.ts';
 import { log } from '../lib/log.ts';
 import { makeIn } from '../mm/objects.ts';
@@ -15,6 +16,8 @@ const USELESS_MAX: u32 = 10_000;
 /** A device on a line. */
 export abstract class LineUser {
   next: LineUser | null = null;
+  /** What its interrupts are a part of. */
+  activity: Activity | null = null;
 
   /** In an interrupt handler: serves the device if it has asked for that. False if it had nothing to do. */
   abstract serve(vector: u32): bool;
@@ -57,6 +60,7 @@ export class Line extends InterruptHandler {
     // All are asked: those that are left out would only interrupt again.
     let user: LineUser | null = this.first;
     while (user !== null) {
+      this.activity = user.activity;
       if (user.serve(vector)) useful = true;
       user = user.next;
     }

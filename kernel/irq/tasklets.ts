@@ -7,8 +7,10 @@
 // Handlers of one CPU only schedule a tasklet. After BATCH of them those that are left wait for an interrupt that the CPU
 // asks itself for, behind all that devices have asked for before.
 
+import { Activity } from '../lib/activity.ts';
 import * as trace from '../lib/trace.ts';
 import * as x86 from '../x86.ts';
+import { InterruptHandler } from './handler.ts';
 import * as lapic from './lapic.ts';
 
 const BATCH: u32 = 16;
@@ -17,6 +19,8 @@ export abstract class Tasklet {
   /** The next in its CPU's list. */
   nextScheduled: Tasklet | null = null;
   scheduled: bool = false;
+  /** What its work is a part of. */
+  activity: Activity | null = null;
 
   abstract run(): void;
 }
@@ -25,7 +29,11 @@ export abstract class Tasklet {
 export class Tasklets {
   /** Interrupts of this CPU, with those that nobody handles. */
   interrupts: u64 = 0;
+  /** The one that handles an interrupt. */
+  handler: InterruptHandler | null = null;
   first: Tasklet | null = null;
+  /** The tasklet that runs. */
+  current: Tasklet | null = null;
   private last: Tasklet | null = null;
   /** Some run, or one does that was interrupted. */
   private running: bool = false;
@@ -53,9 +61,11 @@ export class Tasklets {
     for (let left = BATCH; left > 0 && this.first !== null; left--) {
       const tasklet = this.take();
       if (trace.on) trace.record(trace.TASKLET, 0, 0);
+      this.current = tasklet;
       x86.sti();
       tasklet.run();
       x86.cli();
+      this.current = null;
       if (trace.on) trace.record(trace.TASKLET_END, 0, 0);
       this.count++;
     }

@@ -4,18 +4,12 @@
 
 import * as trace from '../lib/trace.ts';
 import * as x86 from '../x86.ts';
+import { InterruptHandler } from './handler.ts';
 import * as lapic from './lapic.ts';
 import * as pic from './pic.ts';
 import { taskletsOf } from './tasklets.ts';
 
-export abstract class InterruptHandler {
-  /** The next that has a share in its vector. */
-  next: InterruptHandler | null = null;
-  /** Whose interrupts they are, for traces. */
-  name: string = '';
-
-  abstract interrupt(vector: u32): void;
-}
+export { InterruptHandler };
 
 // Vectors 0 … 31 are exceptions (Intel SDM 3A table 6-1).
 const PIC_VECTORS: u32 = 32; // 16 of them, masked
@@ -101,10 +95,12 @@ export function interrupt(vector: u32): void {
   if (handler !== null) {
     do {
       if (trace.on) trace.record(trace.INTERRUPT, vector, changetype<usize>(handler.name) as u32);
+      own.handler = handler;
       handler.interrupt(vector);
       if (trace.on) trace.record(trace.INTERRUPT_END, 0, 0);
       handler = handler.next;
     } while (handler !== null);
+    own.handler = null;
   } else {
     strayCounts[x86.cpu()]++;
     // SDM 3A §10.9: a spurious interrupt is not in service and takes no EOI, nor does one of the PICs. But a device can

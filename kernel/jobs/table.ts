@@ -1,7 +1,6 @@
 // All jobs, by the word job= of the command line.
 
 import * as cmdline from '../lib/cmdline.ts';
-import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import { balloonJob } from './balloon.ts';
 import { blkbenchJob } from './blkbench.ts';
@@ -63,6 +62,8 @@ export function runJob(): void {
     jobs[i].run();
     return;
   }
-  log('cmdline').text('job=').text(name).text(': no such job').end();
+  const line = cmdline.wrong('job', name).text(': choose');
+  for (let i = 0; i < jobs.length; i++) line.text(i > 0 ? ', ' : ' ').text(jobs[i].name);
+  line.end();
   panic('unknown job');
 }

@@ -28,28 +28,28 @@ export const COMPLETE: u32 = 9;
 export const TASKLET: u32 = 10;
 export const TASKLET_END: u32 = 11;
 
-// What the host looks for: magic u64, TSC in kHz u32, number of phases u32, then the address of each CPU's ring, 0: none.
-const MAGIC: u64 = 0x31656361_7274_7379; // 'ystrace1'
+// What the host looks for: magic u64, TSC in kHz u32, number of phases u32, then each CPU's ring, in a cache line of its own: how
+// many events it was given u64, how many it holds u32, its address u32.
+const MAGIC: u64 = 0x32656361_7274_7379; // 'ystrace2'
 const HEAD_TSC_KHZ: u32 = 8;
 const HEAD_PHASES: u32 = 12;
-const HEAD_RINGS: u32 = 16;
-const HEAD_EVENTS: u32 = HEAD_RINGS + 4 * x86.CPUS;
+const HEAD_RINGS: u32 = 64;
+const RING_SHIFT: u32 = 6;
+const RING_CAPACITY: u32 = 8;
+const RING_ADDRESS: u32 = 12;
+const HEAD_EVENTS: u32 = HEAD_RINGS + (x86.CPUS << RING_SHIFT);
 /** Phases and parts; what comes when the room is used up is only counted. */
 const PHASE_EVENTS: u32 = 96;
-const head: u32 = memory.data(HEAD_EVENTS + PHASE_EVENTS * EVENT_BYTES, 16) as u32;
-
-// A ring: how many events it was given u64, how many it holds u32, 0; then they.
-const RING_EVENTS: u32 = 8;
-export const RING_HEAD_BYTES: u32 = 16;
+const head: u32 = memory.data(HEAD_EVENTS + PHASE_EVENTS * EVENT_BYTES, 64) as u32;
 
 /** Changes once, before there is a second CPU. */
 export let on: bool = false;
 
-/** Where CPU `number` has its ring for so many events, a power of two; before it starts. */
-export function setRing(number: u32, ring: u32, events: u32): void {
-  store<u64>(ring, 0);
-  store<u32>(ring + RING_EVENTS, events);
-  store<u32>(head + HEAD_RINGS + number * 4, ring);
+/** Where CPU `number` has its ring for so many events, a power of two; before there is a second CPU. */
+export function setRing(number: u32, address: u32, events: u32): void {
+  const ring = ringOf(number);
+  store<u32>(ring + RING_CAPACITY, events);
+  store<u32>(ring + RING_ADDRESS, address);
   on = true;
 }
 
@@ -59,11 +59,15 @@ export function setRate(tsc_khz: u64): void {
 
 /** With interrupts off. */
 export function record(kind: u32, first: u32, second: u32): void {
-  const ring = load<u32>(head + HEAD_RINGS + x86.cpu() * 4);
+  const ring = ringOf(x86.cpu());
   const count = load<u64>(ring);
-  const capacity = load<u32>(ring + RING_EVENTS);
-  put(ring + RING_HEAD_BYTES + ((count as u32) & (capacity - 1)) * EVENT_BYTES, kind, first, second);
+  const slot = (count as u32) & (load<u32>(ring + RING_CAPACITY) - 1);
+  put(load<u32>(ring + RING_ADDRESS) + slot * EVENT_BYTES, kind, first, second);
   store<u64>(ring, count + 1);
+}
+
+function ringOf(cpu: u32): u32 {
+  return head + HEAD_RINGS + (cpu << RING_SHIFT);
 }
 
 /** A phase of the boot begins; by the boot thread, then by the main thread. */

@@ -22,8 +22,15 @@ const ending = new Ending();
 /** A panic has no memory to read it by. */
 export function init(): void {
   const word = cmdline.value('panic', 'exit');
+  if (word === 'exit') return;
   if (word === 'halt') ending.halts = true;
-  else if (word !== 'exit') ending.seconds = cmdline.number('panic', -1, SECONDS_MAX); // -1 if it is none
+  else ending.seconds = cmdline.parse(word, SECONDS_MAX) as i32; // -1 if it is none
+  if (ending.halts || ending.seconds >= 0) return;
+  cmdline
+    .wrong('panic', word)
+    .decimal(': choose exit, halt or a number of seconds up to ', SECONDS_MAX)
+    .text(', ignored')
+    .end();
 }
 
 /** Does not return. */

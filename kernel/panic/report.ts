@@ -2,7 +2,8 @@
 // doing. Every exception comes here, also those that kernel code takes on purpose (lib/panic.ts).
 
 import * as lapic from '../irq/lapic.ts';
-import { take } from '../lib/activity.ts';
+import { taskletsOf } from '../irq/tasklets.ts';
+import { Activity } from '../lib/activity.ts';
 import { EXIT_PANIC, exit, halt } from '../lib/exit.ts';
 import { Line } from '../lib/line.ts';
 import { bare, log, setQuiet } from '../lib/log.ts';
@@ -10,6 +11,7 @@ import { cause } from '../lib/panic.ts';
 import * as serial from '../lib/serial.ts';
 import { apicIdOf } from '../sched/cpu.ts';
 import { current, isOnline } from '../sched/scheduler.ts';
+import { Thread } from '../sched/thread.ts';
 import * as x86 from '../x86.ts';
 import { backtrace } from './backtrace.ts';
 import { end } from './ending.ts';
@@ -101,13 +103,30 @@ export function exception(vector: u32, error: u32, address: u64): void {
   appendReason(line, vector, error, frame);
   line.end();
   const thread = current();
-  log('panic').text('thread ').text(thread.name).decimal(', CPU ', thread.home).end();
+  const activity = tellWho(thread);
   frame.dump();
   unpackPlaces();
   backtrace(frame.rip, frame.rsp, thread.slot);
-  const activity = take();
   if (activity !== null) activity.describe();
   end();
+}
+
+/** Tells who has failed on this CPU, and gives what that was at. */
+function tellWho(thread: Thread): Activity | null {
+  let activity = thread.activity;
+  const line = log('panic');
+  const own = taskletsOf(x86.cpu());
+  const handler = own.handler;
+  const tasklet = own.current;
+  if (handler !== null) {
+    line.text('interrupt handler of ').text(handler.name).text(' in ');
+    activity = handler.activity;
+  } else if (tasklet !== null) {
+    line.text('tasklet in ');
+    activity = tasklet.activity;
+  }
+  line.text('thread ').text(thread.name).decimal(', CPU ', thread.home).end();
+  return activity;
 }
 
 /** Those that run threads: one that is still being started would meet an NMI with nowhere to take it, and reset the machine. */

@@ -6,7 +6,6 @@ import * as lapic from '../irq/lapic.ts';
 import * as vectors from '../irq/vectors.ts';
 import { log, prepareCpu as prepareLog } from '../lib/log.ts';
 import { STARTUP_PAGE } from '../mm/layout.ts';
-import { addTraceRing } from '../mm/trace-ring.ts';
 import * as clock from '../time/clock.ts';
 import * as x86 from '../x86.ts';
 import { cpus, here } from './cpu.ts';
@@ -28,6 +27,11 @@ class Started {
 }
 
 const started = new Started();
+
+/** How many there will be at most, the first one too. */
+export function cpusAtMost(): u32 {
+  return max(min(madt.cpuCount, x86.CPUS), 1);
+}
 
 /** Has them start; awaitStart() waits for them. */
 export function start(): void {
@@ -78,7 +82,6 @@ export function cpu_main(_number: u32): void {
 
 function prepare(number: u32, apicId: u32): void {
   prepareLog(number);
-  addTraceRing(number);
   scheduler.prepareCpu(number, apicId);
   x86.cpu_prepare(STARTUP_PAGE, number, apicId);
 }

@@ -1,6 +1,7 @@
 // A thread: a stack, a program, and where it stands. It stays on its home CPU, so that only that CPU's switches touch it
 // while it runs; who wakes it from elsewhere puts it into that CPU's run queue (cpu.ts).
 
+import { Activity } from '../lib/activity.ts';
 import { Maker } from '../mm/objects.ts';
 
 export const NEVER: u64 = u64.MAX_VALUE;
@@ -19,13 +20,15 @@ export abstract class Program {
   gone(): void {}
 }
 
-/** All fields are guarded by the home CPU's lock, but for what it makes objects in, which is its own affair. */
+/** All fields are guarded by the home CPU's lock, but for what it makes objects in and what it is at, which are its own affair. */
 export class Thread extends Maker {
   state: u32 = READY;
   /** While WAITING: when it becomes ready without being woken. */
   deadline: u64 = NEVER;
   /** It was woken when it was not waiting: its next wait ends at once. */
   woken: bool = false;
+  /** What it is at, if that is a driver's work. */
+  activity: Activity | null = null;
   /** The next in its CPU's run queue, and the next of its CPU's threads. */
   nextReady: Thread | null = null;
   next: Thread | null = null;
@@ -52,6 +55,7 @@ export class Thread extends Maker {
     this.name = name;
     this.program = program;
     this.woken = false;
+    this.activity = null;
     this.state = READY;
   }
 }

@@ -3,6 +3,7 @@
 import { Binding } from '../bus/bindings.ts';
 import { log } from '../lib/log.ts';
 import * as trace from '../lib/trace.ts';
+import * as activity from '../sched/activity.ts';
 import { VirtioDevice } from './device.ts';
 import { Attachment, VirtioDriver } from './driver.ts';
 import { Transport } from './transport.ts';
@@ -43,7 +44,9 @@ export class VirtioBus {
   bind(driver: VirtioDriver, transport: Transport): Binding | null {
     const device = new VirtioDevice(driver.name + ' ' + transport.name, transport);
     trace.begin(device.name);
+    const before = activity.begin(device);
     const attachment = driver.attach(device);
+    activity.end(before);
     trace.end();
     if (attachment === null) {
       device.giveUp();

@@ -2,6 +2,7 @@
 // Every step that a device can refuse or ignore is checked, and says what went wrong.
 
 import { Window } from '../bus/window.ts';
+import { Activity } from '../lib/activity.ts';
 import { log } from '../lib/log.ts';
 import * as frames from '../mm/frames.ts';
 import { Event } from '../sched/event.ts';
@@ -24,7 +25,7 @@ const STATUS_BITS: u32 = 0xff;
 const QUEUE_SIZE_MAX: u32 = 256;
 const LEGACY_QUEUE_SIZE_MAX: u32 = 32768; // §2.7; and of packed rings, §2.8
 
-export class VirtioDevice {
+export class VirtioDevice extends Activity {
   /** What was offered, and what of that was accepted. */
   offered: u64 = 0;
   features: u64 = 0;
@@ -43,7 +44,9 @@ export class VirtioDevice {
     public readonly name: string,
     private readonly transport: Transport,
   ) {
+    super();
     this.interrupts = new DeviceInterrupts(transport);
+    this.interrupts.activity = this;
   }
 
   get trace(): InterruptTrace {
@@ -224,6 +227,13 @@ export class VirtioDevice {
     log(this.name).text(why).end();
     this.addStatus(transports.STATUS_FAILED);
     return false;
+  }
+
+  /** Logs the device's state and that of all its queues. */
+  describe(): void {
+    const queues = this.interrupts.queues;
+    for (let i = 0; i < queues.length; i++) queues[i].dump(this.name);
+    this.dump();
   }
 
   /** Logs the device's state: for waits that took too long. */

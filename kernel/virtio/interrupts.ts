@@ -73,6 +73,7 @@ export class DeviceInterrupts extends LineUser {
   /** The queue that has been made for `queue.index`: from now on it gets its interrupts, on the CPU of that number. */
   add(queue: Virtqueue): void {
     this.queues.push(queue);
+    queue.activity = this.activity;
     if (this.separate) this.route(this.queueEntry(queue.index), new QueueInterrupt(this, queue), queue.index);
   }
 
@@ -171,6 +172,7 @@ export class DeviceInterrupts extends LineUser {
 
   private route(entry: u32, handler: InterruptHandler, cpu: u32): void {
     handler.name = this.transport.name;
+    handler.activity = this.activity;
     const vector = shareVector(handler);
     this.handlers.push(handler);
     this.taken.push(vector);

@@ -1,7 +1,7 @@
 // The kernel's small parts one by one, compiled as a module of their own: text formatting, the command line, the \_S5
 // package, feature names, the walk of a capability list, BARs.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { type Kernel, Machine, PciBridge, PciFunction, pciConfig } from '../../machine/index.ts';
@@ -162,6 +162,36 @@ test('the command line', () => {
   expect(said(() => units.word(1))).toBe('');
   expect(said(() => units.word(2))).toBe('otherwise');
   expect(units.count()).toBe(123);
+});
+
+/** All of kernel/ that says `number('word'` and the like. */
+function wordsAskedFor(): Set<string> {
+  const folder = join(root, 'kernel');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const text = files.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
+  const asked = [...text.matchAll(/\b(?:number|value)\(\s*'([^']+)'/g)].map(([, word]) => word!);
+  return new Set([...asked, /DEVICE_WORD = '([^']+)'/.exec(text)![1]!]);
+}
+
+test('all words that the kernel asks for are known, and no other', () => {
+  const text = readFileSync(join(root, 'kernel/lib/words.ts'), 'utf8');
+  const known = [...text.matchAll(/^ +'([^']+)'/gm)].flatMap(([, words]) => words!.trim().split(' '));
+  expect(known.toSorted()).toEqual([...wordsAskedFor()].toSorted());
+});
+
+test.each([
+  ['out/kernel.elf job=x', ''],
+  ['jo=x', ' jo=x'],
+  ['jobs=x job n=1 m=1', ' jobs=x job m=1'],
+  ['n=1  \t =5 stop=', ' =5'],
+  ['\u00e9=1', ' .=1'],
+])('words that nobody knows in <%s>', (line, unknown) => {
+  const { units, said, put } = start();
+  const lines = said(() => units.addLine(put(line))).split('\n');
+  const told = lines.filter((one) => one.startsWith('cmdline: ignored')).join();
+  expect(told.replace('cmdline: ignored, there are no such words:', '')).toBe(unknown);
 });
 
 test.each(['n=5001', 'n=12x', 'n=-1', 'n=99999999999999999999', 'n=', 'm=1'])('no number in %s', (line) => {

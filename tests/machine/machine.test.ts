@@ -119,7 +119,15 @@ test.each(['pc', 'microvm'] as const)('panic=2 resets a %s after two seconds', (
 test('panic= and no number', () => {
   const { end, status, lines } = boot('job=fault-division panic=soon');
   expect({ end, status }).toEqual({ end: 'panic', status: 35 });
-  expect(lines).toContain('cmdline: panic=soon is no number up to 86400, ignored');
+  expect(lines).toContain(
+    'cmdline: panic=soon: choose exit, halt or a number of seconds up to 86400, ignored',
+  );
+});
+
+test('words of the command line that nobody knows, and jobs that there are not', () => {
+  const { lines } = boot('job=rea panc=1 repeat=1 quiet wait_ms');
+  expect(lines).toContain('cmdline: ignored, there are no such words: panc=1 quiet wait_ms');
+  expect(lines.join('\n')).toMatch(/^cmdline: job=rea: choose read, lspci, trace, .*, fault-stack$/m);
 });
 
 test('a register that is not mapped is a page fault', () => {

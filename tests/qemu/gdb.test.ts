@@ -4,15 +4,16 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import type { Variables } from '../../build/qemu/options.ts';
+
+function run(options: string, commands: string[], variables: Variables = {}) {
+  const flags = commands.map((command) => `-ex '${command}'`);
+  const env = { ...process.env, GDBFLAGS: `-batch ${flags.join(' ')}`, ACCEL: 'tcg', SMP: '1', ...variables };
+  return spawnSync('out/yaos', ['run', ...options.split(' ')], { encoding: 'utf8', env, timeout: 30_000 });
+}
 
 function debug(options: string, ...commands: string[]): string {
-  const flags = [...commands, 'disconnect'].map((command) => `-ex '${command}'`);
-  const env = { ...process.env, GDBFLAGS: `-batch ${flags.join(' ')}`, ACCEL: 'tcg', SMP: '1' };
-  const { status, stdout, stderr } = spawnSync('out/yaos', ['run', ...options.split(' ')], {
-    encoding: 'utf8',
-    env,
-    timeout: 30_000,
-  });
+  const { status, stdout, stderr } = run(options, [...commands, 'disconnect']);
   expect(status, stderr).toBe(0);
   return stdout;
 }
@@ -104,4 +105,64 @@ test('in an interrupt handler, through the interrupt', () => {
   const call = lineOf('kernel/irq/vectors.ts', 'handler.interrupt(vector)');
   expect(handler!.at(-1)).toBe(`interrupt kernel/irq/vectors.ts:${call}`);
   expect(interrupted!.at(-1)).toMatch(/^(start asm\/start|thread_start asm\/threads)\.S:\d+$/);
+});
+
+test.each([
+  ['job=none', 0, 'yaos: done'],
+  ['job=fault-division', 1, 'yaos: panicked: integer divide by zero'],
+])('a machine that comes to its end under gdb, with %s: %i', (APPEND, expected, line) => {
+  const { status, stdout } = run('--gdb --kernel', ['continue'], { APPEND, DISK: 'none' });
+  expect({ status, last: stdout.trimEnd().split('\n').at(-1) }).toEqual({ status: expected, last: line });
+});
+
+test('a panic while the other CPUs are being started is told all the same', () => {
+  const commands = ['break startAbsent', 'continue', 'set var cpus[7] = 0', 'delete', 'continue'];
+  const { stdout } = run('--gdb --kernel', commands, { SMP: '8', DISK: 'none' });
+  expect(stdout.trimEnd().split('\n').at(-1)).toMatch(
+    /^yaos: panicked: Unexpected 'null' .*\(kernel\/sched\/smp\.ts:\d+\)$/,
+  );
+});
+
+// A fault in a driver: gdb takes away the object that it works with.
+const DRIVERS: [string, string, Variables, RegExp[]][] = [
+  [
+    'an entropy device',
+    'VirtioEntropy::refill',
+    { QEMUEXTRA: '-device virtio-rng-pci,addr=5', APPEND: 'job=rng', DISK: 'none' },
+    [
+      /^panic: thread main, CPU 0$/m,
+      /^virtio-rng 0000:00:05\.0: (waiting for|giving out) random bytes, left in the pool \d+$/m,
+      /^virtio-rng 0000:00:05\.0: queue 0 of \d+: available 1, /m,
+    ],
+  ],
+  [
+    'edu',
+    'Edu::answered',
+    { QEMUEXTRA: '-device edu,addr=5', APPEND: 'job=edu', DISK: 'none' },
+    [/^edu 0000:00:05\.0: busy with a factorial: status 0x[0-9a-f]{2}, DMA command 0x00$/m],
+  ],
+  [
+    'a disk, in its interrupt handler',
+    'collectFrom',
+    {},
+    [
+      /^panic: interrupt handler of 0000:00:04\.0 in thread (idle|main), CPU 0$/m,
+      /^virtio-blk 0000:00:04\.0: queue 0 of 256: available 1, announced 1, used 1, seen 0, /m,
+      /^virtio-blk 0000:00:04\.0: device status 0x0f, ISR status 0x/m,
+    ],
+  ],
+  [
+    'a disk, in a thread',
+    'BlockQueue::finishOldest',
+    {},
+    [/^panic: thread main, CPU 0$/m, /^virtio-blk 0000:00:04\.0: reading sector 1, requests in flight 1$/m],
+  ],
+];
+test.each(DRIVERS)('a panic tells what was going on in %s', (_, name, variables, told) => {
+  const object = name === 'collectFrom' ? 'queue' : 'this';
+  const commands = [`break ${name}`, 'continue', `set var ${object} = 0`, 'delete', 'continue'];
+  const { status, stderr } = run('--gdb --kernel', commands, variables);
+  const log = readFileSync('out/gdb-serial.log', 'latin1').replaceAll('\r', '');
+  expect(status, stderr).toBe(1);
+  for (const line of told) expect(log).toMatch(line);
 });

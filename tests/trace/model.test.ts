@@ -120,6 +120,20 @@ test('a part of a trace makes a file in the format too', () => {
   checkTraceFile(traceFile(recording, chromeTrace(recording)));
 });
 
+test('a ring that does not fit is made smaller, with a line', () => {
+  const { recording, result } = record('trace=1048576', { cpus: 4 });
+  expect(result.end, result.lines.join('\n')).toBe('off');
+  const line =
+    /^trace: the last (\d+) events of each CPU: for 1048576 there must be 128 MiB of free RAM, there are (\d+) KiB$/m;
+  const [, events, free_kib] = line.exec(result.lines.join('\n')) ?? [];
+  // The largest power of two of which four take at most half.
+  const bytes = Number(events) * 16 * 4;
+  expect(bytes).toBeLessThanOrEqual(Number(free_kib) * 512);
+  expect(2 * bytes).toBeGreaterThan(Number(free_kib) * 512);
+  expect(recording.cpus.length).toBe(4);
+  expect(recording.cpus[0].lost).toBe(0);
+});
+
 test('without trace= there are only the phases of the boot', () => {
   const { recording, result } = record('');
   expect(recording.cpus).toEqual([]);
@@ -162,7 +176,7 @@ test('a request without an answer stays open', () => {
 test('memory that holds anything is no reason to fail', () => {
   const bytes = new Uint8Array(16 * 2 ** 20).fill(0xff);
   expect(readRecording(memoryOf(bytes))).toBeUndefined();
-  bytes.set(Buffer.from('ystrace1'), 0x80_1230);
+  bytes.set(Buffer.from('ystrace2'), 0x80_1240);
   const recording = readRecording(memoryOf(bytes))!;
   expect(recording.cpus).toEqual([]);
   expect(recording.phases.length).toBe(96);

@@ -2,6 +2,7 @@
 
 import { Line, LineUser } from '../../irq/line.ts';
 import { freeVector, InterruptHandler, shareVector } from '../../irq/vectors.ts';
+import { Activity } from '../../lib/activity.ts';
 import { apicIdOf } from '../../sched/cpu.ts';
 import { PciFunction } from './function.ts';
 import { PciInterrupts } from './interrupts.ts';
@@ -29,6 +30,12 @@ export abstract class PciInterrupt extends LineUser {
     this.vector = shareVector(this.message);
     this.interrupts.route(message, this.vector, apicIdOf(0));
     return true;
+  }
+
+  /** What a panic in serve() tells. */
+  setActivity(activity: Activity): void {
+    this.activity = activity;
+    this.message.activity = activity;
   }
 
   get byMessage(): bool {
