@@ -60,7 +60,7 @@ help:
 	@echo 'make listing      a page with TypeScript, WebAssembly and machine code side by side: out/listing.html'
 	@echo 'make watch        build, not optimised, and boot again after each change of a source'
 	@echo 'make test         run every test; check: type-check, lint, and what is proved of stacks and interrupts'
-	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on'
+	@echo 'make fuzz         random programs against Node'"'"'s engine: N=10000 of them, from SEED=... on (QUICK=1)'
 	@echo 'make fuzz-drivers the kernel'"'"'s drivers against hostile devices: N=10000 runs, from SEED=... on'
 	@echo 'make matrix       boot every configuration of QEMU, JOBS=n at once (FILTER=TEXT, SEED=...)'
 	@echo 'make spec         the official WebAssembly test suite, of which wast2json made WASM_TESTSUITE=DIR'
@@ -159,6 +159,7 @@ test: all check
 
 # Another seed each time, which is printed.
 N ?= 10000
+QUICK ?=
 SEED ?= $(shell date +%s)
 fuzz fuzz-drivers: export N := $(N)
 fuzz fuzz-drivers matrix: export SEED := $(SEED)

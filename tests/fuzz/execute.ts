@@ -57,12 +57,16 @@ function callsOf(types: ReadonlyMap<string, FuncType>, round: bigint): Call[] {
   return names.flatMap((name) => [...call('reset'), ...call(name), ...call('hash')]);
 }
 
-/** Translates without the disabled passes, verifying after each, and compares. */
-export async function execute(subject: Subject, disabled: readonly string[]): Promise<Failure | undefined> {
+/** Translates without the disabled passes, verifying after each if wanted, and compares. */
+export async function execute(
+  subject: Subject,
+  disabled: readonly string[],
+  verifyIr = true,
+): Promise<Failure | undefined> {
   const { bytes, calls, signature, wanted } = subject;
   const path = programPath(`fuzz-${process.pid}`);
   const wasm = `${path}.wasm`;
-  const flags = { disablePass: disabled.length > 0 ? [disabled.join()] : [], verifyIr: true };
+  const flags = { disablePass: disabled.length > 0 ? [disabled.join()] : [], verifyIr };
   try {
     if (subject.fixed) {
       const names = new Set(calls.map((c) => c.name));
