@@ -5,7 +5,7 @@
 
 	.include "layout.inc"
 
-	.set POOL_TABLES, 32
+	.set POOL_TABLES, 64
 
 	.set CPUID_HUGE_PAGES, 26
 

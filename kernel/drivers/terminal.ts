@@ -3,7 +3,16 @@
 import { Attachment } from '../bus/attachment.ts';
 import { Registry } from './registry.ts';
 
+/** Who has a terminal for as long as it is there. */
+export abstract class TerminalUser {
+  /** It takes nothing any more, and is to be dropped. */
+  abstract terminalGone(): void;
+}
+
 export abstract class Terminal extends Attachment {
+  /** Is told when it goes. */
+  user: TerminalUser | null = null;
+
   constructor(
     /** Driver and function, for the log. */
     public readonly name: string,

@@ -141,6 +141,8 @@ class VirtioTerminal extends Terminal {
   detach(): void {
     terminals.remove(this);
     this.input.close();
+    const user = this.user;
+    if (user !== null) user.terminalGone();
   }
 
   read(deadline: u64): i32 {

@@ -35,6 +35,27 @@ class Port {
   /** A panic has it for itself, whoever holds the lock. */
   seized: bool = false;
   mirror: Mirror | null = null;
+  /** How many threads are in it. */
+  users: u32 = 0;
+
+  /** With the lock held: the mirror, if there is one, which stays until it is left. */
+  enter(): Mirror | null {
+    const mirror = this.mirror;
+    if (mirror !== null) atomic.add<u32>(this.usersPlace(), 1);
+    return mirror;
+  }
+
+  leave(): void {
+    atomic.sub<u32>(this.usersPlace(), 1);
+  }
+
+  awaitUsers(): void {
+    while (x86.load32(this.usersPlace() as u32) !== 0) x86.pause();
+  }
+
+  private usersPlace(): usize {
+    return changetype<usize>(this) + offsetof<Port>('users');
+  }
 }
 
 const port = new Port();
@@ -50,21 +71,32 @@ export function init(): void {
 }
 
 export function write(address: usize, bytes: u32): void {
-  const mirror = port.mirror;
   if (port.seized) {
     send(address, bytes);
+    const mirror = port.mirror;
     if (mirror !== null) mirror.writeInPanic(address, bytes);
     return;
   }
   port.lock.acquire();
   send(address, bytes);
+  const mirror = port.enter();
   port.lock.release();
-  if (mirror !== null) mirror.write(address, bytes);
+  if (mirror === null) return;
+  mirror.write(address, bytes);
+  port.leave();
 }
 
 /** From now on `mirror` gets everything too. */
 export function addMirror(mirror: Mirror): void {
   port.mirror = mirror;
+}
+
+/** Nobody uses it any more then: its write() must have no reason to wait. */
+export function removeMirror(): void {
+  port.lock.acquire();
+  port.mirror = null;
+  port.lock.release();
+  port.awaitUsers();
 }
 
 /** For the panic's report, when no other CPU runs; true if what was sent last did not end its line. */
@@ -76,8 +108,13 @@ export function seize(): bool {
 /** Waits until all is out: a machine that goes off takes what is left in the FIFO with it. */
 export function drain(): void {
   if (!port.broken) awaitStatus(uart.LSR_IDLE);
-  const mirror = port.mirror;
-  if (mirror !== null && !port.seized) mirror.drain();
+  if (port.seized) return;
+  port.lock.acquire();
+  const mirror = port.enter();
+  port.lock.release();
+  if (mirror === null) return;
+  mirror.drain();
+  port.leave();
 }
 
 function send(address: usize, bytes: u32): void {

@@ -8,6 +8,7 @@ import {
   loadKernel,
   Machine,
   type MachineOptions,
+  VirtioBlk,
   VirtioConsole,
   type VirtioConsoleOptions,
   VirtioRng,
@@ -192,7 +193,13 @@ class Empty extends VirtioConsole {
 
 test('empty buffers without end take no more than the time there is', () => {
   const pc = machine(new Empty(), 'job=console seconds=1', { budget_steps: 8_000_000 });
-  expect(pc.run(kernel).lines).toContain('console: 0 bytes typed in its time');
+  const { lines } = pc.run(kernel);
+  expect(lines).toContain('console: 0 bytes typed in its time');
+  // At powers of two of 16, of some ten thousand.
+  const told = lines.filter((line) => line.includes('input without a byte, times '));
+  expect(told[0]).toBe('virtio-console 0000:00:04.0: input without a byte, times 16');
+  expect(told.length).toBeGreaterThan(5);
+  expect(told.length).toBeLessThan(20);
 });
 
 /** Gives back a buffer that it was never given. */
@@ -209,6 +216,28 @@ test('a device that breaks the rules is told of', () => {
   expect(lines).toContain(
     'virtio-console 0000:00:04.0: queue 0: no such descriptor: used entry with id 4711, length 1',
   );
+});
+
+test.each([1, 4])('the log goes on over the serial line when its console goes, with %s CPUs', (cpus) => {
+  let text = '';
+  const output = (more: string) => {
+    text += more;
+  };
+  const device = new VirtioConsole({ queueSize: 2, latency_ns: 3_000_000, output });
+  const pc = machine(device, 'console=virtio job=shell', { cpus });
+  pc.pci.add(new VirtioBlk(new Uint8Array(2 ** 16)), { slot: 5 });
+  // Somebody else writes meanwhile.
+  for (let i = 0; i < 20; i++) pc.clock.schedule(1e8 + i * 2e7, () => pc.serial.receive('log 2\r'));
+  pc.clock.schedule(3e8, () => pc.pci.release(device.toPci(false)));
+  pc.clock.schedule(6e8, () => pc.serial.receive('blk\rpoweroff\r'));
+  const { end, lines, serial } = pc.run(kernel);
+  expect(end, serial).toBe('off');
+  const gone = 'console: virtio-console 0000:00:04.0 is taken away: the log goes over the serial line only';
+  expect(lines).toContain(gone);
+  expect(lines.indexOf('virtio-console 0000:00:04.0: detached')).toBe(lines.indexOf(gone) + 1);
+  expect(text).toContain('the log goes to virtio-console');
+  expect(text).not.toContain('is taken away');
+  expect(lines.at(-1)).toBe('yaos: done');
 });
 
 test('there is no such console', () => {

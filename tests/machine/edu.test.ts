@@ -37,6 +37,20 @@ describe('job=edu', () => {
     expect(lines).toContain(`edu: 20! = ${FACTORIAL_20}`);
   });
 
+  test.each([0, 3])('by a message to CPU 0, for a thread on CPU %s of 4', async (cpu) => {
+    const append = `job=edu n=20 cpu=${cpu}`;
+    const qemu = await workbench.boot({
+      ...{ DISK: 'none', SMP: '4', MEM: '128M', QEMUEXTRA: '-device edu,addr=5', APPEND: append },
+    });
+    expect(qemu.failure).toBeNull();
+    for (const { lines } of [qemu, boot(new Edu(), { cpus: 4, commandLine: append })]) {
+      expect(lines).toContain('edu 0000:00:05.0: version 1.0, by message');
+      expect(lines).toContain(`edu: 20! = ${FACTORIAL_20}`);
+      expect(lines).toContain('edu: 4095 bytes through the device and back');
+      expect(lines.some((line) => /^irq: [1-9]\d* interrupts, 0 stray$/.test(line))).toBe(true);
+    }
+  });
+
   test('behind a bridge', () => {
     const pc = new Machine({ commandLine: 'job=edu n=20' });
     const bridge = new PciBridge('pci-bridge');

@@ -92,3 +92,25 @@ test('BARs moved to fixed bases, also above 4 GiB', async () => {
     'pci: 0000:03:00.0 BAR 1: memory32 at 0xd0100000, 4 KiB',
   ]);
 });
+
+/** Each port has two windows, and each of these takes a page table. */
+const CARDS = 36;
+const CARDS_MIN = 28;
+
+test('more cards than there are page tables for', async () => {
+  const cards = Array.from({ length: CARDS }, (_, i) => {
+    const multifunction = i % 8 === 0 ? ',multifunction=on' : '';
+    const port = `pcie-root-port,id=p${i},chassis=${i},addr=${4 + (i >> 3)}.${i % 8}${multifunction}`;
+    return `-device ${port} -device virtio-rng-pci,bus=p${i}`;
+  });
+  const variables = { MACHINE: 'q35', DISK: 'none', APPEND: 'job=rng bytes=32' };
+  const { failure, lines } = await bench.boot({ ...variables, QEMUEXTRA: cards.join(' ') }, true);
+  expect(failure, lines.join('\n')).toBeNull();
+  const has = (line: string) => lines.some((other) => other.startsWith(line));
+  const used = lines.findIndex((line) => line.includes('cannot be mapped: all page tables are in use: '));
+  expect(used).toBeGreaterThan(0);
+  const attached = lines.slice(0, used).filter((line) => /^virtio-rng .*(entropy|one too many)/.test(line));
+  expect(attached.length).toBeGreaterThanOrEqual(CARDS_MIN);
+  expect(has('virtio: 0000:24:00.0: its modern structures are not complete')).toBe(true);
+  expect(has('rng: ')).toBe(true);
+});
