@@ -17,7 +17,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers matrix spec check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers matrix cuts spec check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -27,8 +27,8 @@ HOSTED = $(if $(filter Linux x86_64,$(shell uname -sm)),out/libyaosrt.a)
 NODE_MODULES = node_modules/.package-lock.json
 
 # What has to be installed for the goals asked for, and is not.
-RUNS = $(filter qemu qemu-kernel gdb profile trace watch test matrix bench,$(MAKECMDGOALS))
-NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test matrix,$(RUNS)),qemu-img) $(if $(filter test gdb,$(RUNS)),gdb)
+RUNS = $(filter qemu qemu-kernel gdb profile trace watch test matrix cuts bench,$(MAKECMDGOALS))
+NEEDS = npm as $(if $(HOSTED),gcc) $(if $(RUNS),qemu) $(if $(filter test matrix cuts,$(RUNS)),qemu-img) $(if $(filter test gdb,$(RUNS)),gdb)
 ifneq ($(MAKECMDGOALS),clean)
 MISSING := $(shell sh build/setup.sh missing $(NEEDS))
 endif
@@ -64,6 +64,7 @@ help:
 	@echo 'make fuzz-drivers the kernel'"'"'s drivers against hostile devices: N=10000 runs, from SEED=... on'
 	@echo 'make matrix       boot every configuration of QEMU, JOBS=n at once (FILTER=TEXT, SEED=...)'
 	@echo 'make spec         the official WebAssembly test suite, of which wast2json made WASM_TESTSUITE=DIR'
+	@echo 'make cuts         N=1000 power cuts while records are written, from SEED=... on: what was flushed must be there'
 	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT, ABLATE=1)'
 	@echo 'make clean        remove out/'
 
@@ -158,11 +159,11 @@ test: all check
 	node_modules/.bin/vitest run
 
 # Another seed each time, which is printed.
-N ?= 10000
+N ?= $(if $(filter cuts,$(MAKECMDGOALS)),1000,10000)
 QUICK ?=
 SEED ?= $(shell date +%s)
-fuzz fuzz-drivers: export N := $(N)
-fuzz fuzz-drivers matrix: export SEED := $(SEED)
+fuzz fuzz-drivers cuts: export N := $(N)
+fuzz fuzz-drivers cuts matrix: export SEED := $(SEED)
 fuzz: all
 	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/fuzz/fuzz.test.ts
 
@@ -176,6 +177,9 @@ matrix: all
 spec: all
 	@[ -n "$(WASM_TESTSUITE)" ] || { echo 'spec: set WASM_TESTSUITE to the folder with the JSON files that wast2json made of the official test suite' >&2; exit 1; }
 	WASM_TESTSUITE='$(WASM_TESTSUITE)' node_modules/.bin/vitest run --disable-console-intercept --reporter=dot tests/spec/suite.test.ts
+
+cuts: all
+	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/qemu/cuts.test.ts
 
 bench: all
 	@node out/build/bench/main.js

@@ -243,20 +243,33 @@ export class BlockQueue extends Activity {
   private finishOldest(): bool {
     if (this.submitted === this.finished) return this.giveUp();
     const request = this.oldest();
-    if (!request.done && !this.awaitDone(request)) {
-      this.logSilence();
-      this.recover();
-      return false;
-    }
-    if (this.queue.isBroken) {
-      this.queue.reportFault(this.name);
-      this.recover();
-      return false;
-    }
+    do {
+      if (!request.done && !this.awaitDone(request)) {
+        this.logSilence();
+        this.recover();
+        return false;
+      }
+      if (this.queue.isBroken) {
+        this.queue.reportFault(this.name);
+        this.recover();
+        return false;
+      }
+      if (this.device.trace.wanted) this.logCompletion(request);
+    } while (this.repeat(request));
     this.finished++;
-    if (this.device.trace.wanted) this.logCompletion(request);
     // §2.7.8.1: legacy devices are known to set the length wrongly.
     return request.check(this.name, !this.device.legacy);
+  }
+
+  /** Gives the ring the oldest request once more, if that may help. Its descriptors are free, but for a ring that was cut off. */
+  private repeat(request: Request): bool {
+    if (!request.repeats(this.name)) return false;
+    const flags = this.queue.lock.acquireIrq();
+    request.begin();
+    if (!this.add(this.finished)) request.done = true;
+    this.queue.lock.releaseIrq(flags);
+    this.queue.kick();
+    return true;
   }
 
   /** There is no room in an empty ring: it was cut off. */

@@ -32,6 +32,9 @@ const STATUS_UNSUPP: u32 = 2;
 /** What the status byte holds until the device writes it. */
 const STATUS_NONE: u32 = 0xff;
 
+/** How often a transfer is carried out at most. */
+const TRIES_MAX: u32 = 3;
+
 export class Request {
   /** The device has given it back, or will never do so. */
   done: bool = false;
@@ -44,6 +47,7 @@ export class Request {
   expected: u32 = 0;
   /** Bytes that the device says it has written. */
   written: u32 = 0;
+  private tries: u32 = 0;
 
   constructor(public readonly header: u32) {}
 
@@ -99,31 +103,53 @@ export class Request {
   }
 
   private fill(type: u32, sector: u64, expected: u32): void {
-    this.done = false;
     this.type = type;
     this.sector = sector;
     this.expected = expected;
+    this.tries = 0;
     x86.store64(this.header, type);
     x86.store64(this.header + HEADER_SECTOR, sector);
+    this.begin();
+  }
+
+  /** From here on the device may have it. */
+  begin(): void {
+    this.done = false;
+    this.tries++;
     x86.store8(this.status, STATUS_NONE);
+  }
+
+  /**
+   * Whether it is worth another try, after a line. Transfers are: what the host could not do once it may do next time, and sectors
+   * that are read or written twice are no others. Not so a flush: the host may have dropped what it could not write, and would
+   * say of the next one that all is well.
+   */
+  repeats(name: string): bool {
+    if (this.result !== STATUS_IOERR || this.count === 0 || this.tries === TRIES_MAX) return false;
+    this.describeFailure(name).text(', tried again').end();
+    return true;
   }
 
   /** Whether it was done, and all of it; else a line says what is wrong. */
   check(name: string, trustLength: bool): bool {
-    const status = this.result;
     // §5.2.6: the device writes the data of a read, and the status byte. §2.7.8: len counts every byte written.
-    const expected = this.expected + 1;
-    if (status === STATUS_OK && (!trustLength || this.written === expected)) return true;
+    if (this.result === STATUS_OK && (!trustLength || this.written === this.expected + 1)) return true;
+    this.describeFailure(name).end();
+    return false;
+  }
+
+  private describeFailure(name: string): Line {
+    const status = this.result;
     const line = log(name)
       .text(nameOf(this.type))
       .text(this.count > 0 ? ' of ' : '');
     this.appendPlace(line).decimal(' failed: status ', status);
     if (status === STATUS_IOERR) line.text(' (I/O error)');
     else if (status === STATUS_UNSUPP) line.text(' (not supported)');
-    else if (status === STATUS_OK) line.decimal(', but ', this.written).decimal(' bytes of ', expected);
+    else if (status === STATUS_OK)
+      line.decimal(', but ', this.written).decimal(' bytes of ', this.expected + 1);
     else line.text(' (unknown)');
-    line.end();
-    return false;
+    return line;
   }
 
   /** Appends what it is doing: `reading sector 1`. */

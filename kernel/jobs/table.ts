@@ -13,6 +13,7 @@ import { memoryJob } from './memory.ts';
 import { shellJob } from './monitor/shell.ts';
 import { netJob } from './net.ts';
 import { readJob } from './read.ts';
+import { recordsJob } from './records.ts';
 import { rngJob } from './rng.ts';
 import { threadsJob } from './threads.ts';
 import { traceJob } from './trace.ts';
@@ -38,6 +39,7 @@ const jobs: StaticArray<Job> = [
   new Job('balloon', balloonJob),
   new Job('blkbench', blkbenchJob),
   new Job('blkverify', blkverifyJob),
+  new Job('records', recordsJob),
   new Job('none', () => {}),
   new Job('fault-memory', fault.memoryFault),
   new Job('fault-copy', fault.copyFault),

@@ -1,7 +1,7 @@
 // A machine in QEMU that a test talks to while it runs: by QMP, and by sockets for its devices. All are file descriptors
 // that QEMU inherits, so there are no ports or files to choose or to wait for.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { FROM_KERNEL, QEMU, qemuArguments } from '../../build/qemu/command.ts';
@@ -34,6 +34,7 @@ export class LiveMachine {
   readonly ended: Promise<Ended>;
   private readonly qmp: Socket;
   private readonly keyboard: Writable;
+  private readonly process: ChildProcess;
   private readonly answers: ((message: Message) => void)[] = [];
   private readonly watchers = new Set<() => void>();
   private readonly events: Message[] = [];
@@ -48,6 +49,7 @@ export class LiveMachine {
     const control = ['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'];
     const stdio = ['pipe', 'pipe', 'pipe', ...Array.from({ length: 1 + socketCount }, () => 'pipe' as const)];
     const qemu = spawn(QEMU, [...args, ...control], { stdio: stdio as 'pipe'[] });
+    this.process = qemu;
     this.keyboard = qemu.stdin!;
     this.keyboard.on('error', () => {}); // QEMU has ended
     const timer = setTimeout(() => qemu.kill('SIGKILL'), RUN_MS_MAX);
@@ -95,6 +97,11 @@ export class LiveMachine {
       this.watchers.add(look);
       look();
     });
+  }
+
+  /** As a power cut: at once, whatever it is doing. */
+  kill(): void {
+    this.process.kill('SIGKILL');
   }
 
   notify(): void {
