@@ -17,7 +17,7 @@ CC = gcc
 CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 .DEFAULT_GOAL = all
 .DELETE_ON_ERROR:
-.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers matrix cuts spec check bench clean FORCE
+.PHONY: all help qemu qemu-kernel shell gdb profile trace listing watch test fuzz fuzz-drivers fuzz-wasm matrix cuts spec check bench clean FORCE
 
 ARTEFACTS = out/kernel.wasm out/kernel.wasm.map out/kernel.o out/kernel.elf out/yaos.img
 TOOLCHAIN = $(shell find build -name '*.ts')
@@ -65,6 +65,7 @@ help:
 	@echo 'make matrix       boot every configuration of QEMU, JOBS=n at once (FILTER=TEXT, SEED=...)'
 	@echo 'make spec         the official WebAssembly test suite, of which wast2json made WASM_TESTSUITE=DIR'
 	@echo 'make cuts         N=1000 power cuts while records are written, from SEED=... on: what was flushed must be there'
+	@echo 'make fuzz-wasm    damaged and hostile WebAssembly files against yaos compile, for SECONDS=600, from SEED=... on'
 	@echo 'make bench        the kernel'\''s figures, and a suite of programs against other compilers (FILTER=TEXT, ABLATE=1)'
 	@echo 'make clean        remove out/'
 
@@ -180,6 +181,13 @@ spec: all
 
 cuts: all
 	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot --bail=1 tests/qemu/cuts.test.ts
+
+# MODULES: a folder of more modules to damage.
+SECONDS ?= 600
+fuzz-wasm: export SECONDS := $(SECONDS)
+fuzz-wasm: export SEED := $(SEED)
+fuzz-wasm: all
+	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot tests/hostile/compile.test.ts
 
 bench: all
 	@node out/build/bench/main.js

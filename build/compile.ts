@@ -12,8 +12,8 @@ import { readRules } from './proofs/rules.ts';
 import { OPTIONAL_PASSES, type TranslateOptions, type Translation, translate } from './translate.ts';
 import { WasmError } from './wasm/module.ts';
 
-/** What C or C++ does not allow as a structure's name, or the runtime's header has taken. */
-const RESERVED = new RegExp(
+/** What C or C++ does not allow as a name, or the runtime's header has taken. */
+export const RESERVED = new RegExp(
   `^(yaos|${[
     'alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval',
     'constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast',

@@ -87,6 +87,9 @@ export interface Translation {
   proofs?: string;
 }
 
+/** Characters of a name in a message. */
+const NAME_SHOWN_MAX = 200;
+
 const XMM15: RegSet = (1 << 31) >>> 0;
 
 /** Throws WasmError for a module that is invalid or uses what is not supported. */
@@ -388,9 +391,9 @@ class Unit {
 /** There is one instance and nobody to hand it anything but functions, which are symbols or machine instructions. */
 function checkFixedImports(module: WasmModule): void {
   for (const i of module.imports) {
-    const what = `${i.module}.${i.name}`;
-    if (what.includes('\0'))
-      throw new WasmError(`import ${JSON.stringify(what)}: a symbol cannot hold a NUL`);
+    const symbol = `${i.module}.${i.name}`;
+    const what = quoted(symbol);
+    if (symbol.includes('\0')) throw new WasmError(`import ${what}: a symbol cannot hold a NUL`);
     if (i.kind !== 'func') {
       throw new WasmError(`imported ${i.kind} ${what}: the fixed memory model imports functions only`);
     }
@@ -413,9 +416,16 @@ function checkFixedImports(module: WasmModule): void {
 function checkFixedExports(module: WasmModule): void {
   for (const { name } of module.exports) {
     if (name.startsWith('yaos_')) {
-      throw new WasmError(`export "${name}": symbols yaos_… are the translator's own; rename the export`);
+      throw new WasmError(
+        `export ${quoted(name)}: symbols yaos_… are the translator's own; rename the export`,
+      );
     }
-    if (name.includes('\0'))
-      throw new WasmError(`export ${JSON.stringify(name)}: a symbol cannot hold a NUL`);
+    if (name.includes('\0')) throw new WasmError(`export ${quoted(name)}: a symbol cannot hold a NUL`);
   }
+}
+
+/** A name of the module's in one line, and not the whole of a long one. */
+function quoted(name: string): string {
+  const text = JSON.stringify(name).replaceAll(/\p{Cc}/gu, '_');
+  return text.length > NAME_SHOWN_MAX ? `${text.slice(0, NAME_SHOWN_MAX)}…` : text;
 }

@@ -3,7 +3,7 @@
 // each export a function with C types that passes its values in an array.
 
 import { basename } from 'node:path';
-import { moduleName, moduleSymbol } from '../compile.ts';
+import { moduleName, moduleSymbol, RESERVED } from '../compile.ts';
 import { UserError } from '../error.ts';
 import { readInput, replaceFile } from '../files.ts';
 import { sortedExports } from '../object/descriptor.ts';
@@ -72,16 +72,19 @@ export function headerText(module: WasmModule, prefix: string, file: string): st
 
 /** Names in C, each once: what C has not becomes an underscore, and a name that is taken gets a number. */
 class Names {
-  private readonly taken: Set<string>;
+  /** By name: the number to try for the next one that would be called so. */
+  private readonly next: Map<string, number>;
   constructor(taken: string[]) {
-    this.taken = new Set(taken);
+    this.next = new Map(taken.map((name) => [name, 2]));
   }
 
   of(text: string): string {
     const plain = text.replaceAll(/[^A-Za-z0-9_]/g, '_');
     let name = plain;
-    for (let n = 2; this.taken.has(name); n++) name = `${plain}_${n}`;
-    this.taken.add(name);
+    let n = this.next.get(plain) ?? 2;
+    while (this.next.has(name) || RESERVED.test(name)) name = `${plain}_${n++}`;
+    this.next.set(plain, n);
+    if (name !== plain) this.next.set(name, 2);
     return name;
   }
 }
@@ -247,7 +250,7 @@ function constructors(module: WasmModule, prefix: string, members: string[]): st
 
 function exporter(module: WasmModule, prefix: string): (e: WasmExport) => string[] {
   const own = ['new', 'free', 'last_error', 'imports', ...module.imports.map((_, n) => `import_${n}`)];
-  const order = sortedExports(module);
+  const order = new Map(sortedExports(module).map((e, i) => [e, i]));
   const names = new Names(own.map((name) => `${prefix}_${name}`));
   const self = `struct ${prefix} *self`;
   const api = `${prefix.toUpperCase()}_API`;
@@ -268,7 +271,7 @@ function exporter(module: WasmModule, prefix: string): (e: WasmExport) => string
           name,
           self,
           api,
-          `&${moduleSymbol(prefix)}.exports[${order.indexOf(e)}]`,
+          `&${moduleSymbol(prefix)}.exports[${order.get(e)}]`,
           module.funcs[e.index].type,
         ),
         ...extern,

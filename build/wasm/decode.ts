@@ -398,7 +398,7 @@ function readBody(d: Decoder, r: Reader): FuncBody {
     const n = r.u32();
     d.locals += n;
     if (locals.length + n > LOCALS_MAX) r.fail(`more than ${LOCALS_MAX} locals in a function`, at);
-    if (d.locals > LOCALS_TOTAL_MAX) r.fail(`more than ${LOCALS_TOTAL_MAX} locals in the module`, at);
+    if (d.locals > LOCALS_TOTAL_MAX) unsupported(`a module of more than ${LOCALS_TOTAL_MAX} locals`, at);
     const type = valType(r);
     for (let i = 0; i < n; i++) locals.push(type);
   });

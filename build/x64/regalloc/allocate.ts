@@ -26,6 +26,8 @@ const SAVE_COST = 1.5;
 const MOVE_COST = 0.3;
 /** How many bundles may be moved to make room for one with a hint. */
 const OTHERS_MAX = 3;
+/** And of how many ranges in all, for each range of the function: a long bundle must not be moved for each of many short ones. */
+const MOVED_PER_RANGE = 20;
 const GENERATIONS_MAX = 4;
 
 export class Allocator {
@@ -39,6 +41,8 @@ export class Allocator {
   private graph: Cfg | undefined;
   /** Callee-saved registers that nobody has used so far. */
   private fresh: number;
+  /** How many ranges may still be moved to make room for a bundle with a hint. */
+  private movable = 0;
 
   constructor(p: Program) {
     this.p = p;
@@ -63,7 +67,10 @@ export class Allocator {
   }
 
   run(bundles: Bundle[]): void {
-    for (const b of bundles) this.enqueue(b);
+    for (const b of bundles) {
+      this.enqueue(b);
+      this.movable += b.ranges.length * MOVED_PER_RANGE;
+    }
     while (this.queue.length > 0) this.allocate(this.dequeue());
   }
 
@@ -98,6 +105,8 @@ export class Allocator {
       return false;
     const others = registers.conflicts(bundle, reg);
     if (others.length > OTHERS_MAX) return false;
+    for (const other of others) this.movable -= other.ranges.length;
+    if (this.movable < 0) return false;
     const places = this.placesFor(others, reg, hints.worth(reg));
     if (!places) {
       hints.collect(bundle);
