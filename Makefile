@@ -77,6 +77,7 @@ $(NODE_MODULES): package-lock.json | $(SETUP)
 out/build/.stamp: $(TOOLCHAIN) build/tsconfig.json $(NODE_MODULES)
 	@mkdir -p $(@D) && touch $@.new
 	node_modules/.bin/tsc -p build
+	node_modules/.bin/tsc -p build/profile/page
 	@mv $@.new $@
 
 # All of it in one file, which loads in a fraction of the time (build/launch.ts).
@@ -149,6 +150,7 @@ trace: $(ARTEFACTS) $(HOSTED)
 
 check: $(NODE_MODULES) out/.kernel
 	node_modules/.bin/tsc -p build --noEmit
+	node_modules/.bin/tsc -p build/profile/page --noEmit
 	node_modules/.bin/tsc -p machine --noEmit
 	node_modules/.bin/tsc -p tests
 	node_modules/.bin/tsc -p kernel

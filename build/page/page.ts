@@ -8,9 +8,10 @@ export interface Page {
   body: string;
   /** Of this page alone. */
   style: string;
+  /** It is in the element `data`, as JSON. */
   data: unknown;
-  /** Runs in the browser, with the data; it is put in as text, so it must not use anything from around it. */
-  script(data: never): void;
+  /** Of JavaScript. */
+  script: string;
 }
 
 export function pageHtml({ title, body, style, data, script }: Page): string {
@@ -30,7 +31,7 @@ ${style}
 ${body}
 <script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
 <script>
-(${script.toString()})(JSON.parse(document.getElementById('data').textContent));
+${script}
 </script>
 </body>
 </html>

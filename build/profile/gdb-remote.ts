@@ -76,11 +76,6 @@ export class GdbRemote {
     await stopped;
   }
 
-  /** Lets the machine go on without us. */
-  detach(): void {
-    this.send('D');
-  }
-
   private ask(text: string): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.closed) {

@@ -1,11 +1,16 @@
 // out/profile.html: the profile as a flame graph, callers above what they call, and a table of the hottest functions.
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { escapeHtml, pageHtml } from '../page/page.ts';
-import { type FlameData, type FlameNode, flame } from './flame.ts';
+import { out } from '../paths.ts';
+import type { FlameData, FlameNode } from './flame-data.ts';
 import { hottest, hottestLine, type Profile, type ProfiledFunction } from './profile.ts';
 
 const ROWS = 40;
 const PLAIN = -1;
+/** Compiled by make, from page/flame.ts. */
+const SCRIPT = join(out, 'build/profile/page/flame.js');
 
 const STYLE = `#graph { position: relative; margin: 12px 16px; }
 .call { position: absolute; height: 19px; text-indent: 4px; line-height: 19px; overflow: hidden; white-space: nowrap; text-overflow: ellipsis;
@@ -43,7 +48,13 @@ ${hottest(profile)
 </table>
 </section>
 </main>`;
-  return pageHtml({ title, body, style: STYLE, data: flameData(profile, cpus), script: flame });
+  return pageHtml({
+    title,
+    body,
+    style: STYLE,
+    data: flameData(profile, cpus),
+    script: readFileSync(SCRIPT, 'utf8'),
+  });
 }
 
 function row(each: ProfiledFunction, samples: number): string {

@@ -1,20 +1,9 @@
-/// <reference lib="dom" />
-// What the page of a profile does in the browser. It is put into the page as text (page.ts), so all of it is one function.
+// What the page of a profile does in the browser: a script, which is put into the page as text (../page.ts). It is compiled by
+// itself, for a browser.
 
-/** A call in a flame graph: a function's number, samples, and what it called. */
-export interface FlameNode {
-  f: number;
-  n: number;
-  c: FlameNode[];
-}
+type FlameNode = import('../flame-data.ts').FlameNode;
 
-export interface FlameData {
-  root: FlameNode;
-  /** Name, and file with line; and a hue, by the folder. */
-  functions: { name: string; place: string; hue: number }[];
-}
-
-export function flame({ root, functions }: FlameData): void {
+function flame({ root, functions }: import('../flame-data.ts').FlameData): void {
   interface Box {
     node: FlameNode;
     parent: Box | undefined;
@@ -165,3 +154,5 @@ export function flame({ root, functions }: FlameData): void {
   draw();
   focus(current);
 }
+
+flame(JSON.parse(document.getElementById('data')!.textContent));
