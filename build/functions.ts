@@ -112,7 +112,7 @@ function findCalledOnce(module: WasmModule): Set<number> {
   const bodies = scanModule(module);
   const counts = new Map<number, number>();
   for (const body of bodies)
-    for (const index of body?.direct ?? []) counts.set(index, (counts.get(index) ?? 0) + 1);
+    for (const { callee } of body?.direct ?? []) counts.set(callee, (counts.get(callee) ?? 0) + 1);
   const once = [...counts].filter(([index, count]) => count === 1 && module.funcs[index].body !== undefined);
   const others = [...module.referencedFuncs, module.start, ...bodies.flatMap((body) => body?.taken ?? [])];
   const used = new Set(others);

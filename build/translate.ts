@@ -286,7 +286,7 @@ class Unit {
   /** Throws WasmError for what does not hold. */
   proofs(): string | undefined {
     const { proofs } = this.options;
-    return proofs && prove(proofs, this.module, this.program);
+    return proofs && prove(proofs, this.module, this.program, this.places);
   }
 
   /** Behind finish(). */

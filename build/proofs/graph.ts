@@ -10,9 +10,13 @@ import type { Callee } from '../x64/emit.ts';
 
 export interface CallNode {
   readonly name: string;
+  /** Index in the module; undefined: it is not in there. */
+  readonly func?: number;
   /** Bytes of stack below the return address; undefined: it is not in the module. */
   readonly frame: number | undefined;
   readonly calls: Set<CallNode>;
+  /** Byte offset of the first call of each, in the module's graph. */
+  readonly sites: Map<CallNode, number>;
 }
 
 /** What a call of a type through a table can reach: the functions of this type whose reference is in the module's elements, or taken
@@ -68,13 +72,20 @@ export function callGraphs(module: WasmModule, program: Program): Graphs {
   );
   const nodes: CallNode[] = module.funcs.map((f) => ({
     name: symbolOf(module, f.index) ?? f.name,
+    func: f.index,
     frame: undefined,
     calls: new Set(),
+    sites: new Map(),
   }));
   bodies.forEach((body, i) => {
     if (!body) return;
-    const targets = [...body.direct, ...body.indirect.flatMap((type) => references.of(type))];
-    for (const index of targets) nodes[i].calls.add(nodes[index]);
+    const indirect = body.indirect.flatMap(({ type, offset }) =>
+      references.of(type).map((callee) => ({ callee, offset })),
+    );
+    for (const { callee, offset } of [...body.direct, ...indirect]) {
+      nodes[i].calls.add(nodes[callee]);
+      if (!nodes[i].sites.has(nodes[callee])) nodes[i].sites.set(nodes[callee], offset);
+    }
   });
   return { module: nodes, ...machineGraph(module, program, references) };
 }
@@ -87,12 +98,17 @@ function machineGraph(
   const machine = new Map<string, CallNode>();
   const compiled = new Map<number, CallNode>();
   for (const { key, name, func, frame } of program.functions) {
-    const node = { name, frame, calls: new Set<CallNode>() };
+    const node = { name, func, frame, calls: new Set<CallNode>(), sites: new Map() };
     machine.set(key, node);
     if (func !== undefined) compiled.set(func, node);
   }
   const assembly = (symbol: string): CallNode => {
-    const known = machine.get(symbol) ?? { name: symbol, frame: undefined, calls: new Set<CallNode>() };
+    const known = machine.get(symbol) ?? {
+      name: symbol,
+      frame: undefined,
+      calls: new Set<CallNode>(),
+      sites: new Map(),
+    };
     machine.set(symbol, known);
     return known;
   };

@@ -55,6 +55,19 @@ export function neverTable(proofs: readonly { rule: NeverRule; functions: number
   ].join('\n');
 }
 
+/** Every function of the deepest chains with its frame. */
+export function chainTable(entries: readonly EntryDepth[]): string {
+  const known = new Map(entries.map((entry) => [entry.name, entry]));
+  const tables = [...known.values()].map(({ name, chain }) => [
+    '',
+    ...columns([
+      ['frame', `of the deepest chain from ${name}`],
+      ...chain.map((n) => [n.frame ?? '-', n.name]),
+    ]),
+  ]);
+  return `${['Chains in full', ...tables.flat()].join('\n')}\n`;
+}
+
 /** What the chain comes to, which tells it best in a line. */
 function deepest(chain: readonly CallNode[]): string {
   const names = chain.map(({ name }) => name.replace(/^kernel\//, ''));

@@ -5,8 +5,9 @@ import { skipImmediates } from './operators.ts';
 import { Reader } from './reader.ts';
 
 export interface BodyCalls {
-  direct: number[];
-  indirect: FuncType[];
+  /** Of what, and the byte offset of the call. */
+  direct: { callee: number; offset: number }[];
+  indirect: { type: FuncType; offset: number }[];
   /** Functions whose reference it takes. */
   taken: number[];
 }
@@ -28,11 +29,12 @@ function scanCalls(module: WasmModule, start: number, end: number): BodyCalls {
   while (reader.pos < end) {
     const opcode = reader.u8();
     const { pos } = reader;
+    const offset = pos - 1;
     skipImmediates(reader, opcode);
     const index = () => new Reader(module.bytes, pos, end).u32();
-    if (opcode === CALL || opcode === RETURN_CALL) calls.direct.push(index());
+    if (opcode === CALL || opcode === RETURN_CALL) calls.direct.push({ callee: index(), offset });
     else if (opcode === CALL_INDIRECT || opcode === RETURN_CALL_INDIRECT)
-      calls.indirect.push(module.types[index()]);
+      calls.indirect.push({ type: module.types[index()], offset });
     else if (opcode === REF_FUNC) calls.taken.push(index());
   }
   return calls;

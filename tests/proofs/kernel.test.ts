@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSourceMap } from '../../build/object/sourcemap.ts';
 import { parseRules } from '../../build/proofs/rules.ts';
 import { translate } from '../../build/translate.ts';
 import { compileBytes, root } from '../kernel/compile.ts';
@@ -203,4 +204,53 @@ describe('planted in programs with modules of the kernel', () => {
       /^stack s has no bound: .*nested calls itself: .*circle > .*nested > .*anonymous\|0 > .*nested: make it a loop$/,
     );
   });
+});
+
+describe('what does not hold of the kernel', () => {
+  const module = readFileSync(join(root, 'out/kernel.wasm'));
+  const sourceMap = readSourceMap(join(root, 'out/kernel.wasm.map'));
+  const prove = (rules: string) => {
+    const assembly = [...RULES.matchAll(/^assembly.*$/gm)].map(([line]) => line).join('\n');
+    const proofs = parseRules(`${assembly}\n${rules}`, 'rules', () => '');
+    translate(module, { memory: 'fixed', sourceMap, proofs });
+  };
+
+  // Through methods that override others, inlined ones, and through a table.
+  test.each([
+    ['never interrupt signal kernel/sched/event/Event#signal', /^interrupt must never signal: /],
+    ['stack small 500 interrupt', /^stack small has 500 bytes and needs \d+: \d+ by interrupt: /],
+  ])('%s: each call is told with its file and line', (rules, message) => {
+    let told = '';
+    try {
+      prove(rules);
+    } catch (error) {
+      told = (error as Error).message;
+    }
+    const [first, ...calls] = told.split('\n');
+    expect(first).toMatch(message);
+    expect(calls.length).toBeGreaterThan(2);
+    for (const call of calls) {
+      const [, file, line, callee] =
+        /^(kernel\/[\w/-]+\.ts):(\d+): \S+ calls \S*?([\w~]+)(?:@override)?$/.exec(call)!;
+      const source = readFileSync(join(root, file!), 'utf8').split('\n')[Number(line) - 1];
+      expect(source, call).toContain(callee!);
+    }
+  });
+});
+
+test('the head of a table has rows below, and chains are there in full', () => {
+  const lines = TABLES.split('\n');
+  for (const [i, line] of lines.entries())
+    if (/ {2}chain$/.test(line)) expect(lines[i + 1]).toMatch(/^\S+ +\d+ +/);
+  expect(TABLES).toMatch(/^kernel\/main\/MainProgram#run +\d+ +jobs\/table\/runJob > /m);
+  const full = TABLES.slice(TABLES.indexOf('Chains in full'));
+  const [, chain] = /^frame +of the deepest chain from thread_main\n((?: *[\d-]+ .*\n)+)/m.exec(full)!;
+  const frames = chain
+    .trimEnd()
+    .split('\n')
+    .map((line) => Number(line.trim().split(' ')[0]) || 0);
+  // With return addresses; thread_main's is in what is declared, and the last function may save the flags.
+  expect(frames.reduce((sum, frame) => sum + frame + 8, 0) + declared('thread_main')).toBe(
+    deepest('thread_main'),
+  );
 });
