@@ -109,7 +109,10 @@ function writeSequence(
   out.u64(0);
   const rows = new Rows(out, f.start, files);
   if (f.place && f.rows[0].offset > f.start) rows.add(f.start, f.place);
-  for (const { offset, place } of f.rows) rows.add(offset, place);
+  for (const { offset, place } of f.rows) {
+    if (f.place === undefined && place.line === undefined) rows.addNone(offset);
+    else rows.add(offset, place);
+  }
   rows.end(f.start + f.size);
 }
 
@@ -129,12 +132,21 @@ class Rows {
   /** A place that is not known goes on as the one before. */
   add(offset: number, { file, line, column = 0 }: Place): void {
     if (file === undefined || line === undefined) return;
+    this.move(offset, { file: this.files.numberOf(file), line, column });
+  }
+
+  /** §6.2.2: line 0 is no line. */
+  addNone(offset: number): void {
+    this.move(offset, { ...this.last, line: 0 });
+  }
+
+  private move(offset: number, to: { file: number; line: number; column: number }): void {
     const { out, last } = this;
-    const number = this.files.numberOf(file);
-    if (number === last.file && line === last.line && column === last.column && offset !== this.at) return;
-    if (number !== last.file) {
+    const { file, line, column } = to;
+    if (file === last.file && line === last.line && column === last.column && offset !== this.at) return;
+    if (file !== last.file) {
       out.u8(LNS.set_file);
-      out.uleb(number);
+      out.uleb(file);
     }
     if (column !== last.column) {
       out.u8(LNS.set_column);
@@ -142,7 +154,7 @@ class Rows {
     }
     this.advance(offset - this.at, line - last.line);
     this.at = offset;
-    this.last = { file: number, line, column };
+    this.last = to;
   }
 
   private advance(distance: number, lines: number): void {

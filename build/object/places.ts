@@ -5,16 +5,26 @@ import type { WasmModule } from '../wasm/module.ts';
 import type { Place } from './function-info.ts';
 import type { SourceMap } from './sourcemap.ts';
 
+/**
+ * What asc calls the functions that choose among overriding methods. They are in no source, but Binaryen moves short methods into
+ * them, and their lines would seem to be those of all the code behind.
+ */
+const DISPATCHER = /@override$/;
+
 export class Places {
   private readonly module: WasmModule;
   private readonly locations: Locations;
   private readonly map: SourceMap | undefined;
   private readonly bodies = new Map<number, Place | undefined>();
+  /** Where the bodies of dispatchers start. */
+  private readonly dispatchers: Set<number>;
 
   constructor(module: WasmModule, locations: Locations, map: SourceMap | undefined) {
     this.module = module;
     this.locations = locations;
     this.map = map;
+    const dispatchers = module.funcs.filter(({ name, body }) => body && DISPATCHER.test(name));
+    this.dispatchers = new Set(dispatchers.map(({ body }) => body!.start));
   }
 
   offsetOf(location: number): number {
@@ -48,7 +58,8 @@ export class Places {
   }
 
   private firstIn(body: { start: number; end: number } | undefined): Place | undefined {
-    for (let at = body?.start ?? 0; body && at < body.end; at++) {
+    if (!body || this.dispatchers.has(body.start)) return undefined;
+    for (let at = body.start; at < body.end; at++) {
       const place = this.map?.positionAt(at, body.start);
       if (place) return place;
     }
@@ -57,6 +68,7 @@ export class Places {
 
   /** Where the map says nothing, as asc's does for some calls, the code before counts. */
   private atOrBefore(offset: number, start: number): Place {
+    if (this.dispatchers.has(start)) return {};
     for (let at = offset; this.map && at >= start; at--) {
       const place = this.map.positionAt(at, start);
       if (place) return place;

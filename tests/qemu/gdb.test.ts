@@ -40,6 +40,22 @@ test.each(['--gdb', '--gdb --kernel'])('yaos run %s', (options) => {
   expect(frames(told).slice(-1)).toEqual([`start asm/start.S:${line}`]);
 });
 
+// As Program#run@override, into which short methods of other files are moved.
+test('functions that choose among overriding methods have no line', () => {
+  const told = debug(
+    '--gdb --kernel',
+    'break VirtioDisk::move',
+    'continue',
+    'backtrace',
+    'info line *thread_main',
+  );
+  const named = frames(told).filter((frame) => frame.includes('$override'));
+  expect(named.length).toBeGreaterThan(0);
+  for (const frame of named) expect(frame).toMatch(/ -$/);
+  const run = lineOf('kernel/sched/scheduler.ts', 'current().program!.run()');
+  expect(frames(told).at(-2)).toBe(`thread_main kernel/sched/scheduler.ts:${run}`);
+});
+
 test('in a thread, from the driver to where the thread begins', () => {
   const told = debug('--gdb --kernel', 'break BlockQueue::finishOldest', 'continue', 'backtrace');
   const trace = frames(told);
