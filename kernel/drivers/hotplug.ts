@@ -106,6 +106,7 @@ export function watchSlots(): void {
   const acpi = findAcpiSlots(cards.event);
   if (acpi !== null && acpi.start()) program.acpi = acpi;
   if (cards.slots.length === 0 && program.acpi === null) return;
-  cards.event.signal(); // a card may have come meanwhile
+  // A card may have come to a port meanwhile; ACPI's event interrupts for one that came before.
+  if (cards.slots.length > 0) cards.event.signal();
   scheduler.create('hotplug', program, 0);
 }

@@ -337,3 +337,22 @@ test.each([
   expect(serial).toContain('there is no disk');
   expect((bridge?.secondary ?? pc.pci.root).functions[9 << 3]).toBeUndefined();
 });
+
+test('a card that comes between the scan and the first look at its slot', () => {
+  let shown = '';
+  const pc: Machine = new Machine({
+    ...{ memory_mib: 64, commandLine: 'job=shell' },
+    trace: {
+      port({ address, write, value }) {
+        if (!write || address !== COM1) return;
+        shown += String.fromCharCode(value);
+        if (shown.endsWith('ap start done')) pc.pci.add(new VirtioBlk(image()), { slot: 9 });
+      },
+    },
+  });
+  pc.clock.schedule(3e8, () => pc.serial.receive('read 3\rpoweroff\r'));
+  const { end, lines, serial } = pc.run(kernel);
+  expect(end, serial).toBe('off');
+  expect(serial).toContain('pci: slot 0000:00:09: there is a card');
+  expect(lines.filter((line) => line.includes(' 03 03 03 '))).toHaveLength(32);
+});
