@@ -36,6 +36,9 @@ export abstract class Disk extends Attachment {
   /** Of 512 bytes; it may change. */
   abstract get sectors(): u64;
 
+  /** It refuses to be changed. */
+  abstract get readOnly(): bool;
+
   /**
    * Reads `count` sectors from `sector` on into `buffer`; false after a line that says what went wrong. A disk that keeps
    * what it owes may still write to `buffer`: it refuses everything from then on.

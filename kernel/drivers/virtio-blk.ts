@@ -69,6 +69,10 @@ class VirtioDisk extends Disk {
     super(device.name, config.blockBytes / SECTOR_BYTES);
   }
 
+  get readOnly(): bool {
+    return this.config.readOnly;
+  }
+
   get sectors(): u64 {
     if (this.device.configChanges !== this.changesSeen && !this.device.removed) this.readAgain();
     return this.config.capacity;

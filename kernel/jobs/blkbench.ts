@@ -9,7 +9,7 @@ import { Random } from '../lib/random.ts';
 import * as frames from '../mm/frames.ts';
 import { free } from '../mm/objects.ts';
 import * as clock from '../time/clock.ts';
-import { theDisk } from './disk.ts';
+import { theDisk, theDiskToWrite } from './disk.ts';
 
 const SIZE: u32 = 4096;
 const SIZE_MAX: u32 = 65536;
@@ -119,12 +119,12 @@ class Load extends Stream {
 }
 
 export function blkbenchJob(): void {
-  const disk = theDisk();
+  const op = value('op', 'read');
+  const disk = op === 'write' ? theDiskToWrite() : theDisk();
   const bytes = number('size', SIZE, SIZE_MAX);
   const depth = max(number('qd', 1, DEPTH_MAX), 1);
   const count = max(number('count', COUNT, COUNT_MAX), 1);
   const pattern = value('pattern', 'rand');
-  const op = value('op', 'read');
   const poll = number('poll', 0, 1) === 1;
   if (
     bytes === 0 ||

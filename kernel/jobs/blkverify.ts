@@ -11,7 +11,7 @@ import { onlineCount } from '../sched/cpu.ts';
 import { Event } from '../sched/event.ts';
 import * as scheduler from '../sched/scheduler.ts';
 import { NEVER, Program } from '../sched/thread.ts';
-import { theDisk } from './disk.ts';
+import { theDiskToWrite } from './disk.ts';
 
 const SIZE: u32 = 4096;
 const SIZE_MAX: u32 = 65536;
@@ -110,7 +110,7 @@ class Worker extends Program {
 }
 
 export function blkverifyJob(): void {
-  const disk = theDisk();
+  const disk = theDiskToWrite();
   const blockBytes = disk.blockSectors * SECTOR_BYTES;
   const bytes = max(number('size', SIZE, SIZE_MAX) & ~(blockBytes - 1), blockBytes);
   const depth = max(number('qd', DEPTH, DEPTH_MAX), 1);

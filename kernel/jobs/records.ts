@@ -8,7 +8,7 @@ import { log } from '../lib/log.ts';
 import { panic } from '../lib/panic.ts';
 import { Random } from '../lib/random.ts';
 import * as frames from '../mm/frames.ts';
-import { theDisk } from './disk.ts';
+import { theDiskToWrite } from './disk.ts';
 
 /** A whole block on disks with large ones. */
 const RECORD_SECTORS: u32 = 8;
@@ -102,7 +102,7 @@ function wordOf(record: u32, part: u32, index: u32): u64 {
 }
 
 export function recordsJob(): void {
-  const records = new Records(theDisk());
+  const records = new Records(theDiskToWrite());
   records.find();
   records.write(number('count', COUNT, u32.MAX_VALUE));
 }

@@ -13,14 +13,26 @@ import {
 const kernel = await loadKernel();
 const SECTORS = 512;
 
-function boot(commandLine: string, options: VirtioBlkOptions = {}, machine: MachineOptions = {}) {
-  const disk = new MemoryDisk(new Uint8Array(SECTORS * 512));
+function boot(
+  commandLine: string,
+  options: VirtioBlkOptions = {},
+  machine: MachineOptions = {},
+  readOnly = false,
+) {
+  const disk = new MemoryDisk(new Uint8Array(SECTORS * 512), readOnly);
   const device = new VirtioBlk(disk, options);
   const pc = new Machine({ memory_mib: 32, commandLine, ...machine });
   pc.pci.add(device, { slot: 4 });
   const { end, lines } = pc.run(kernel);
   return { end, lines, log: lines.join('\n'), device };
 }
+
+test.each(['job=blkverify', 'job=blkbench op=write'])('%s writes to no read-only disk', (commandLine) => {
+  const { lines, device } = boot(commandLine, {}, {}, true);
+  expect(lines).toContain('virtio-blk 0000:00:04.0: is read-only: give the job a disk that can be written');
+  expect(lines).toContain('panic: the disk cannot be written');
+  expect(device.kicks).toBe(0);
+});
 
 const rings: [string, VirtioBlkOptions][] = [
   ['split', {}],

@@ -139,6 +139,9 @@ test.each([
   ['map 0x100000000', 'map ADDR: what is mapped at an address of linear memory'],
   ['log 3', 'log LEVEL: 0 nothing, 1 facts, 2 each interrupt and completion of a disk too'],
   ['lspci x', 'lspci [0000:BB:DD.F]: the tree of buses, or what configuration space tells of a function'],
+  ['mem 1', 'this command stands alone: help lists what there is'],
+  ['panic now', 'this command stands alone: help lists what there is'],
+  ['poweroff x', 'this command stands alone: help lists what there is'],
   ['lspcii', 'unknown command: help lists what there is'],
   ['x'.repeat(300), 'unknown command: help lists what there is'],
 ])('bad input: %s', (line, usage) => {

@@ -31,6 +31,8 @@ const LOG_LEVEL_MAX: u32 = 2;
 const BENCH_BYTES: u32 = 4096;
 const ID_BYTES: u32 = 20;
 const ID: u32 = memory.data(32) as u32;
+/** Commands of one word. */
+const ALONE: StaticArray<string> = ['help', 'blk', 'flush', 'threads', 'irq', 'mem', 'panic', 'poweroff'];
 
 class Monitor {
   private readonly editor: Editor = new Editor(PROMPT);
@@ -57,6 +59,11 @@ class Monitor {
   /** False: it was the last command. */
   private execute(): bool {
     const words = this.words;
+    for (let i = 0; words.count > 1 && i < ALONE.length; i++) {
+      if (!words.is(0, ALONE[i])) continue;
+      usage('this command stands alone: help lists what there is');
+      return true;
+    }
     if (words.is(0, 'poweroff')) return false;
     if (words.is(0, 'help')) help();
     else if (words.is(0, 'lspci') || words.is(0, 'detach') || words.is(0, 'attach')) this.useBuses();
