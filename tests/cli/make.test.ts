@@ -16,8 +16,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-const NOTHING_MS_MAX = 500;
-
 let copy: string;
 
 beforeAll(() => {
@@ -39,12 +37,11 @@ beforeAll(() => {
 
 afterAll(() => rmSync(copy, { recursive: true }));
 
-function make(...args: string[]): { status: number | null; stdout: string; stderr: string; time_ms: number } {
+function make(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   // Not the variables of the make that runs the tests.
   const { MAKEFLAGS, MFLAGS, MAKELEVEL, ...env } = process.env;
-  const start = performance.now();
   const { status, stdout, stderr } = spawnSync('make', args, { cwd: copy, encoding: 'utf8', env });
-  return { status, stdout, stderr, time_ms: performance.now() - start };
+  return { status, stdout, stderr };
 }
 
 const modified = (file: string) => statSync(join(copy, 'out', file)).mtimeMs;
@@ -68,8 +65,7 @@ describe('make', () => {
 
   test('does nothing when there is nothing to do', () => {
     expect(make('-q').status).toBe(0);
-    const times = [1, 2, 3].map(() => make().time_ms);
-    expect(Math.min(...times)).toBeLessThan(NOTHING_MS_MAX);
+    expect(make().stdout).toContain('Nothing to be done');
   });
 
   test('rebuilds the image after a change in the kernel, and nothing else', () => {
