@@ -2,6 +2,7 @@
 // user did wrong is one line on standard error and exit status 1. A command's code is loaded when it is asked
 // for, so that each starts fast.
 
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { ImportPackage } from './asc.ts';
@@ -25,6 +26,8 @@ interface Command {
   /** Name of the one argument, if there is one. */
   argument?: string;
   options: Record<string, Option>;
+  /** It works on the kernel's sources, or on what was built of them. */
+  inCheckout?: boolean;
   run(argument: string, values: Values, importPackage: ImportPackage): Promise<number | undefined>;
 }
 
@@ -135,6 +138,7 @@ const COMMANDS: Record<string, Command> = {
   },
   build: {
     help: 'build the kernel and its image from the sources in the checkout',
+    inCheckout: true,
     options: {},
     run: async (_argument, _values, importPackage) => {
       const { buildKernel } = await import('./kernel.ts');
@@ -144,6 +148,7 @@ const COMMANDS: Record<string, Command> = {
   },
   watch: {
     help: 'build the kernel and boot it, anew after each change of a source; not optimised, for it is quick',
+    inCheckout: true,
     options: {
       kernel: { help: 'boot kernel.elf directly, without firmware and boot block' },
       ...MACHINE_OPTIONS,
@@ -157,6 +162,7 @@ const COMMANDS: Record<string, Command> = {
   },
   run: {
     help: 'boot the image in QEMU; each option has the meaning of the variable of make with its name',
+    inCheckout: true,
     options: {
       kernel: { help: 'boot out/kernel.elf directly, without firmware and boot block' },
       gdb: { help: 'start paused and attach gdb' },
@@ -229,6 +235,8 @@ async function dispatch(args: string[], importPackage: ImportPackage): Promise<n
   for (const [option, { required }] of Object.entries(command.options)) {
     if (required && values[option] === undefined) throw wrong(name, `--${option} is missing`);
   }
+  if (command.inCheckout && !existsSync(join(root, 'kernel')))
+    throw new UserError(`yaos ${name}: ${root} is no checkout of yaos: there is no kernel/ in it`);
   const [input = ''] = positionals;
   if (typeof values.output === 'string' && resolve(values.output) === resolve(input))
     throw wrong(name, `--output ${values.output}: it is the input`);

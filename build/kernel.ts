@@ -2,11 +2,10 @@
 //
 //   kernel/*.ts -> kernel.wasm -> kernel.o (proven) -> kernel.elf (with asm/*.S) -> yaos.img (with boot/*.S)
 
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type ImportPackage, runAsc } from './asc.ts';
 import { translateInput } from './compile.ts';
-import { UserError } from './error.ts';
 import { replaceFile } from './files.ts';
 import { makeImage } from './image.ts';
 import { readSourceMap } from './object/sourcemap.ts';
@@ -30,8 +29,6 @@ export interface Flavour {
 const RELEASE: Flavour = { folder: 'out', target: 'release', translation: {} };
 
 export async function buildKernel(importPackage: ImportPackage, flavour = RELEASE): Promise<void> {
-  if (!existsSync(join(root, 'kernel')))
-    throw new UserError(`yaos build: ${root} is no checkout: no kernel/`);
   for (const folder of ['out/asm', 'out/boot', flavour.folder])
     mkdirSync(join(root, folder), { recursive: true });
   const prefix = binutilsPrefix();

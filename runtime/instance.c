@@ -106,6 +106,9 @@ static const char *build(struct yaos_instance *i)
 struct yaos_instance *yaos_instance_new(const struct yaos_module *module, const struct yaos_extern *imports,
 					struct yaos_error *error)
 {
+	struct yaos_error unwanted;
+	if (error == NULL)
+		error = &unwanted;
 	yaos_set_error(error, "not enough memory");
 	struct yaos_instance *i = calloc(1, sizeof(*i));
 	if (i == NULL)

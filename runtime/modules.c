@@ -84,12 +84,16 @@ const char *yaos_module_register(const struct yaos_module *module)
 
 void yaos_set_error(struct yaos_error *error, const char *message)
 {
+	if (error == NULL)
+		return;
 	*error = (struct yaos_error){ .trap = YAOS_OK };
 	snprintf(error->message, sizeof(error->message), "%s", message);
 }
 
 void yaos_last_error(const struct yaos_instance *instance, struct yaos_error *error)
 {
+	if (error == NULL)
+		return;
 	const struct yaos_site *site = &instance->site;
 	*error = (struct yaos_error){ .trap = site->trap };
 	if (site->module != NULL)

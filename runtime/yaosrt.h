@@ -210,8 +210,9 @@ struct yaos_error {
 };
 
 /* Makes an instance whose imports are `imports`, in the module's order; no code of the module runs yet. Null on
- * failure, with the reason in *error. The types of the host's own functions are the caller's affair; all else is
- * checked. An instance that others import from must outlive them, and is used by one thread together with them. */
+ * failure, with the reason in *error; wherever an error is told, a null pointer says that nobody asks. The types of
+ * the host's own functions are the caller's affair; all else is checked. An instance that others import from must
+ * outlive them, and is used by one thread together with them. */
 struct yaos_instance *yaos_instance_new(const struct yaos_module *module, const struct yaos_extern *imports,
 					struct yaos_error *error);
 /* Runs the module's initialisation: segments and the start function. */
