@@ -261,15 +261,33 @@ export class BlockQueue extends Activity {
     return request.check(this.name, !this.device.legacy);
   }
 
-  /** Gives the ring the oldest request once more, if that may help. Its descriptors are free, but for a ring that was cut off. */
+  /** Gives the ring the oldest request once more, if that may help. */
   private repeat(request: Request): bool {
     if (!request.repeats(this.name)) return false;
-    const flags = this.queue.lock.acquireIrq();
-    request.begin();
-    if (!this.add(this.finished)) request.done = true;
-    this.queue.lock.releaseIrq(flags);
+    if (!this.submitAgain(request)) {
+      this.awaitOthers(); // which have its descriptors by now
+      if (!this.submitAgain(request)) return false;
+    }
     this.queue.kick();
     return true;
+  }
+
+  private submitAgain(request: Request): bool {
+    const flags = this.queue.lock.acquireIrq();
+    request.begin();
+    const good = this.add(this.finished);
+    if (!good) request.takeBack();
+    this.queue.lock.releaseIrq(flags);
+    return good;
+  }
+
+  /** Until all that were submitted after the oldest are done, or one is silent. */
+  private awaitOthers(): void {
+    this.queue.kick();
+    for (let number = this.finished + 1; number !== this.submitted; number++) {
+      const other = this.numbered(number);
+      if (!other.done && !this.awaitDone(other)) return;
+    }
   }
 
   /** There is no room in an empty ring: it was cut off. */

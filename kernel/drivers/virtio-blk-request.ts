@@ -119,6 +119,13 @@ export class Request {
     x86.store8(this.status, STATUS_NONE);
   }
 
+  /** There was no room for another try: it has failed as before. */
+  takeBack(): void {
+    this.done = true;
+    this.tries--;
+    x86.store8(this.status, STATUS_IOERR);
+  }
+
   /**
    * Whether it is worth another try, after a line. Transfers are: what the host could not do once it may do next time, and sectors
    * that are read or written twice are no others. Not so a flush: the host may have dropped what it could not write, and would
