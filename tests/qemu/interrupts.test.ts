@@ -1,7 +1,9 @@
 // The main job by every kind of interrupt: with fewer vectors than queues, and by the pin, from every slot's place on the
 // chipset's lines and through bridges.
 
+import type { Socket } from 'node:net';
 import { afterAll, describe, expect, test } from 'vitest';
+import { FIRST_FD, LiveMachine } from './live.ts';
 import { addressOf, dumpsOf, hexDump, type Outcome, Workbench } from './machine.ts';
 
 const bench = new Workbench();
@@ -137,4 +139,68 @@ test('on a root bus whose interrupts are not known', async () => {
   expect(lines.join('\n')).toMatch(
     /^pci: (0000:\S+) cannot interrupt: its pin leads to a root bus .* not known\nvirtio-blk \1: has no way to interrupt$/m,
   );
+});
+
+describe('a line that is pulled', () => {
+  /** QEMU's test interface drives the I/O APIC's input beside the devices. */
+  const QTEST = `-chardev socket,id=q,fd=${FIRST_FD} -object qtest,id=t,chardev=q,log=/dev/null`;
+
+  /** The job's machine, and what pulls or releases its disk's line. */
+  function start(MACHINE: 'pc' | 'q35', APPEND: string, more = '') {
+    const gsi = MACHINE === 'pc' ? 11 : 20;
+    const path = MACHINE === 'pc' ? '/machine/i440fx/ioapic' : '/machine/q35/ioapic';
+    const variables = { MACHINE, DISK: bench.disk(4096).path, BLK: 'vectors=0', APPEND };
+    const live = new LiveMachine({ ...variables, QEMUEXTRA: `${QTEST} ${more}` }, 1);
+    const [socket] = live.sockets as [Socket];
+    const ended = live.ended.then(() => {});
+    const pull = async (level: 0 | 1) => {
+      const answered = new Promise((resolve) => void socket.once('data', resolve));
+      socket.write(`set_irq_in ${path} unnamed-gpio-in ${gsi} ${level}\n`);
+      await Promise.race([answered, ended]);
+    };
+    return { live, pull, ended };
+  }
+
+  const verified = (lines: string[]) => lines.some((line) => line.startsWith('blkverify: 4096 sectors'));
+
+  test.each(['pc', 'q35'] as const)('%s: for nothing, again and again', async (MACHINE) => {
+    const { live, pull } = start(MACHINE, 'job=blkverify rounds=2');
+    await live.line(/^virtio-blk .* sectors of/);
+    let pulls = 0;
+    while (!verified(live.lines) && pulls < 2000) {
+      await pull(1);
+      await pull(0);
+      pulls++;
+    }
+    const { lines } = await live.ended;
+    expect(lines.at(-1)).toBe('yaos: done');
+    expect(pulls).toBeGreaterThan(20);
+  });
+
+  test('without end: it is masked, and the disk says what it misses', async () => {
+    const { live, pull } = start('pc', 'job=shell wait_ms=300');
+    await live.line(/help lists what there is/);
+    await pull(1);
+    live.type('irq\r');
+    await live.line(/GSI 11 \(\d+ interrupts; masked after 10000 in a row that brought nothing\)/);
+    live.type('read 1\r');
+    await live.line(/: sector 1: an answer, but no interrupt in 300 ms$/);
+    live.type('poweroff\r');
+    expect((await live.ended).lines.at(-1)).toBe('yaos: done');
+  });
+
+  test('by another disk, whose size changes, while the first one is busy', async () => {
+    const other = `-blockdev driver=file,node-name=o,filename=${bench.disk(64).path}`;
+    const device = '-device virtio-blk-pci,drive=o,vectors=0,addr=8';
+    const { live, ended } = start('pc', 'job=blkverify rounds=2', `${other} ${device}`);
+    await live.line(/^virtio-blk .*08\.0: .* sectors of/);
+    let changes = 0;
+    while (!verified(live.lines) && changes < 500) {
+      const size = 512 * (64 + (++changes % 8));
+      await Promise.race([live.command('block_resize', { 'node-name': 'o', size }), ended]);
+    }
+    const { lines } = await live.ended;
+    expect(lines.at(-1)).toBe('yaos: done');
+    expect(changes).toBeGreaterThan(5);
+  });
 });

@@ -80,7 +80,10 @@ export class LiveMachine {
 
   /** The data of the first event of that name, from the `skip`th on, now or later. */
   event(name: string, skip = 0): Promise<Record<string, unknown>> {
-    const find = () => this.events.filter((message) => message.event === name)[skip]?.data;
+    const find = () => {
+      const found = this.events.filter((message) => message.event === name)[skip];
+      return found && (found.data ?? {});
+    };
     return this.when(find, `no event ${name}`);
   }
 
