@@ -18,6 +18,9 @@ const HEADER_BYTES = 12;
 export class Lists {
   private readonly rangeLists = new DwarfWriter();
   private readonly locationLists = new DwarfWriter();
+  /** Of places in registers and in the frame, which are few, by their number or offset. */
+  private readonly registers = new Map<number, Uint8Array>();
+  private readonly slots = new Map<number, Uint8Array>();
 
   /** Returns the list's offset in .debug_rnglists. */
   addRanges(ranges: readonly Range[]): number {
@@ -41,12 +44,17 @@ export class Lists {
       out.u8(LLE.offset_pair);
       out.uleb(start);
       out.uleb(end);
-      const expression = expressionFor(place);
+      const expression = this.expression(place);
       out.uleb(expression.length);
       out.append(expression);
     }
     out.u8(LLE.end_of_list);
     return at;
+  }
+
+  private expression(place: ValuePlace): Uint8Array {
+    if (place.kind === 'register') return known(this.registers, place.register, place);
+    return place.kind === 'frame' ? known(this.slots, place.offset, place) : expressionFor(place);
   }
 
   ranges(): Uint8Array {
@@ -65,6 +73,15 @@ function withHeader(lists: DwarfWriter): Uint8Array {
     out.append(lists.written());
   });
   return out.written();
+}
+
+function known(expressions: Map<number, Uint8Array>, key: number, place: ValuePlace): Uint8Array {
+  let expression = expressions.get(key);
+  if (!expression) {
+    expression = expressionFor(place);
+    expressions.set(key, expression);
+  }
+  return expression;
 }
 
 /** §2.6.1. */

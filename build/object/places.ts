@@ -16,6 +16,8 @@ export class Places {
   private readonly locations: Locations;
   private readonly map: SourceMap | undefined;
   private readonly bodies = new Map<number, Place | undefined>();
+  /** By offset. */
+  private readonly known = new Map<number, Place>();
   /** Where the bodies of dispatchers start. */
   private readonly dispatchers: Set<number>;
 
@@ -68,6 +70,15 @@ export class Places {
 
   /** Where the map says nothing, as asc's does for some calls, the code before counts. */
   private atOrBefore(offset: number, start: number): Place {
+    let place = this.known.get(offset);
+    if (place === undefined) {
+      place = this.look(offset, start);
+      this.known.set(offset, place);
+    }
+    return place;
+  }
+
+  private look(offset: number, start: number): Place {
     if (this.dispatchers.has(start)) return {};
     for (let at = offset; this.map && at >= start; at--) {
       const place = this.map.positionAt(at, start);

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../error.ts';
 import { out, root } from '../paths.ts';
-import { QEMU } from './command.ts';
 import { verdict } from './run.ts';
 import { SerialLog } from './serial.ts';
+import { spawnQemu } from './spawn.ts';
 
 const DEBUGGERS = ['gdb', 'x86_64-elf-gdb'];
 /** What gdb knows of C++ fits TypeScript best (build/debug/dwarf.ts). */
@@ -29,7 +29,7 @@ export async function runGdb(args: string[], gdbFlags: string[]): Promise<number
   const socket = join(directory, 'gdb');
   const log = join(out, 'gdb-serial.log');
   const serial = args.map((arg, i) => (args[i - 1] === '-serial' ? `file:${log}` : arg));
-  const qemu = spawn(QEMU, [...serial, '-S', '-gdb', `unix:${socket},server=on,wait=off`], {
+  const qemu = spawnQemu([...serial, '-S', '-gdb', `unix:${socket},server=on,wait=off`], {
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true, // Ctrl-C is for gdb
   });

@@ -1,11 +1,12 @@
 // Boots the machine, passes its serial line on as it comes, and tells how it went: exit status 0 only when the
 // kernel said that it is done, else one last line that names what went wrong.
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { relative } from 'node:path';
 import type { Readable } from 'node:stream';
+import { complaint } from '../complaint.ts';
 import { UserError } from '../error.ts';
 import { out, root } from '../paths.ts';
 import { runProfiled } from '../profile/run.ts';
@@ -16,6 +17,7 @@ import { openDisk } from './disk.ts';
 import { runGdb } from './gdb.ts';
 import type { MachineOptions } from './options.ts';
 import { SerialLog } from './serial.ts';
+import { spawnQemu } from './spawn.ts';
 
 export interface RunMode {
   /** Boot out/kernel.elf with -kernel. */
@@ -74,7 +76,7 @@ function runToEnd(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const stdio = [typed ? 'inherit' : 'ignore', 'pipe', 'pipe', attend ? 'pipe' : 'ignore'] as const;
-    const qemu = spawn(QEMU, args, { stdio: [...stdio] }) as ChildProcessByStdio<null, Readable, Readable>;
+    const qemu = spawnQemu(args, { stdio: [...stdio] }) as ChildProcessByStdio<null, Readable, Readable>;
     attend?.(qemu.stdio[SOCKET_FD] as Socket);
     const log = new SerialLog();
     let stopped: End['stopped'] = null;
@@ -107,7 +109,10 @@ function runToEnd(
       signal?.removeEventListener('abort', abort);
       const failure =
         stopped === 'abort' ? null : verdict(log, { status, signal: signalled, stopped, message }, timeout_s);
-      if (failure !== null) process.stdout.write(`${log.atLineStart ? '' : '\n'}yaos: ${failure}\n`);
+      if (failure !== null) {
+        const source = log.place === null ? '' : `${complaint(log.place, log.panic ?? '')}\n`;
+        process.stdout.write(`${log.atLineStart ? '' : '\n'}${source}yaos: ${failure}\n`);
+      }
       resolve(failure === null ? 0 : stopped === 'interrupt' ? STATUS_INTERRUPTED : 1);
     });
   });

@@ -4,12 +4,17 @@
 import { StringDecoder } from 'node:string_decoder';
 
 const LINE_BYTES_MAX = 4096;
+/** A call of a back trace, in the kernel's own sources; what panics on purpose does so here. */
+const CALL = /^panic: #\d+ \S+ \((kernel\/[\w./-]+\.ts):(\d+)\)$/;
+const PANIC_FILE = 'kernel/lib/panic.ts';
 
 export class SerialLog {
   /** The kernel said that it did its job. */
   done = false;
   /** The reason of the first panic. */
   panic: string | null = null;
+  /** Where in the sources that was. */
+  place: { file: string; line: number } | null = null;
   /** What the boot block said when it gave up. */
   bootFailure: string | null = null;
   atLineStart = true;
@@ -32,6 +37,8 @@ export class SerialLog {
     if (line.startsWith('yaos ')) this.kernelRuns = true;
     if (line === 'yaos: done') this.done = true;
     if (line.startsWith('panic: ')) this.panic ??= line.slice('panic: '.length);
+    const [, file, number] = CALL.exec(line) ?? [];
+    if (file !== undefined && file !== PANIC_FILE) this.place ??= { file, line: Number(number) };
     if (line.startsWith('boot: ') && !this.kernelRuns) this.bootFailure ??= line.slice('boot: '.length);
   }
 }

@@ -16,13 +16,15 @@ type Stamps = Map<string, { stamp: string; time_ms: number }>;
 
 export interface Change {
   files: string[];
-  /** When the last of them was written. */
+  /** When the last of them was written, or moved into place. */
   time_ms: number;
 }
 
 export class Changes {
   private readonly folders: readonly string[];
   private known: Stamps;
+  /** When nothing was new for the last time. */
+  private quiet_ms = Date.now();
 
   constructor(folders: readonly string[]) {
     this.folders = folders;
@@ -31,16 +33,21 @@ export class Changes {
 
   /** Since it was last asked, or undefined. */
   async take(): Promise<Change | undefined> {
+    const looked_ms = Date.now();
     let now = this.look();
-    if (differences(this.known, now).length === 0) return undefined;
+    if (differences(this.known, now).length === 0) {
+      this.quiet_ms = looked_ms;
+      return undefined;
+    }
     for (let before: Stamps | undefined; !before || differences(before, now).length > 0; now = this.look()) {
       before = now;
       await pause(SETTLED_MS);
     }
     const files = differences(this.known, now);
     this.known = now;
-    const times = files.map((file) => now.get(file)?.time_ms ?? Date.now());
-    return { files, time_ms: Math.max(...times) };
+    const times = files.map((file) => now.get(file)?.time_ms ?? looked_ms);
+    // A file can be moved into place by its folder, and the clock of a file system can be another one.
+    return { files, time_ms: Math.min(Math.max(...times, this.quiet_ms), Date.now()) };
   }
 
   /** The next one. */
@@ -62,7 +69,7 @@ export class Changes {
         const status = statSync(path, { throwIfNoEntry: false }); // it may have gone meanwhile
         if (!status) continue;
         const stamp = `${status.mtimeMs} ${status.size} ${status.ino}`;
-        stamps.set(path.slice(root.length + 1), { stamp, time_ms: status.mtimeMs });
+        stamps.set(path.slice(root.length + 1), { stamp, time_ms: status.ctimeMs });
       }
     }
     return stamps;

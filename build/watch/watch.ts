@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImportPackage } from '../asc.ts';
+import { tuneEngineForLong } from '../engine.ts';
 import { UserError } from '../error.ts';
 import { KeptCode, NEEDS_OTHERS } from '../kept.ts';
 import { buildKernel, type Flavour } from '../kernel.ts';
@@ -26,6 +27,7 @@ export async function watch(
   direct: boolean,
   importPackage: ImportPackage,
 ): Promise<number> {
+  tuneEngineForLong();
   const ending = new AbortController();
   for (const name of SIGNALS) process.on(name, () => ending.abort());
   rmSync(join(root, FLAVOUR.folder), { recursive: true, force: true }); // so that the first build warms the compilers

@@ -109,7 +109,8 @@ describe('yaos run', () => {
   const run = (variables: Record<string, string>, ...args: string[]) => {
     const env = { ...process.env, ACCEL: 'tcg', DISK: 'none', ...variables };
     const { status, stdout, stderr } = spawnSync('out/yaos', ['run', ...args], { encoding: 'utf8', env });
-    return { status, last: stdout.trimEnd().split('\n').at(-1), first: stdout.split('\r\n')[0], stderr };
+    const all = stdout.trimEnd().split(/\r?\n/);
+    return { status, all, last: all.at(-1), first: all[0], stderr };
   };
 
   test('is 0 when the kernel did its job, and says nothing more', () => {
@@ -125,6 +126,22 @@ describe('yaos run', () => {
       last: expect.stringMatching(/^yaos: panicked: no usable disk/),
     });
   });
+
+  test.each(['job=fault-memory', 'job=fault-assert', 'job=fault-copy'])(
+    'shows the line that failed: %s',
+    (APPEND) => {
+      const { last, all } = run({ APPEND });
+      const reason = last!.replace('yaos: panicked: ', '');
+      const [place, source, caret] = all.slice(-4, -1);
+      const [, line, column, why] = /^kernel\/jobs\/fault\.ts:(\d+):(\d+): (.*)$/.exec(place!)!;
+      expect(why).toBe(reason);
+      const text = readFileSync('kernel/jobs/fault.ts', 'utf8').split('\n')[Number(line) - 1]!;
+      expect(text).toMatch(/store<u32>|assert\(|memory\.copy/);
+      expect(source).toBe(`${line} | ${text}`);
+      expect(caret).toBe(`${' '.repeat(line!.length)} | ${' '.repeat(Number(column) - 1)}^`);
+      expect(text.slice(0, Number(column) - 1).trim()).toBe('');
+    },
+  );
 
   test('is 1 when the time is over', () => {
     const start = performance.now();
@@ -166,8 +183,24 @@ describe('yaos run', () => {
     expect(() => process.kill(qemu, 0)).toThrow('ESRCH');
   });
 
+  test('leaves no QEMU behind when it is killed', async () => {
+    const pidFile = join(bench.directory, 'killed-pid');
+    const env = { ...process.env, ACCEL: 'tcg', DISK: 'none', QEMUEXTRA: `-S -pidfile ${pidFile}` };
+    const child = spawn('out/yaos', ['run'], { env, stdio: 'ignore' });
+    const readPid = () => (existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0);
+    await expect.poll(readPid, { timeout: 10_000 }).toBeGreaterThan(0);
+    const qemu = readPid();
+    child.kill('SIGKILL');
+    // A process whose parent has gone may stay as a zombie, if nobody waits for it.
+    const runs = () => {
+      const status = existsSync(`/proc/${qemu}/stat`) ? readFileSync(`/proc/${qemu}/stat`, 'utf8') : '';
+      return /\) [^Z] /.test(status);
+    };
+    await expect.poll(runs, { timeout: 10_000 }).toBe(false);
+  });
+
   test('is 1 when DISK is not there, without starting QEMU', () => {
-    expect(run({ DISK: 'no/such.img' })).toEqual({
+    expect(run({ DISK: 'no/such.img' })).toMatchObject({
       status: 1,
       first: '',
       last: '',

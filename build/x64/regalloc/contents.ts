@@ -144,17 +144,25 @@ export class BlockWalk {
     return this.state.get(loc) ?? NOTHING;
   }
 
+  protected drop(loc: Loc): void {
+    this.state.delete(loc);
+  }
+
+  protected put(loc: Loc, values: readonly VReg[]): void {
+    this.state.set(loc, values);
+  }
+
   /** A copy: whatever holds its source now holds its result as well. */
   private rename(move: MInst): void {
     const [to, from] = move.ops;
     for (const [loc, values] of this.state) {
-      if (values.includes(from.vreg) && !values.includes(to.vreg)) this.state.set(loc, [...values, to.vreg]);
+      if (values.includes(from.vreg) && !values.includes(to.vreg)) this.put(loc, [...values, to.vreg]);
     }
   }
 
   private copy(source: MInst, inst: MInst): void {
     const [to, from] = inst.ops;
-    this.state.set(to.loc, this.holds(from.loc));
+    this.put(to.loc, this.holds(from.loc));
     this.rename(source);
   }
 
@@ -163,16 +171,15 @@ export class BlockWalk {
     const [a, b] = [this.holds(to.loc), this.holds(from.loc)];
     // Half a move is enough for what has nothing in the other half; all values in one place are the same.
     const whole = inst.data !== NARROW || b.some((v) => this.before.narrow[v]);
-    this.state.set(to.loc, whole ? b : NOTHING);
-    if (inst.op === 'xchg') this.state.set(from.loc, a);
+    this.put(to.loc, whole ? b : NOTHING);
+    if (inst.op === 'xchg') this.put(from.loc, a);
   }
 
   private instruction(inst: MInst): void {
-    for (let r = 0; r < 32; r++) if ((inst.clobbers >>> r) & 1) this.state.delete(r);
+    for (let r = 0; r < 32; r++) if ((inst.clobbers >>> r) & 1) this.drop(r);
     // Copies of an old value (from the last round of a loop) need not be looked for: the block's entry is also reached
     // before the first definition, so that none is known here.
-    for (const op of inst.ops)
-      if (writes(op)) this.state.set(op.loc, op.role === 'temp' ? NOTHING : [op.vreg]);
+    for (const op of inst.ops) if (writes(op)) this.put(op.loc, op.role === 'temp' ? NOTHING : [op.vreg]);
   }
 }
 

@@ -24,6 +24,8 @@ export function placesOfValues(before: MFunc, after: MFunc, wanted: ReadonlySet<
 class ValueWalk extends BlockWalk {
   private readonly wanted: ReadonlySet<VReg>;
   private readonly found: Map<readonly Operand[], Places>;
+  /** Of the values that are wanted, as long as none of them has moved. */
+  private places: Map<VReg, Loc[]> | undefined;
 
   constructor(
     before: MFunc,
@@ -39,18 +41,52 @@ class ValueWalk extends BlockWalk {
 
   /** A block is walked again until its beginning is known, so that the last time counts. */
   protected override visit({ op, ops }: MInst): void {
-    const places = new Map<VReg, Loc[]>();
-    const add = (vreg: VReg, loc: Loc) => {
-      if (!this.wanted.has(vreg) || loc === SCRATCH_FLOAT) return;
-      const known = places.get(vreg);
-      if (known) known.push(loc);
-      else places.set(vreg, [loc]);
-    };
-    for (const [loc, values] of this.state) for (const vreg of values) add(vreg, loc);
-    // The function's parameters are where they are from its first instruction on.
-    if (op === 'entry') for (const operand of ops) if (writes(operand)) add(operand.vreg, operand.loc);
-    this.found.set(ops, places);
+    this.places ??= this.placesNow();
+    const { places } = this;
+    this.found.set(ops, op === 'entry' ? withParameters(places, ops, this.wanted) : places);
   }
+
+  protected override drop(loc: Loc): void {
+    this.moved(this.holds(loc));
+    super.drop(loc);
+  }
+
+  protected override put(loc: Loc, values: readonly VReg[]): void {
+    this.moved(this.holds(loc));
+    this.moved(values);
+    super.put(loc, values);
+  }
+
+  /** These come to a location, or leave it. */
+  private moved(values: readonly VReg[]): void {
+    for (const vreg of values) if (this.wanted.has(vreg)) this.places = undefined;
+  }
+
+  private placesNow(): Map<VReg, Loc[]> {
+    const places = new Map<VReg, Loc[]>();
+    for (const [loc, values] of this.state)
+      for (const vreg of values) if (this.wanted.has(vreg) && loc !== SCRATCH_FLOAT) add(places, vreg, loc);
+    return places;
+  }
+}
+
+/** The function's parameters are where they are from its first instruction on. */
+function withParameters(
+  places: ReadonlyMap<VReg, Loc[]>,
+  ops: readonly Operand[],
+  wanted: ReadonlySet<VReg>,
+): Places {
+  const all = new Map([...places].map(([vreg, locs]) => [vreg, [...locs]]));
+  for (const operand of ops)
+    if (writes(operand) && wanted.has(operand.vreg) && operand.loc !== SCRATCH_FLOAT)
+      add(all, operand.vreg, operand.loc);
+  return all;
+}
+
+function add(places: Map<VReg, Loc[]>, vreg: VReg, loc: Loc): void {
+  const known = places.get(vreg);
+  if (known) known.push(loc);
+  else places.set(vreg, [loc]);
 }
 
 /** Whether an instruction leaves a location as it is, all the time that it takes. */
