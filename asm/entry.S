@@ -7,6 +7,7 @@
 	.set CPUID_LONG_MODE, 29		# 0x80000001 EDX
 	.set CPUID_NO_EXECUTE, 20
 	.set CPUID_SMEP, 7			# 7.0 EBX
+	.set CPUID_SMAP, 20
 	.set CPUID_UMIP, 2			# 7.0 ECX
 
 # Control registers: Intel SDM 3A, 2.5; EFER: 2.2.1.
@@ -16,6 +17,7 @@
 	.set CR4_OSXMMEXCPT, 1 << 10
 	.set CR4_UMIP, 1 << 11
 	.set CR4_SMEP, 1 << 20
+	.set CR4_SMAP, 1 << 21
 	.set EFER, 0xc0000080
 	.set EFER_LME, 1 << 8
 	.set EFER_NXE, 1 << 11
@@ -107,17 +109,20 @@ choose_cr4:
 	xor %eax, %eax
 	cpuid
 	cmp $7, %eax
-	jb 2f
+	jb 3f
 	mov $7, %eax
 	xor %ecx, %ecx
 	cpuid
 	bt $CPUID_SMEP, %ebx
 	jnc 1f
 	or $CR4_SMEP, %esi
-1:	bt $CPUID_UMIP, %ecx
+1:	bt $CPUID_SMAP, %ebx
 	jnc 2f
+	or $CR4_SMAP, %esi
+2:	bt $CPUID_UMIP, %ecx
+	jnc 3f
 	or $CR4_UMIP, %esi
-2:	mov %esi, %eax
+3:	mov %esi, %eax
 	ret
 
 	.section .rodata

@@ -2,6 +2,7 @@
 // interface, which takes one exit for a whole file; where that is missing (QEMU's machines before 2.5), byte by byte.
 
 import { log } from '../lib/log.ts';
+import { PAGE } from '../mm/layout.ts';
 import * as x86 from '../x86.ts';
 
 const SELECTOR_PORT: u32 = 0x510;
@@ -18,7 +19,11 @@ const ID_DMA: u32 = 2;
 const DMA_ERROR: u32 = 1;
 const DMA_READ: u32 = 2;
 const DMA_SELECT: u32 = 8;
-const COMMAND: u32 = memory.data(16, 16) as u32;
+const COMMAND_BYTES: u32 = 16;
+/** All that the host is told of, as there are no frames yet: pages with nothing else in them, the command and then what is read. */
+const DMA_BYTES: u32 = 2 * PAGE;
+const COMMAND: u32 = memory.data(2 * 4096, 4096) as u32;
+const DATA: u32 = COMMAND + COMMAND_BYTES;
 
 // The directory: a 32-bit count, then entries of size, selector, reserved and a name of 56 bytes.
 const ENTRY_BYTES: u32 = 64;
@@ -87,14 +92,18 @@ function transfer(key: u32, into: u32, bytes: u32): bool {
 }
 
 function transferByDma(key: u32, into: u32, bytes: u32): bool {
+  assert(bytes <= DMA_BYTES - COMMAND_BYTES, 'fw_cfg: a transfer is larger than its buffer');
   x86.store32(COMMAND, bswap<u32>((key << 16) | DMA_SELECT | DMA_READ));
   x86.store32(COMMAND + 4, bswap<u32>(bytes));
-  x86.store64(COMMAND + 8, bswap<u64>(into));
+  x86.store64(COMMAND + 8, bswap<u64>(DATA));
   x86.out32(DMA_PORT, 0);
   x86.out32(DMA_PORT + 4, bswap<u32>(COMMAND));
   for (let polls: u32 = 0; polls < POLLS_MAX; polls++) {
     const control = bswap<u32>(x86.load32(COMMAND));
-    if (control === 0) return true;
+    if (control === 0) {
+      memory.copy(into, DATA, bytes);
+      return true;
+    }
     if (control & DMA_ERROR) break;
     x86.pause();
   }

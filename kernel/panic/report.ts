@@ -24,6 +24,8 @@ const DIVIDE_ERROR: u32 = 0;
 const INVALID_OPCODE: u32 = 6;
 const DOUBLE_FAULT: u32 = 8;
 const PAGE_FAULT: u32 = 14;
+/** Bit of a page fault's error code (SDM 3A §4.7): an instruction was to be fetched. */
+const FETCH: u32 = 1 << 4;
 const EXCEPTIONS: StaticArray<string> = [
   'divide error',
   'debug exception',
@@ -141,7 +143,7 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   if (vector === INVALID_OPCODE && reason !== null) {
     line.text(reason);
     if (file !== null) line.text(' (').text(file).decimal(':', cause.line).text(')');
-  } else if (vector === PAGE_FAULT && kind === 0 && isAccess(frame)) {
+  } else if (vector === PAGE_FAULT && !(error & FETCH) && kind === 0 && isAccess(frame)) {
     line.text('out of bounds memory access').hex(' at ', frame.cr2, 8);
   } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {
     line.text(divisor(frame) === 0 ? 'integer divide by zero' : 'integer overflow');

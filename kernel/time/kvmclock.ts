@@ -16,7 +16,6 @@ const SYSTEM_TIME: u32 = 0x4b56_4d01; // MSR: the page's address, and whether it
 const ENABLE: u32 = 1 << 0;
 
 // struct pvclock_vcpu_time_info. An odd version: it is being changed.
-const TIME_BYTES: i32 = 32;
 const VERSION: u32 = 0;
 const TSC_TO_NS_MUL: u32 = 24; // ns = (TSC << shift) * mul >> 32
 const TSC_SHIFT: u32 = 28; // signed
@@ -24,7 +23,8 @@ const SHIFT_MAX: i32 = 31;
 
 const LOOKS_MAX: u32 = 1000;
 const MEASURE_HZ: u64 = 10_000;
-const TIME: u32 = memory.data(TIME_BYTES, 16) as u32;
+/** A page with nothing else in it. */
+const TIME: u32 = memory.data(4096, 4096) as u32;
 
 export class KvmClock extends Reference {
   private tsc_khz: u64 = 0;

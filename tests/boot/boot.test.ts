@@ -154,9 +154,9 @@ test('a processor with pages of 1 GiB shows the same memory', async () => {
   expect(status).toBe(STATUS_DONE);
 });
 
-test('a processor with SMEP and UMIP runs with them', async () => {
+test('a processor with SMEP, SMAP and UMIP runs with them', async () => {
   const { status, lines } = await run(['-cpu', 'max', ...drive(image, 'if=ide')]);
-  expect(lines).toContain('cr4 0x100e20'); // SMEP, OSXMMEXCPT, OSFXSR, UMIP, PAE
+  expect(lines).toContain('cr4 0x300e20'); // SMAP, SMEP, OSXMMEXCPT, OSFXSR, UMIP, PAE
   expect(status).toBe(STATUS_DONE);
 });
 

@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseSourceMap, type SourceMap } from '../../build/object/sourcemap.ts';
 import { OPTIONAL_PASSES, type TranslateOptions } from '../../build/translate.ts';
 import { Random } from '../translator/values.ts';
 import { type Finding, judge, type Verdict } from './judge.ts';
@@ -16,6 +17,24 @@ const REDUCTION_MS_MAX = 60_000;
 const LARGE_ONCE = 100;
 /** As often there is a monster instead, up to this size. */
 const MONSTER_SIZE_MAX = 20_000;
+/** The translator's check of its own work may take longer than the translation. */
+const VERIFIED_BYTES_MAX = 16_384;
+/** Of mappings in source maps: forward, backward, without a source, to sources that are not there. */
+const SEGMENTS = [
+  'CAAA',
+  'EACA',
+  'gBAAC',
+  'CAADD',
+  'C',
+  'wHACE',
+  'DAAA',
+  'CCAA',
+  'CAgggggD',
+  'C//',
+  ';',
+  ',',
+  'gggggggE',
+];
 
 export interface Corpus {
   small: Bytes[];
@@ -47,11 +66,20 @@ function optionsOf(random: Random): TranslateOptions {
   const memory = random.pick(['register', 'fixed'] as const);
   return {
     memory,
-    verify: random.chance(0.25),
+    verify: random.chance(0.25) && length < VERIFIED_BYTES_MAX,
+    sourceMap: random.chance(0.15) ? sourceMap(random) : undefined,
     listing: random.chance(0.1),
     packTables: memory === 'fixed' && random.chance(0.1),
     disabledPasses: new Set(random.chance(0.1) ? [random.pick(OPTIONAL_PASSES)] : []),
   };
+}
+
+function sourceMap(random: Random): SourceMap {
+  const usual = random.below(3);
+  const mappings = Array.from({ length: random.below(300) }, () =>
+    random.pick(usual ? SEGMENTS.slice(0, 3) : SEGMENTS),
+  ).join();
+  return parseSourceMap(JSON.stringify({ version: 3, sources: ['a.ts', null, 'b\n.ts'], mappings }), 'map');
 }
 
 /** Counts what came of it; the whole report of what must not be. */

@@ -69,7 +69,7 @@ function changeSections(sections: Section[], others: readonly Section[], random:
   random.pick([
     () => sections.splice(at, 1),
     () => section && sections.splice(random.below(sections.length), 0, section),
-    () => sections.splice(at, 1, ...sections.splice(random.below(sections.length), 1)),
+    () => sections.splice(at, 1, ...sections.splice(random.below(sections.length + 1), 1)),
     () => others.length > 0 && sections.splice(at, 0, random.pick(others)),
     () => section && Object.assign(section, { id: random.below(16) }),
     // A count that is wrong.

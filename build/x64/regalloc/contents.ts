@@ -31,8 +31,12 @@ export function copyForComparison(func: MFunc): MFunc {
   return copy;
 }
 
-/** Walks all blocks until nothing new is found; `walk` makes the walker of a block that begins in a state. */
-export function followContents(before: MFunc, walk: (block: number, state: State) => BlockWalk): void {
+/** Walks all blocks until nothing new is found, and tells whether it came to that; `walk` makes the walker of a block that begins in a
+ * state, or gives up. */
+export function followContents(
+  before: MFunc,
+  walk: (block: number, state: State) => BlockWalk | undefined,
+): boolean {
   const index = new Map(before.blocks.map((b, i) => [b, i]));
   const entries: (State | undefined)[] = before.blocks.map(() => undefined);
   const dirty = new Uint8Array(before.blocks.length);
@@ -43,7 +47,8 @@ export function followContents(before: MFunc, walk: (block: number, state: State
     for (let b = 0; b < dirty.length; b++) {
       if (dirty[b] === 0) continue;
       dirty[b] = 0;
-      const { state } = walk(b, new Map(entries[b])).run();
+      const state = walk(b, new Map(entries[b]))?.run().state;
+      if (!state) return false;
       for (const target of before.blocks[b].insts.at(-1)!.targets) {
         const to = index.get(target.block)!;
         const merged = merge(entries[to], passArguments(state, target.block.params, target.args));
@@ -54,6 +59,7 @@ export function followContents(before: MFunc, walk: (block: number, state: State
       }
     }
   }
+  return true;
 }
 
 /** The parameters take the places of their arguments; what they were before (in a loop) is gone. */

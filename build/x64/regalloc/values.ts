@@ -12,13 +12,19 @@ export type PlacesOfValues = ReadonlyMap<readonly Operand[], Places>;
 
 /** Locations times instructions beyond which nothing is looked for: the work on a block grows with both. */
 const WORK_MAX = 4_000_000;
+/** Values times instructions, of all blocks each time that they are walked: a location may hold as many values as there are loops around it. */
+const VALUES_MAX = 50_000_000;
 
 export function placesOfValues(before: MFunc, after: MFunc, wanted: ReadonlySet<VReg>): PlacesOfValues {
   const found = new Map<readonly Operand[], Places>();
   const instructions = after.blocks.reduce((n, b) => n + b.insts.length, 0);
   if (instructions * (32 + after.spillSlots) > WORK_MAX) return found;
-  followContents(before, (b, state) => new ValueWalk(before, b, after, state, { wanted, found }));
-  return found;
+  let values = 0;
+  const done = followContents(before, (b, state) => {
+    for (const held of state.values()) values += held.length * after.blocks[b].insts.length;
+    return values > VALUES_MAX ? undefined : new ValueWalk(before, b, after, state, { wanted, found });
+  });
+  return done ? found : new Map();
 }
 
 class ValueWalk extends BlockWalk {
