@@ -243,6 +243,7 @@ export class BlockQueue extends Activity {
   private finishOldest(): bool {
     if (this.submitted === this.finished) return this.giveUp();
     const request = this.oldest();
+    let good: bool;
     do {
       if (!request.done && !this.awaitDone(request)) {
         this.logSilence();
@@ -255,10 +256,12 @@ export class BlockQueue extends Activity {
         return false;
       }
       if (this.device.trace.wanted) this.logCompletion(request);
-    } while (this.repeat(request));
+      // §2.7.8.1: legacy devices are known to set the length wrongly.
+      good = request.check(!this.device.legacy);
+    } while (!good && this.repeat(request));
     this.finished++;
-    // §2.7.8.1: legacy devices are known to set the length wrongly.
-    return request.check(this.name, !this.device.legacy);
+    if (!good) request.describeFailure(this.name).end();
+    return good;
   }
 
   /** Gives the ring the oldest request once more, if that may help. */

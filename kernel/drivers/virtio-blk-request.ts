@@ -106,7 +106,7 @@ export class Request {
     this.type = type;
     this.sector = sector;
     this.expected = expected;
-    this.tries = 0;
+    this.tries = 1;
     x86.store64(this.header, type);
     x86.store64(this.header + HEADER_SECTOR, sector);
     this.begin();
@@ -115,14 +115,12 @@ export class Request {
   /** From here on the device may have it. */
   begin(): void {
     this.done = false;
-    this.tries++;
     x86.store8(this.status, STATUS_NONE);
   }
 
   /** There was no room for another try: it has failed as before. */
   takeBack(): void {
     this.done = true;
-    this.tries--;
     x86.store8(this.status, STATUS_IOERR);
   }
 
@@ -133,19 +131,18 @@ export class Request {
    */
   repeats(name: string): bool {
     if (this.result !== STATUS_IOERR || this.count === 0 || this.tries === TRIES_MAX) return false;
+    this.tries++;
     this.describeFailure(name).text(', tried again').end();
     return true;
   }
 
-  /** Whether it was done, and all of it; else a line says what is wrong. */
-  check(name: string, trustLength: bool): bool {
+  /** Whether it was done, and all of it. */
+  check(trustLength: bool): bool {
     // §5.2.6: the device writes the data of a read, and the status byte. §2.7.8: len counts every byte written.
-    if (this.result === STATUS_OK && (!trustLength || this.written === this.expected + 1)) return true;
-    this.describeFailure(name).end();
-    return false;
+    return this.result === STATUS_OK && (!trustLength || this.written === this.expected + 1);
   }
 
-  private describeFailure(name: string): Line {
+  describeFailure(name: string): Line {
     const status = this.result;
     const line = log(name)
       .text(nameOf(this.type))
