@@ -8,6 +8,7 @@ import { Mutex } from '../sched/mutex.ts';
 import { current } from '../sched/scheduler.ts';
 import * as clock from '../time/clock.ts';
 import { VirtioDevice } from '../virtio/device.ts';
+import { InterruptTrace } from '../virtio/interrupts.ts';
 import { Virtqueue } from '../virtio/queue.ts';
 import * as x86 from '../x86.ts';
 import { SECTOR_BYTES, Stream, Transfer } from './disk.ts';
@@ -37,6 +38,9 @@ export class BlockQueue extends Activity {
   private readonly requests: StaticArray<Request>;
   private readonly event: Event;
   private readonly name: string;
+  private readonly trace: InterruptTrace;
+  /** §2.7.8.1: legacy devices are known to set the length wrongly. */
+  private readonly trustsLength: bool;
   /** The part of a transfer that is submitted next. */
   private readonly piece: Transfer = new Transfer();
   /** Requests taken and given back so far: they are used in turn, modulo REQUESTS. */
@@ -54,6 +58,8 @@ export class BlockQueue extends Activity {
   ) {
     super();
     this.name = device.name;
+    this.trace = device.trace;
+    this.trustsLength = !device.legacy;
     // A device may promise more segments than its ring can hold.
     const segments = min(max(config.segMax, 1), queue.chainMax - EXTRA_SEGMENTS);
     const segmentBytes = min(max(config.sizeMax, 1), REQUEST_BYTES_MAX);
@@ -255,9 +261,8 @@ export class BlockQueue extends Activity {
         this.recover();
         return false;
       }
-      if (this.device.trace.wanted) this.logCompletion(request);
-      // §2.7.8.1: legacy devices are known to set the length wrongly.
-      good = request.check(!this.device.legacy);
+      if (this.trace.wanted) this.logCompletion(request);
+      good = request.check(this.trustsLength);
     } while (!good && this.repeat(request));
     this.finished++;
     if (!good) request.describeFailure(this.name).end();
@@ -370,7 +375,7 @@ export class BlockQueue extends Activity {
   }
 
   private logCompletion(request: Request): void {
-    const trace = this.device.trace;
+    const trace = this.trace;
     log(this.name)
       .hex('interrupt vector ', trace.vector, 2)
       .hex(', ISR status ', trace.status, 2)
