@@ -4,9 +4,12 @@
 import { discard } from '../bus/attachment.ts';
 import { AcpiSlots, findAcpiSlots } from '../bus/pci/acpi-slots.ts';
 import { forgetFunction, placeFunctions } from '../bus/pci/assign.ts';
+import { ID_EXPRESS, ID_STANDARD_HOT_PLUG } from '../bus/pci/capability.ts';
 import { PciFunction } from '../bus/pci/function.ts';
 import { addSlot, functions, removeFunction } from '../bus/pci/scan.ts';
-import { findSlot, HotplugSlot, SlotUser } from '../bus/pci/slot.ts';
+import { findStandardSlots } from '../bus/pci/shpc.ts';
+import { findExpressSlot } from '../bus/pci/slot.ts';
+import { SlotController, SlotUser } from '../bus/pci/slots.ts';
 import { makeIn, newArena } from '../mm/objects.ts';
 import { Event } from '../sched/event.ts';
 import * as scheduler from '../sched/scheduler.ts';
@@ -17,13 +20,15 @@ class Cards extends SlotUser {
   /** Signalled when there is something to do. */
   readonly event: Event = new Event();
   /** A port before those behind it. */
-  readonly slots: Array<HotplugSlot> = [];
+  readonly slots: Array<SlotController> = [];
+  /** Null: ACPI has no slots. */
+  acpi: AcpiSlots | null = null;
 
   plugged(bus: u32, slot: u32): bool {
     const added = addSlot(bus, slot);
     placeFunctions(added);
     for (let i = 0; i < added.length; i++) attachFunction(added[i]);
-    for (let i = 0; i < added.length; i++) this.watch(added[i]);
+    for (let i = 0; i < added.length; i++) this.watch(added[i], true);
     return added.length > 0;
   }
 
@@ -39,14 +44,30 @@ class Cards extends SlotUser {
     return false;
   }
 
-  /** A function's slot, if it is a port that has one. */
-  watch(port: PciFunction): void {
+  /** A function's slots, if it is a bridge that has some; `come`: after the firmware wrote ACPI's tables. */
+  watch(port: PciFunction, come: bool): void {
+    if (port.firstBus === 0) return;
     const before = makeIn(port.arena);
-    const slot = findSlot(port, this.event);
-    const started = slot !== null && slot.start();
+    const slots = this.find(port, come);
+    const started = slots !== null && slots.start();
     makeIn(null); // the list outlives it
-    if (started) this.slots.push(slot!);
+    if (started) this.slots.push(slots!);
     makeIn(before);
+  }
+
+  private find(port: PciFunction, come: bool): SlotController | null {
+    const list = port.capabilities();
+    while (list.next()) {
+      if (list.id === ID_EXPRESS) {
+        const slot = findExpressSlot(port, list.offset, this.event);
+        if (slot !== null) return slot;
+      }
+      if (list.id !== ID_STANDARD_HOT_PLUG) continue;
+      const acpi = this.acpi; // which has taken them over then
+      if (!come && acpi !== null && acpi.has(port.firstBus)) return null;
+      return findStandardSlots(port, list.offset, this.event);
+    }
+    return null;
   }
 
   private remove(fn: PciFunction): void {
@@ -71,8 +92,6 @@ function isBehind(fn: PciFunction, bus: u32, slot: u32): bool {
 
 class HotplugProgram extends Program {
   readonly cards: Cards = new Cards();
-  /** Null: ACPI has no slots. */
-  acpi: AcpiSlots | null = null;
 
   run(): void {
     const cards = this.cards;
@@ -92,9 +111,9 @@ class HotplugProgram extends Program {
 
   /** Slots that come with a card are looked at too. */
   private look(cards: Cards): void {
-    for (let i = 0; i < cards.slots.length; i++) cards.slots[i].look(cards);
-    const acpi = this.acpi;
+    const acpi = cards.acpi;
     if (acpi !== null) acpi.look(cards);
+    for (let i = 0; i < cards.slots.length; i++) cards.slots[i].look(cards);
   }
 }
 
@@ -102,10 +121,10 @@ class HotplugProgram extends Program {
 export function watchSlots(): void {
   const program = new HotplugProgram();
   const cards = program.cards;
-  for (let i: u32 = 0; i < functions.count; i++) cards.watch(functions.at(i));
   const acpi = findAcpiSlots(cards.event);
-  if (acpi !== null && acpi.start()) program.acpi = acpi;
-  if (cards.slots.length === 0 && program.acpi === null) return;
+  if (acpi !== null && acpi.start()) cards.acpi = acpi;
+  for (let i: u32 = 0; i < functions.count; i++) cards.watch(functions.at(i), false);
+  if (cards.slots.length === 0 && cards.acpi === null) return;
   // A card may have come to a port meanwhile; ACPI's event interrupts for one that came before.
   if (cards.slots.length > 0) cards.event.signal();
   scheduler.create('hotplug', program, 0);

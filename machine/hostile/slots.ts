@@ -1,9 +1,9 @@
-// Malices of hot-plug: slot registers of a PCI Express port that lie, QEMU's block of ports for ACPI's slots that does, and cards
-// that go while they are looked at (PCI Express Base 4.0 §6.7, QEMU's docs/specs/acpi_pci_hotplug).
+// Malices of hot-plug: slot registers of a PCI Express port and of a PCI bridge that lie, QEMU's block of ports for ACPI's slots that
+// does, and cards that go while they are looked at (PCI Express Base 4.0 §6.7, QEMU's docs/specs/acpi_pci_hotplug).
 
 import { ones, type Width } from '../bus/space.ts';
 import type { Machine } from '../machine.ts';
-import type { PciBridge } from '../pci/bridge.ts';
+import { PciBridge } from '../pci/bridge.ts';
 import type { PciFunction } from '../pci/function.ts';
 import { Random } from '../random.ts';
 import { intercept } from './attack.ts';
@@ -128,6 +128,16 @@ export const SLOTS = {
           return ones(width);
         });
       }
+    });
+  },
+
+  'bridge slots of any bits'(attack) {
+    attack.cards((card) => {
+      if (!(card instanceof PciBridge) || card.slots === undefined) return;
+      intercept(card.slots, 'read', (read) => (offset: number, width: Width) => {
+        attack.acts++;
+        return attack.random.once(2) ? attack.random.next() : read(offset, width);
+      });
     });
   },
 

@@ -7,6 +7,7 @@ import * as config from './config.ts';
 import { NO_REGISTERS, PciFunction } from './function.ts';
 import { Msi } from './msi.ts';
 import { Msix } from './msix.ts';
+import { StandardSlots } from './shpc.ts';
 import { ExpressSlot } from './slot.ts';
 
 /** QEMU's models. */
@@ -32,9 +33,12 @@ interface Identity {
   hotPlug?: number;
   /** Entries of MSI-X, in BAR 0, and the place of the capability of subsystem ids. */
   vectors?: number;
-  /** The place of MSI. */
+  /** The place of MSI; of a controller's with a mask. */
   msiAt?: number;
   subsystemAt?: number;
+  /** Of the slot's and the chassis's numbers. */
+  slotIdAt?: number;
+  powerAt?: number;
 }
 
 const PCIE_SLOT = 1 << 8;
@@ -44,7 +48,7 @@ const PORT_FLAGS = (type: number, slot: number) => 2 | (type << PCIE_TYPE_SHIFT)
 const IDENTITIES: Record<BridgeModel, Identity> = {
   'pci-bridge': {
     ...{ vendor: 0x1b36, device: 0x0001, revision: 0, slots: 32, express: false },
-    ...{ bar: { bytes: 256, is64: true }, hotPlug: 0x40 },
+    ...{ bar: { bytes: 256, is64: true }, hotPlug: 0x40, slotIdAt: 0x48, msiAt: 0x4c },
   },
   'pcie-root-port': {
     ...{ vendor: 0x1b36, device: 0x000c, revision: 0, slots: 1, express: true },
@@ -52,7 +56,8 @@ const IDENTITIES: Record<BridgeModel, Identity> = {
   },
   'pcie-pci-bridge': {
     ...{ vendor: 0x1b36, device: 0x000e, revision: 0, slots: 32, express: false },
-    ...{ bar: { bytes: 256, is64: true }, port: { at: 0x80, flags: PORT_FLAGS(7, 0) }, hotPlug: 0x40 },
+    ...{ bar: { bytes: 256, is64: true }, port: { at: 0x48, flags: PORT_FLAGS(7, 0) }, hotPlug: 0x40 },
+    ...{ powerAt: 0x84, msiAt: 0x8c },
   },
   'x3130-upstream': {
     ...{ vendor: 0x104c, device: 0x8232, revision: 2, slots: 32, express: true },
@@ -76,6 +81,8 @@ const CLASS_BRIDGE = 0x060400;
 const CAPABILITY_EXPRESS = 0x10;
 const CAPABILITY_HOT_PLUG = 0x0c;
 const CAPABILITY_SUBSYSTEM = 0x0d;
+const CAPABILITY_SLOT_ID = 0x04;
+const CAPABILITY_POWER = 0x01;
 export const EXPRESS_FLAGS = 2;
 
 const PREFETCHABLE_64 = 0x01;
@@ -94,6 +101,8 @@ export class PciBridge extends PciFunction {
   readonly expressPort: boolean;
   /** Of a port that has one. */
   readonly slot: ExpressSlot | undefined;
+  /** Of a bridge that has such slots. */
+  readonly slots: StandardSlots | undefined;
   private readonly msix: Msix | undefined;
   private readonly msi: Msi | undefined;
 
@@ -128,9 +137,17 @@ export class PciBridge extends PciFunction {
       this.msix = new Msix(this, identity.vectors, 0);
       space.bytes[config.INTERRUPT_PIN] = 1;
     }
-    if (identity.msiAt) this.msi = new Msi(this, identity.msiAt);
-    if (identity.bar) this.addBar(0, { ...identity.bar, registers: NO_REGISTERS });
-    if (identity.hotPlug) space.addCapability(CAPABILITY_HOT_PLUG, new Uint8Array(6), identity.hotPlug);
+    if (identity.hotPlug) {
+      space.bytes[config.INTERRUPT_PIN] = 1;
+      space.addCapability(CAPABILITY_HOT_PLUG, new Uint8Array(6), identity.hotPlug);
+      this.slots = new StandardSlots(
+        (device) => this.eject(device),
+        (asked) => this.notify(asked),
+      );
+    }
+    if (identity.bar) this.addBar(0, { ...identity.bar, registers: this.slots ?? NO_REGISTERS });
+    if (identity.slotIdAt) space.addCapability(CAPABILITY_SLOT_ID, [0, 0], identity.slotIdAt);
+    if (identity.msiAt && !identity.hotPlug) this.msi = new Msi(this, identity.msiAt);
     if (identity.port) {
       const body = new Uint8Array(58);
       body[0] = identity.port.flags & 0xff;
@@ -140,10 +157,12 @@ export class PciBridge extends PciFunction {
         this.slot = new ExpressSlot(
           space,
           identity.port.at,
-          () => this.eject(),
+          () => this.eject(0),
           (asked) => this.notify(asked),
         );
     }
+    if (identity.powerAt) space.addCapability(CAPABILITY_POWER, new Uint8Array(6), identity.powerAt);
+    if (identity.msiAt && identity.hotPlug) this.msi = new Msi(this, identity.msiAt, true);
   }
 
   /** Whether configuration requests reach what is behind it. */
@@ -159,8 +178,8 @@ export class PciBridge extends PciFunction {
     if (this.slot !== undefined && this.slot.control !== before) this.system.remap();
   }
 
-  private eject(): void {
-    for (const fn of [...this.secondary.present()]) this.system.remove(fn);
+  private eject(device: number): void {
+    for (const fn of [...this.secondary.present()]) if (fn.location!.slot === device) this.system.remove(fn);
   }
 
   private notify(asked: boolean): void {

@@ -115,6 +115,7 @@ export class PciHost implements PciSystem {
     const { bus, slot } = fn.location!;
     if (bus.bridge?.slot !== undefined) bus.bridge.slot.push();
     else if (this.acpi?.buses.includes(bus)) this.acpi.request(bus, slot);
+    else if (bus.bridge?.slots !== undefined) bus.bridge.slots.request(slot);
     else throw new MachineError(`${fn.name} is in no hot-plug slot`);
   }
 
@@ -124,16 +125,19 @@ export class PciHost implements PciSystem {
   }
 
   private announce(bus: PciBus, slot: number): void {
-    if (!this.running) bus.bridge?.slot?.fill();
-    else if (bus.bridge?.slot !== undefined) bus.bridge.slot.plug();
-    else this.acpi?.plug(bus, slot);
+    const { slot: port, slots } = bus.bridge ?? {};
+    if (!this.running) (port ?? slots)?.fill(slot);
+    else if (port !== undefined) port.plug();
+    else if (this.acpi?.buses.includes(bus)) this.acpi.plug(bus, slot);
+    else slots?.plug(slot);
   }
 
   /** Pulls a device out without a word. */
   pull(fn: PciFunction): void {
-    const bridge = fn.location?.bus.bridge;
+    const { bus, slot } = fn.location!;
     this.remove(fn);
-    bridge?.slot?.pull();
+    bus.bridge?.slot?.pull();
+    bus.bridge?.slots?.pull(slot);
   }
 
   /** With all that is behind it. */

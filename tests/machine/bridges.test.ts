@@ -198,6 +198,57 @@ describe('a PCI bridge', () => {
   });
 });
 
+describe('the slots of a PCI bridge that came', () => {
+  test.each([
+    ['pc', 'pci-bridge', '0000:01:05.0', 1],
+    ['q35', 'pcie-pci-bridge', '0000:02:05.0', 4],
+  ] as const)('cards come and go, on a %s', (type_, model, name, cpus) => {
+    const { pc, at, type, end } = machine({ machine: type_, cpus });
+    const port = type_ === 'q35' ? new PciBridge('pcie-root-port', { buses: 1 }) : undefined;
+    if (port) pc.pci.add(port, { slot: 6 });
+    const bridge = new PciBridge(model);
+    let fn: PciFunction | undefined;
+    let card: PciFunction | undefined;
+    at(100, () => {
+      fn = pc.pci.add(bridge, { bridge: port, slot: port ? 0 : 9 });
+      pc.pci.add(disk(), { bridge, slot: 7 });
+    });
+    for (let i = 0; i < CYCLES; i++) {
+      at(1000 + i * 1000, () => {
+        card = pc.pci.add(disk(), { bridge, slot: 5 });
+      });
+      at(1500 + i * 1000, () => (i % 2 === 0 ? pc.pci.release(card!) : pc.pci.pull(card!)));
+      type(1900 + i * 1000, 'mem\rirq\r');
+    }
+    at(1000 + CYCLES * 1000, () => pc.pci.release(fn!));
+    type(1500 + CYCLES * 1000, 'lspci\rpoweroff\r');
+    const { lines, serial } = end();
+    const count = (line: string) => lines.filter((other) => other.endsWith(line)).length;
+    const slot = `slot ${name.slice(0, -2)}`;
+    expect(count(`${slot}: there is a card`)).toBe(CYCLES);
+    expect(serial.match(new RegExp(`virtio-blk ${name}: 64 sectors`, 'g'))).toHaveLength(CYCLES);
+    expect(count(`${slot}: the card is to be given free`)).toBe(CYCLES / 2);
+    expect(count(`${slot}: the card has gone`)).toBe(CYCLES / 2);
+    expect(count(`virtio-blk ${name}: detached`)).toBe(CYCLES / 2);
+    expect(count(`virtio-blk ${name}: has gone`)).toBe(CYCLES / 2);
+    expect(count(`${name.slice(0, -4)}07.0: detached`)).toBe(1); // with the bridge
+    expect(serial).toMatch(/pci: 0000:0[01]:0[09].0 MSI at 0x[48]c, control 0x0180/);
+    expect(new Set(figures(lines)).size, figures(lines).join('\n')).toBe(1);
+    expect([...(port?.secondary ?? pc.pci.root).present()].includes(bridge)).toBe(false);
+  });
+
+  test('a bridge whose BAR nothing reaches has no slots', () => {
+    const { pc, at, type, end } = machine({ machine: 'q35' });
+    const port = new PciBridge('pcie-root-port', { buses: 1 });
+    pc.pci.add(port, { slot: 6 });
+    const bridge = new PciBridge('pcie-pci-bridge');
+    bridge.addBar(0, { bytes: 2 ** 40, is64: true, registers: bridge.slots! });
+    at(100, () => void pc.pci.add(bridge, { bridge: port }));
+    type(500, 'lspci\rpoweroff\r');
+    expect(end().serial).toContain('pci: 0000:01:00.0: nothing reaches the registers of its slots');
+  });
+});
+
 /** A card with nothing but memory. */
 class Large extends PciFunction {
   constructor(bytes: number) {

@@ -7,6 +7,7 @@ import { LiveMachine } from './live.ts';
 const DISK = '-blockdev driver=null-co,node-name=d,size=1048576,read-zeroes=on';
 const NATIVE = '-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off';
 const ROOT_PORT = '-device pcie-root-port,id=p,addr=6';
+const OWN = '-global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off';
 const PC_BRIDGES =
   '-device pci-bridge,id=p,addr=6,chassis_nr=1 -device pci-bridge,id=q,bus=p,addr=5,chassis_nr=2';
 const SWITCH =
@@ -19,6 +20,13 @@ const exact = (line: string) => line.replace(/\d+ stray|which has .*/, '');
 test.each<[string, Variables, string, Record<string, string>, string]>([
   ['a slot of pc', {}, '', { addr: '7' }, '0000:00:07.0'],
   ['a slot behind two bridges of pc', {}, PC_BRIDGES, { bus: 'q', addr: '3' }, '0000:02:03.0'],
+  [
+    'a slot behind two bridges by the bridge itself',
+    {},
+    `${OWN} ${PC_BRIDGES}`,
+    { bus: 'q', addr: '3' },
+    '0000:02:03.0',
+  ],
   ['a slot of a root port by ACPI', Q35, ROOT_PORT, { bus: 'p' }, '0000:01:00.0'],
   ['a slot of a switch, which has MSI', Q35, `${NATIVE} ${SWITCH}`, { bus: 'p' }, '0000:03:00.0'],
   ['a slot of a root port', Q35, `${NATIVE} ${ROOT_PORT}`, { bus: 'p' }, '0000:01:00.0'],

@@ -4,14 +4,13 @@
 import { EventBlock, findEvents, HotplugBuses } from '../../acpi/hotplug.ts';
 import { madt, POLARITY, POLARITY_HIGH } from '../../acpi/madt.ts';
 import { connect, LineUser } from '../../irq/line.ts';
-import { log } from '../../lib/log.ts';
 import { Event } from '../../sched/event.ts';
 import * as x86 from '../../x86.ts';
 import { LONG, Register, Window } from '../window.ts';
 import * as config from './config.ts';
 import { I440FX, Q35_MCH } from './intx.ts';
 import { functionAt } from './scan.ts';
-import { SlotUser } from './slot.ts';
+import { SlotUser, tell } from './slots.ts';
 
 const PORTS_PC: u32 = 0xae00;
 const PORTS_Q35: u32 = 0x0cc0;
@@ -76,15 +75,18 @@ export class AcpiSlots extends LineUser {
     }
   }
 
+  /** Whether a bus has such slots. */
+  has(bus: u32): bool {
+    const buses = new HotplugBuses();
+    while (buses.next()) if (busOf(buses) === bus) return true;
+    return false;
+  }
+
   private remove(user: SlotUser, bus: u32, slot: u32): void {
     tell(bus, slot, ': the card is to be given free');
     user.unplugging(bus, slot);
     this.registers.write(EJECT, 1 << slot);
   }
-}
-
-function tell(bus: u32, slot: u32, what: string): void {
-  log('pci').digits('slot 0000:', bus, 2).digits(':', slot, 2).text(what).end();
 }
 
 /** The bus to which the bridges lead; NO_BUS: they are not there. */

@@ -6,6 +6,7 @@ import * as config from './config.ts';
 
 export const ID_MSI: u32 = 0x05;
 export const ID_VENDOR: u32 = 0x09;
+export const ID_STANDARD_HOT_PLUG: u32 = 0x0c;
 export const ID_EXPRESS: u32 = 0x10;
 export const ID_MSIX: u32 = 0x11;
 

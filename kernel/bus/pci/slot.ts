@@ -6,12 +6,9 @@ import { SpinLock } from '../../lib/lock.ts';
 import { log } from '../../lib/log.ts';
 import { WORD } from '../../lib/registers.ts';
 import { Event } from '../../sched/event.ts';
-import { sleep } from '../../sched/scheduler.ts';
-import * as clock from '../../time/clock.ts';
-import { ID_EXPRESS } from './capability.ts';
 import * as config from './config.ts';
 import { PciFunction } from './function.ts';
-import { PciInterrupt } from './interrupt.ts';
+import { awaitAnswer, SlotController, SlotUser } from './slots.ts';
 
 // The capability.
 const FLAGS: u32 = 0x02;
@@ -41,22 +38,7 @@ const EVENTS: u32 = 0x1f;
 const PRESENT: u32 = 1 << 6;
 const GONE: u32 = 0xffff;
 
-/** §6.6.1: from power to the first configuration request, and until it must be answered. */
-const READY_NS: u64 = 100_000_000;
-const ANSWER_MS_MAX: u32 = 1000;
-const POLL_NS: u64 = 1_000_000;
-
-/** Gets to know of cards; by a thread. */
-export abstract class SlotUser {
-  /** A card answers in `slot` of a bus: false if it cannot be used. */
-  abstract plugged(bus: u32, slot: u32): bool;
-  /** Nothing in the slot is to be used any more, it is about to go or has gone. */
-  abstract unplugging(bus: u32, slot: u32): void;
-  /** Whether something in it is known. */
-  abstract isOccupied(bus: u32, slot: u32): bool;
-}
-
-export class HotplugSlot extends PciInterrupt {
+export class ExpressSlot extends SlotController {
   /** Of these, and of the status register's events. */
   private readonly lock: SpinLock = new SpinLock();
   private pressed: bool = false;
@@ -65,7 +47,7 @@ export class HotplugSlot extends PciInterrupt {
   private fresh: bool = true;
 
   constructor(
-    public readonly port: PciFunction,
+    port: PciFunction,
     /** Of the capability. */
     private readonly at: u32,
     /** Is signalled when serve() has something to do. */
@@ -74,7 +56,6 @@ export class HotplugSlot extends PciInterrupt {
     super(port);
   }
 
-  /** Has it interrupt; false after a line that says why it cannot. */
   start(): bool {
     const port = this.port;
     if (!this.connect((config.read16(port.address, this.at + FLAGS) >> FLAGS_MESSAGE_SHIFT) & FLAGS_MESSAGE))
@@ -85,7 +66,6 @@ export class HotplugSlot extends PciInterrupt {
     return true;
   }
 
-  /** Nobody asks for it any more. */
   stop(): void {
     this.port.registers.update(WORD | (this.at + SLOT_CONTROL), ON, 0);
     this.close();
@@ -98,7 +78,6 @@ export class HotplugSlot extends PciInterrupt {
     return events !== 0;
   }
 
-  /** By a thread: does what is due. */
   look(user: SlotUser): void {
     const bus = this.port.firstBus;
     const flags = this.lock.acquireIrq();
@@ -124,7 +103,7 @@ export class HotplugSlot extends PciInterrupt {
     } else if (!occupied && present && (pressed || changed || fresh)) {
       log('pci').text(this.port.name).text(': there is a card').end();
       this.setPower(true);
-      this.awaitAnswer(bus);
+      awaitAnswer(bus, 0);
       if (!user.plugged(bus, 0)) this.setPower(false);
     }
   }
@@ -152,27 +131,12 @@ export class HotplugSlot extends PciInterrupt {
     const power = on ? INDICATOR_ON : POWER_OFF | INDICATOR_OFF;
     this.port.registers.update(WORD | (this.at + SLOT_CONTROL), POWER_OFF | INDICATOR, power);
   }
-
-  private awaitAnswer(bus: u32): void {
-    const first = config.addressOf(bus, 0, 0);
-    sleep(READY_NS);
-    const deadline = clock.after(ANSWER_MS_MAX);
-    while (config.read16(first, config.VENDOR_ID) === config.NO_VENDOR && clock.now() < deadline)
-      sleep(POLL_NS);
-  }
 }
 
-/** A bridge's slot, if it is a port that has one for hot-plug. */
-export function findSlot(port: PciFunction, event: Event): HotplugSlot | null {
-  if (port.firstBus === 0) return null;
-  const list = port.capabilities();
-  while (list.next()) {
-    if (list.id !== ID_EXPRESS) continue;
-    if ((config.read16(port.address, list.offset + FLAGS) & FLAGS_SLOT) === 0) return null;
-    const can = config.read32(port.address, list.offset + SLOT_CAPABILITIES);
-    if ((can & HAS_HOT_PLUG) === 0) return null;
-    port.enable();
-    return new HotplugSlot(port, list.offset, event);
-  }
-  return null;
+/** The slot of a port, by its PCI Express capability; null: it has none in which cards come and go. */
+export function findExpressSlot(port: PciFunction, at: u32, event: Event): SlotController | null {
+  if ((config.read16(port.address, at + FLAGS) & FLAGS_SLOT) === 0) return null;
+  if ((config.read32(port.address, at + SLOT_CAPABILITIES) & HAS_HOT_PLUG) === 0) return null;
+  port.enable();
+  return new ExpressSlot(port, at, event);
 }

@@ -28,7 +28,8 @@ export function fuzzSlots(
   only?: SlotMalice,
 ): { failure?: string; result: Result } {
   const random = new Random(seed);
-  const express = only === undefined ? random.once(2) : !only.startsWith('hot-plug');
+  const express = only === undefined ? random.once(2) : !/^(hot-plug|bridge)/.test(only);
+  const bridgeOnly = only?.startsWith('bridge') === true;
   const cpus = random.pick([1, 1, 2, 4]);
   const pc: Machine = new Machine({
     ...{ machine: express ? 'q35' : 'pc', memory_mib: 16, cpus, step_ns: 20_000, budget_steps: 6_000_000 },
@@ -39,13 +40,18 @@ export function fuzzSlots(
   if (port) pc.pci.add(port, { slot: 6 });
   const slot = express ? 0 : 7;
   const card = () => (random.once(2) ? new VirtioBlk(new Uint8Array(64 * 512)) : new VirtioRng());
+  /** One more, if the bridge is still there. */
+  const later = (bridge: PciBridge) => {
+    if ([...pc.pci.functions()].includes(bridge)) pc.pci.add(card(), { bridge, slot: random.between(4, 31) });
+  };
   const put = () => {
-    if (random.once(3)) {
+    if (bridgeOnly || random.once(3)) {
       const bridge = new PciBridge(express ? 'x3130-upstream' : 'pci-bridge');
       const down = express ? new PciBridge('xio3130-downstream') : bridge;
       pc.pci.add(bridge, { bridge: port, slot });
       if (express) pc.pci.add(down, { bridge });
-      pc.pci.add(card(), { bridge: down });
+      pc.pci.add(card(), { bridge: down, slot: express ? 0 : random.between(1, 3) });
+      if (!express) pc.clock.schedule(random.between(1, 900) * MS_NS, () => later(down));
     } else {
       pc.pci.add(card(), { bridge: port, slot });
     }
