@@ -33,8 +33,10 @@ export function addDebugInfo(elf: ElfObject, text: ElfSection, input: DebugInput
   const { name, module, program, places, locations } = input;
   const functions = debugFunctions(program, places, locations, input.values);
   const files = new Files(name);
-  // Only where linear memory begins at address 0 is a reference an address.
-  const types = new Types(input.globals ? module.sourceTypes : undefined);
+  // Only where linear memory begins at address 0 is a reference an address; that of a hosted program is found by a register,
+  // if it is the program's own.
+  const reached = input.globals !== undefined || (module.memories[0] && !module.memories[0].import);
+  const types = new Types(reached ? module.sourceTypes : undefined, input.globals !== undefined);
   const declarations = module.funcs.map((func) => {
     return { name: func.name, place: places.ofBody(func.index), variables: variablesOf(func, types) };
   });

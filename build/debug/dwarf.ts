@@ -66,9 +66,14 @@ export const FORM = {
 /** §7.7.1; a register's number is added to the first. */
 export const OP = {
   addr: 0x03,
+  const4u: 0x0c,
+  and: 0x1a,
+  plus: 0x22,
   reg0: 0x50,
+  breg0: 0x70,
   regx: 0x90,
   fbreg: 0x91,
+  deref_size: 0x94,
   call_frame_cfa: 0x9c,
   implicit_value: 0x9e,
 } as const;

@@ -2,6 +2,7 @@
 // variable is in which. Offsets count from the compilation unit's beginning, which is the text's.
 
 import { bytesOf } from '../ir/ir.ts';
+import { R15 } from '../x64/mir.ts';
 import { ADDRESS_BYTES, DWARF_REGISTER, DWARF_VERSION, DwarfWriter, LLE, OP, RLE } from './dwarf.ts';
 import type { Range, ValueAt } from './functions.ts';
 import type { ValuePlace } from './values.ts';
@@ -35,8 +36,11 @@ export class Lists {
     return at;
   }
 
-  /** Returns the list's offset in .debug_loclists; undefined: the variable is nowhere. */
-  addLocations(values: readonly ValueAt[]): number | undefined {
+  /**
+   * Returns the list's offset in .debug_loclists; undefined: the variable is nowhere. `isObject`: what is there is the offset in
+   * linear memory of the object that the variable is.
+   */
+  addLocations(values: readonly ValueAt[], isObject: boolean): number | undefined {
     if (values.length === 0) return undefined;
     const { locationLists: out } = this;
     const at = HEADER_BYTES + out.length;
@@ -44,7 +48,7 @@ export class Lists {
       out.u8(LLE.offset_pair);
       out.uleb(start);
       out.uleb(end);
-      const expression = this.expression(place);
+      const expression = isObject ? objectAt(place) : this.expression(place);
       out.uleb(expression.length);
       out.append(expression);
     }
@@ -105,5 +109,29 @@ function expressionFor(place: ValuePlace): Uint8Array {
     if (bytes === 4) out.u32(Number(imm));
     else out.u64(BigInt(imm));
   }
+  return out.written();
+}
+
+/** The base of linear memory is in r15 (docs/abi.md §2). */
+function objectAt(place: ValuePlace): Uint8Array {
+  const out = new DwarfWriter();
+  if (place.kind === 'register') {
+    out.u8(OP.breg0 + DWARF_REGISTER[place.register]);
+    out.sleb(0);
+    out.u8(OP.const4u); // of an i32 only the low half is its value
+    out.u32(0xffff_ffff);
+    out.u8(OP.and);
+  } else if (place.kind === 'frame') {
+    out.u8(OP.fbreg);
+    out.sleb(place.offset);
+    out.u8(OP.deref_size);
+    out.u8(4);
+  } else {
+    out.u8(OP.const4u);
+    out.u32(Number(place.value.imm) >>> 0);
+  }
+  out.u8(OP.breg0 + DWARF_REGISTER[R15]);
+  out.sleb(0);
+  out.u8(OP.plus);
   return out.written();
 }

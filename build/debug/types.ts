@@ -28,13 +28,24 @@ const POINTER_BYTES = 4;
 
 export class Types {
   private readonly source: SourceTypes | undefined;
+  /** A reference is an address. */
+  private readonly pointing: boolean;
   private readonly base = new Map<string, EntryLabel>();
   private readonly pointers = new Map<string, EntryLabel>();
   private readonly structures = new Map<string, EntryLabel>();
 
-  /** Without a source there are only the types of WebAssembly. */
-  constructor(source: SourceTypes | undefined) {
+  /**
+   * Without a source there are only the types of WebAssembly. Where a reference is no address (`pointing`), but an offset in a memory
+   * that lies anywhere, a variable is the object itself, and a field is the offset.
+   */
+  constructor(source: SourceTypes | undefined, pointing: boolean) {
     this.source = source;
+    this.pointing = pointing;
+  }
+
+  /** Whether a variable of this type is an object, which lies where the variable's value says. */
+  isObject(type: string): boolean {
+    return type.startsWith('*') && !this.pointing;
   }
 
   /** What a local is: as its source has it, if that is known. */
@@ -50,7 +61,9 @@ export class Types {
   }
 
   private isKnown(type: string): boolean {
-    return type in BASE || this.layout(type.slice(1)) !== undefined;
+    if (type in BASE) return true;
+    const layout = this.layout(type.slice(1));
+    return layout !== undefined && (this.pointing || layout.fields.length > 0);
   }
 
   private layout(name: string): ClassLayout | undefined {
@@ -66,7 +79,8 @@ export class Types {
 
   /** The entry of a type, which will be written. */
   entry(type: string): EntryLabel {
-    return type.startsWith('*') ? labelOf(this.pointers, type.slice(1)) : labelOf(this.base, type);
+    if (!type.startsWith('*')) return labelOf(this.base, type);
+    return labelOf(this.pointing ? this.pointers : this.structures, type.slice(1));
   }
 
   /** The entry of a class, with its methods. */
@@ -78,7 +92,7 @@ export class Types {
     ] as const;
     const write = () => {
       for (const field of fields) {
-        const known = this.isKnown(field.type);
+        const known = this.isKnown(field.type) && !this.isObject(field.type);
         entries.leaf(TAG.member, [
           [AT.name, FORM.string, field.name],
           [AT.type, FORM.ref4, this.entry(known ? field.type : 'usize')],
@@ -118,6 +132,8 @@ export class Types {
 
   /** All that has been referred to and not been written. */
   write(entries: EntryWriter): void {
+    if (!this.pointing)
+      for (const [name, { at }] of this.structures) if (at === undefined) this.writeClass(entries, name, []);
     for (const name of this.pointers.keys()) {
       // What fields and elements refer to is added on the way.
       if (

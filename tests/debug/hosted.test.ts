@@ -2,7 +2,7 @@
 // calls and values, and finds its way out of every frame from every instruction. Lines are those of marks in the source.
 // The code is the same as without.
 
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { DebugFolder } from './gdb.ts';
 
@@ -117,4 +117,73 @@ test('every frame is left from every instruction', () => {
     ]);
     expect(frames.slice(0, at).filter((name) => !/^(deep|many|Counter::\w+)$/.test(name))).toEqual([]);
   }
+});
+
+const OBJECTS = `
+class Point {
+  x: i32 = 7;
+  y: f64 = 2.5;
+  next: Point | null = null;
+
+  move(by: i32): i32 {
+    this.x += by; // MOVE
+    return this.x;
+  }
+}
+
+@unmanaged
+class Registers {
+  size: u32;
+  flags: u16;
+  ready: bool;
+}
+
+function use(point: Point, registers: Registers, text: string): i32 {
+  registers.flags |= 0x100;
+  const moved = point.move(text.length);
+  point.next = point; // USE
+  return moved + registers.size;
+}
+
+export function start(n: i32): i32 {
+  const registers = changetype<Registers>(heap.alloc(offsetof<Registers>()));
+  registers.size = n;
+  registers.flags = 3;
+  registers.ready = true;
+  return use(new Point(), registers, 'four');
+}
+`;
+
+test('with the layouts of classes, variables are objects', () => {
+  const objects = new DebugFolder();
+  objects.write('objects.ts', OBJECTS);
+  const transform = `--transform ${relative(objects.path, resolve('kernel/types.mjs'))}`;
+  objects.asc(`objects.ts -o program.wasm --sourceMap --debug --runtime stub --use abort= ${transform}`);
+  objects.makeProgram();
+  const line = (mark: string) => OBJECTS.split('\n').findIndex((source) => source.includes(`// ${mark}`)) + 1;
+  const told = objects.gdb(
+    `break objects.ts:${line('USE')}`,
+    `break objects.ts:${line('MOVE')}`,
+    'run start 4711',
+    ...['print this.x', 'print this', 'up', 'print registers', 'print registers.size'],
+    ...['continue', 'print point', 'next', 'print point.next == (unsigned)((char *)&point - (char *)$r15)'],
+    ...['ptype registers', 'print text'],
+  );
+  const values = [...told.matchAll(/^\$\d+ = (.*)$/gm)].map(([, value]) => value);
+  expect(values).toEqual([
+    '7',
+    '{x = 7, y = 2.5, next = 0}',
+    '{size = 4711, flags = 259, ready = true}',
+    '4711',
+    '{x = 11, y = 2.5, next = 0}',
+    'true',
+    expect.stringMatching(/^\d+$/), // of a string no fields are known
+  ]);
+  expect(told).toMatch(/^type = struct Registers \{\n {4}u32 size;\n {4}u16 flags;\n {4}bool ready;\n\}/m);
+  for (const what of ['info', 'loc']) {
+    const { stderr } = objects.run('readelf', '--wide', `--debug-dump=${what}`, 'program');
+    expect(stderr).toBe('');
+  }
+  const { stdout } = objects.run('./program', 'start', '4711');
+  expect(stdout).toBe(`i32:0x${(4711 + 11).toString(16).padStart(8, '0')}\n`);
 });
