@@ -6,6 +6,9 @@ import { FIRST_FD, LiveMachine } from './live.ts';
 import type { Ledger } from './records.ts';
 import { VolatileDisk, type Watch } from './volatile-disk.ts';
 
+/** Each of hundreds of requests goes through two processes, which a campaign beside other work has to wait for. */
+const RUN_MS_MAX = 300_000;
+
 export interface Scenario {
   variables?: Variables;
   /** Properties of the disk. */
@@ -44,7 +47,7 @@ export async function cutPower(
   const QEMUEXTRA = `${nodes} -device virtio-blk-pci,drive=${above ? 'top' : 'd'},addr=4${device}`;
   const machine = { ...variables, DISK: 'none', QEMUEXTRA, APPEND: `job=records count=0 ${words}` };
   ledger.start(content);
-  const live = new LiveMachine(machine, 1);
+  const live = new LiveMachine(machine, 1, RUN_MS_MAX);
   disk.serve(live.sockets[0]!);
   const { lines, stderr } = await live.ended;
   if (!disk.off) problems.push(`it ended by itself: ${lines.slice(-20).join('\n')}\n${stderr}`);

@@ -43,7 +43,7 @@ export class LiveMachine {
   private stderr = '';
 
   /** `variables` as for make. */
-  constructor(variables: Variables, socketCount = 0) {
+  constructor(variables: Variables, socketCount = 0, run_ms_max = RUN_MS_MAX) {
     const options = parseOptions({ ...variables, ACCEL: 'tcg' });
     const args = qemuArguments({ options, disk: openDisk(options.disk), accel: 'tcg', from: FROM_KERNEL });
     const control = ['-chardev', `socket,id=qmp,fd=${QMP_FD}`, '-mon', 'chardev=qmp,mode=control'];
@@ -52,7 +52,7 @@ export class LiveMachine {
     this.process = qemu;
     this.keyboard = qemu.stdin!;
     this.keyboard.on('error', () => {}); // QEMU has ended
-    const timer = setTimeout(() => qemu.kill('SIGKILL'), RUN_MS_MAX);
+    const timer = setTimeout(() => qemu.kill('SIGKILL'), run_ms_max);
     const sockets = (qemu.stdio as unknown as Socket[]).slice(QMP_FD);
     for (const socket of sockets) socket.on('error', () => {}); // QEMU has ended
     [this.qmp, ...this.sockets] = sockets as [Socket, ...Socket[]];
