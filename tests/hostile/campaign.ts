@@ -51,18 +51,15 @@ export type Counts = Record<Verdict['outcome'], number>;
 export function caseOf(seed: number, { small, large }: Corpus): Case {
   const random = new Random(seed);
   const kind = large.length > 0 ? random.below(LARGE_ONCE) : LARGE_ONCE;
-  if (kind === 0) {
-    const monster = MONSTERS[random.pick(Object.keys(MONSTERS))](1 + random.below(MONSTER_SIZE_MAX));
-    const bytes = random.chance(0.5) ? monster : mutate(monster, small, random);
-    return { bytes, options: optionsOf(random) };
-  }
-  return {
-    bytes: mutate(random.pick(kind === 1 ? large : small), small, random),
-    options: optionsOf(random),
-  };
+  const monster = kind === 0 ? MONSTERS[random.pick(Object.keys(MONSTERS))]! : undefined;
+  const base = monster
+    ? monster(1 + random.below(MONSTER_SIZE_MAX))
+    : random.pick(kind === 1 ? large : small);
+  const bytes = monster && random.chance(0.5) ? base : mutate(base, small, random);
+  return { bytes, options: optionsOf(random, bytes) };
 }
 
-function optionsOf(random: Random): TranslateOptions {
+function optionsOf(random: Random, { length }: Bytes): TranslateOptions {
   const memory = random.pick(['register', 'fixed'] as const);
   return {
     memory,
