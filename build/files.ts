@@ -2,12 +2,22 @@
 
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { UserError } from './error.ts';
+import { ElfError, type ElfFile, readElf } from './object/elf-reader.ts';
 
 export function readInput(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {
     throw new UserError(`yaos: ${path}: ${reason(error)}`);
+  }
+}
+
+export function readElfFile(path: string): ElfFile {
+  try {
+    return readElf(readInput(path));
+  } catch (error) {
+    if (error instanceof ElfError) throw new UserError(`yaos: ${path}: ${error.message}`);
+    throw error;
   }
 }
 

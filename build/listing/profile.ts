@@ -2,15 +2,14 @@
 // { "addresses": { "0xADDRESS": SAMPLES, … } }, with addresses in the linked program. What is not translated code does not count.
 
 import { UserError } from '../error.ts';
-import { readInput } from '../files.ts';
-import { readElf } from '../object/elf-reader.ts';
+import { readElfFile, readInput } from '../files.ts';
 
 /** Samples by offset in the translated code. */
 export type Profile = Map<number, number>;
 
 /** `linked`: the program that was sampled. */
 export function readProfile(path: string, linked: string): Profile {
-  const text = readElf(readInput(linked)).symbols.find(({ name }) => name === 'yaos_text');
+  const text = readElfFile(linked).symbols.find(({ name }) => name === 'yaos_text');
   if (!text) throw new UserError(`yaos: ${linked}: has no translated code (no symbol yaos_text)`);
   const profile: Profile = new Map();
   for (const [address, count] of Object.entries(readAddresses(path))) {

@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { qualifiedName } from '../debug/names.ts';
 import { UserError } from '../error.ts';
-import { readInput } from '../files.ts';
-import { readElf } from '../object/elf-reader.ts';
+import { readElfFile } from '../files.ts';
 import { binutilsPrefix } from '../paths.ts';
 
 export interface CodePlace {
@@ -79,7 +78,7 @@ function parse(output: string): Map<bigint, CodePlace[]> {
 
 /** The function that an address belongs to. */
 function symbolsOf(elf: string): (address: bigint) => string | undefined {
-  const { symbols, sections } = readElf(readInput(elf));
+  const { symbols, sections } = readElfFile(elf);
   const text = sections.findIndex(({ name }) => name === '.text');
   // Labels of the assembly have no type; a function's own symbol comes before the export's, which has no size.
   const own = symbols.filter(({ section, name }) => section === text && name !== '');

@@ -26,7 +26,7 @@ export function mutate(file: Bytes, others: readonly Bytes[], random: Random): B
   return changed;
 }
 
-function changeBytes(file: Bytes, random: Random): Bytes {
+export function changeBytes(file: Bytes, random: Random): Bytes {
   const at = random.below(file.length + 1);
   const count = 1 + random.below(random.chance(0.9) ? 8 : 2000);
   const [before, behind] = [file.subarray(0, at), file.subarray(at)];
