@@ -19,7 +19,7 @@ export interface Verdict {
 }
 
 /** Bounds: so much, and so much for each MiB of the file. A loaded machine is many times slower than these need. */
-const TIME_MS_MAX = 10_000;
+const TIME_MS_MAX = 30_000;
 const TIME_MS_PER_MIB = 60_000;
 const MEMORY_KIB_MAX = 768 * 1024;
 const MEMORY_KIB_PER_MIB = 768 * 1024;
