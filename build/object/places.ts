@@ -61,29 +61,15 @@ export class Places {
 
   private firstIn(body: { start: number; end: number } | undefined): Place | undefined {
     if (!body || this.dispatchers.has(body.start)) return undefined;
-    for (let at = body.start; at < body.end; at++) {
-      const place = this.map?.positionAt(at, body.start);
-      if (place) return place;
-    }
-    return undefined;
+    return this.map?.firstPosition(body.start, body.end);
   }
 
-  /** Where the map says nothing, as asc's does for some calls, the code before counts. */
   private atOrBefore(offset: number, start: number): Place {
     let place = this.known.get(offset);
     if (place === undefined) {
-      place = this.look(offset, start);
+      place = (this.dispatchers.has(start) ? undefined : this.map?.positionAt(offset, start)) ?? {};
       this.known.set(offset, place);
     }
     return place;
-  }
-
-  private look(offset: number, start: number): Place {
-    if (this.dispatchers.has(start)) return {};
-    for (let at = offset; this.map && at >= start; at--) {
-      const place = this.map.positionAt(at, start);
-      if (place) return place;
-    }
-    return {};
   }
 }

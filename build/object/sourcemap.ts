@@ -1,7 +1,7 @@
 // A source map of a Wasm file: from byte offsets in the file to places in the source. To ECMA-426 a Wasm file is one
 // line of generated code whose columns are byte offsets.
 
-import { TraceMap, traceSegment } from '@jridgewell/trace-mapping';
+import { decodedMappings, TraceMap } from '@jridgewell/trace-mapping';
 import { UserError } from '../error.ts';
 import { readInput } from '../files.ts';
 
@@ -13,25 +13,53 @@ export interface SourcePosition {
   column: number;
 }
 
+/** What follows from an offset on, up to the next one. */
+interface Mapping extends SourcePosition {
+  offset: number;
+}
+
 export class SourceMap {
-  private readonly map: TraceMap;
+  /** Those that name a place, in ascending order. Where asc's say that nothing is known, as for some calls, the code before counts. */
+  private readonly mappings: Mapping[];
 
   constructor(map: TraceMap) {
-    this.map = map;
+    this.mappings = (decodedMappings(map)[0] ?? []).flatMap((segment) => {
+      if (segment.length === 1) return [];
+      const [offset, source, line, column] = segment;
+      const file = map.sources[source];
+      return typeof file === 'string' && line >= 0 && column >= 0
+        ? [{ offset, file, line: line + 1, column: column + 1 }]
+        : [];
+    });
   }
 
-  /**
-   * What the last mapping at or before `offset` says; one before `start` (of the function that `offset` is in) does not
-   * count. Offsets in ascending order are found fastest.
-   */
+  /** What the last mapping at or before `offset` says; one before `start` (of the function that `offset` is in) does not count. */
   positionAt(offset: number, start = 0): SourcePosition | undefined {
-    const segment = traceSegment(this.map, 0, offset);
-    // A segment of one number says that from there on nothing is known.
-    if (segment === null || segment.length === 1 || segment[0] < start) return undefined;
-    const [, source, line, column] = segment;
-    const file = this.map.sources[source];
-    if (typeof file !== 'string' || line < 0 || column < 0) return undefined;
-    return { file, line: line + 1, column: column + 1 };
+    return this.from(this.countUpTo(offset) - 1, start, offset);
+  }
+
+  /** What the first mapping from `start` to below `end` says. */
+  firstPosition(start: number, end: number): SourcePosition | undefined {
+    return this.from(this.countUpTo(start - 1), start, end - 1);
+  }
+
+  private from(index: number, first: number, last: number): SourcePosition | undefined {
+    const mapping = this.mappings[index];
+    if (mapping === undefined || mapping.offset < first || mapping.offset > last) return undefined;
+    const { file, line, column } = mapping;
+    return { file, line, column };
+  }
+
+  /** How many are at or before an offset. */
+  private countUpTo(offset: number): number {
+    let low = 0;
+    let high = this.mappings.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.mappings[middle].offset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 
