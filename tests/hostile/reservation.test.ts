@@ -110,6 +110,26 @@ describe('every operator at every border', () => {
     );
   });
 
+  /** Plain accesses: with the atomic ones Node's engine does not come to an end. */
+  test('the largest memory', async () => {
+    const size = 65536 * PAGE;
+    const module = new ModuleBuilder();
+    module.setMemory(65536, 65536);
+    const list: Call[] = [];
+    for (const name of accesses.filter((n) => !n.includes('atomic'))) {
+      const type = name.slice(0, 3) as NumType;
+      const operands: ValType[] = isLoad(name) ? [] : [type];
+      for (const offset of [0, 1, 0xffff_ffff]) {
+        const params: ValType[] = ['i32', ...operands];
+        const code = [...params.flatMap((_, i) => get(i)), ...access(name, offset, 0)];
+        module.export(`${name} ${offset}`, params, isLoad(name) ? [type] : [], code);
+        for (const address of addresses(size, offset, widthOf(name)))
+          list.push({ name: `${name} ${offset}`, args: [address, ...operands.map(() => 1n)] });
+      }
+    }
+    await expectSame('reservation-largest', module, list);
+  });
+
   test('a memory that grows', async () => {
     const grow = (pages: number) => ({ name: 'grow', args: [BigInt(pages)] });
     const list = [
