@@ -235,8 +235,8 @@ async function dispatch(args: string[], importPackage: ImportPackage): Promise<n
   for (const [option, { required }] of Object.entries(command.options)) {
     if (required && values[option] === undefined) throw wrong(name, `--${option} is missing`);
   }
-  if (command.inCheckout && !existsSync(join(root, 'kernel')))
-    throw new UserError(`yaos ${name}: ${root} is no checkout of yaos: there is no kernel/ in it`);
+  if (command.inCheckout && !existsSync(join(root, 'kernel/main.ts')))
+    throw new UserError(`yaos ${name}: ${root} is no checkout of yaos: there is no kernel/main.ts in it`);
   const [input = ''] = positionals;
   if (typeof values.output === 'string' && resolve(values.output) === resolve(input))
     throw wrong(name, `--output ${values.output}: it is the input`);

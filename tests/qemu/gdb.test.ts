@@ -162,7 +162,7 @@ const DRIVERS: [string, string, Variables, RegExp[]][] = [
     'collectFrom',
     {},
     [
-      /^panic: interrupt handler of 0000:00:04\.0 in thread (idle|main), CPU 0$/m,
+      /^panic: interrupt handler of 0000:00:04\.0 in thread \w+, CPU 0$/m,
       /^virtio-blk 0000:00:04\.0: queue 0 of 256: available 1, announced 1, used 1, seen 0, /m,
       /^virtio-blk 0000:00:04\.0: device status 0x0f, ISR status 0x/m,
     ],

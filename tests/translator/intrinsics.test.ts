@@ -51,14 +51,14 @@ test('interrupts save the float registers only if some function uses them', asyn
 });
 
 test.each([
-  ['(import "x86" "in8" (func (param i64) (result i32)))', /x86\.in8: .* type \(i32\) -> \(i32\)/],
-  ['(import "x86" "hlt" (func (result i32)))', /x86\.hlt: .* type \(\) -> \(\)/],
-  ['(import "x86" "hlt" (func $h)) (export "h" (func $h))', /x86\.hlt: .*no address/],
-  ['(import "m" "t" (table 1 funcref))', /imported table m\.t: the fixed memory model/],
+  ['(import "x86" "in8" (func (param i64) (result i32)))', /"x86\.in8": .* type \(i32\) -> \(i32\)/],
+  ['(import "x86" "hlt" (func (result i32)))', /"x86\.hlt": .* type \(\) -> \(\)/],
+  ['(import "x86" "hlt" (func $h)) (export "h" (func $h))', /"x86\.hlt": .*no address/],
+  ['(import "m" "t" (table 1 funcref))', /imported table "m\.t": the fixed memory model/],
   ['(func (export "yaos_init"))', /export "yaos_init": .*rename/],
   ['(func (export "a\\00b"))', /cannot hold a NUL/],
   ['(import "x\\00y" "f" (func))', /cannot hold a NUL/],
-  ['(import "m" "g" (global i32))', /imported global m\.g: the fixed memory model/],
+  ['(import "m" "g" (global i32))', /imported global "m\.g": the fixed memory model/],
 ])('refused: %s', async (text, message) => {
   await expect(fixed(`(module ${text})`)).rejects.toThrow(message);
 });
