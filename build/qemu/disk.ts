@@ -1,6 +1,15 @@
 // The disk that the guest reads: the default one, made on first use, or the user's file with its format.
 
-import { closeSync, existsSync, ftruncateSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../error.ts';
 import { reason } from '../files.ts';
@@ -43,6 +52,10 @@ function makeDefaultDisk(): string {
 /** By content, because a guest that could write a raw disk must not choose its format by the file's name. */
 function formatOf(name: string, path: string): Disk['format'] {
   try {
+    const stats = statSync(path);
+    // Opening a FIFO waits for whoever writes.
+    if (stats.isFIFO() || stats.isSocket() || stats.isCharacterDevice())
+      throw new UserError(`yaos: DISK=${name}: neither a file nor a block device`);
     const file = openSync(path, 'r');
     try {
       const magic = new Uint8Array(QCOW2_MAGIC.length);
@@ -52,6 +65,7 @@ function formatOf(name: string, path: string): Disk['format'] {
       closeSync(file);
     }
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`yaos: DISK=${name}: ${reason(error)}`);
   }
 }
