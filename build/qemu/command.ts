@@ -19,6 +19,9 @@ export const SOCKET_FD = 3;
 const BASE = ['-nodefaults', '-no-reboot', '-display', 'none'];
 const DEBUG_EXIT = ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4'];
 
+/** A host without room fails the guest's writes: QEMU would stop the machine, and nobody would be told. */
+const USER_DRIVE = 'if=none,id=disk,werror=report';
+
 export interface Boot {
   options: MachineOptions;
   disk: Disk | null;
@@ -52,7 +55,7 @@ export function qemuArguments(boot: Boot): string[] {
     ...accelArguments(accel),
     ...serial(boot.typed === true),
     ...('kernel' in from ? ['-kernel', from.kernel] : bootDrive(from.image)),
-    ...(disk === null ? [] : ['-drive', drive(disk.path, disk.format, 'if=none,id=disk')]),
+    ...(disk === null ? [] : ['-drive', drive(disk.path, disk.format, USER_DRIVE)]),
     ...(options.append === '' ? [] : ['-fw_cfg', `name=opt/yaos/cmdline,string=${escaped(options.append)}`]),
     ...devices,
   ];

@@ -198,6 +198,27 @@ test('the host’s file system is full', (context) => {
   );
 });
 
+test('make qemu: there is no room for what the guest writes', (context) => {
+  context.skip(cannotMount !== '', cannotMount);
+  const { path } = bench.disk(4096, 0);
+  const small = join(bench.directory, 'overlay');
+  const script = join(bench.directory, 'overlay.sh');
+  // QEMU keeps the guest's writes in a file there.
+  const lines = [
+    `mkdir ${small} && mount -t tmpfs -o size=1m none ${small} || exit 99`,
+    `TMPDIR=${small} "$@"`,
+  ];
+  writeFileSync(script, lines.join('\n'));
+  const env = { ...process.env, ACCEL: 'tcg', DISK: path, TIMEOUT: '20', APPEND: 'job=records count=240' };
+  const command = [...FULL, '. "$0"', script, 'out/yaos', 'run', '--kernel'];
+  const { status, stdout } = spawnSync('unshare', command, { encoding: 'latin1', env });
+  const log = stdout.split('\r\n');
+  expect({ status, last: log.at(-2) }).toEqual({ status: 0, last: 'yaos: done' });
+  const states = batchesOf(log).map(({ state }) => state);
+  expect(states).toContain('safe');
+  expect(states).toContain('failed');
+});
+
 test('a disk that takes its time', async () => {
   const LATENCY_NS = 30_000_000;
   const node = `-blockdev driver=null-co,node-name=d,size=1048576,latency-ns=${LATENCY_NS}`;

@@ -62,7 +62,7 @@ describe('command line', () => {
 
   test('doubles the commas of file names and of the kernel’s words', () => {
     const args = boot({ APPEND: 'a=1,2' });
-    expect(args).toContain('if=none,id=disk,format=qcow2,snapshot=on,file=/a,,b');
+    expect(args).toContain('if=none,id=disk,werror=report,format=qcow2,snapshot=on,file=/a,,b');
     expect(args).toContain('name=opt/yaos/cmdline,string=a=1,,2');
   });
 
