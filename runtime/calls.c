@@ -238,7 +238,7 @@ static const char *split(char *line, struct request *r)
 	return NULL;
 }
 
-static void answer_line(struct yaos_instance *instance, const struct yaos_module *module, char *line, size_t length)
+void yaos_calls_answer(struct yaos_instance *instance, const struct yaos_module *module, char *line, size_t length)
 {
 	char *text = NULL;
 	size_t text_length;
@@ -269,7 +269,7 @@ static int serve_lines(struct yaos_instance *instance, const struct yaos_module 
 	while ((length = getline(&line, &room, stdin)) >= 0) {
 		if (length > 0 && line[length - 1] == '\n')
 			line[--length] = '\0';
-		answer_line(instance, module, line, length);
+		yaos_calls_answer(instance, module, line, length);
 		if (fflush(stdout) != 0) {
 			perror(argv0);
 			return EXIT_USAGE;

@@ -29,6 +29,8 @@ struct yaos_instance *yaos_program_instantiate(const struct yaos_program *progra
 void yaos_program_init(struct yaos_instance *instance);
 /* Exits with the usage line unless there is an export to call. */
 void yaos_calls_check_usage(int argc, char **argv);
+/* Answers a line, `EXPORT ARG…`, which it takes apart in place, with one on standard output. */
+void yaos_calls_answer(struct yaos_instance *instance, const struct yaos_module *module, char *line, size_t length);
 /* Serves `PROG EXPORT ARG…` or `PROG -`; returns the exit status. */
 int yaos_calls_serve(struct yaos_instance *instance, const struct yaos_module *module, int argc, char **argv);
 

@@ -5,7 +5,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { printColumns } from '../../build/bench/table.ts';
-import { type Report, runScript } from './run.ts';
+import type { Report } from './report.ts';
+import { runScript } from './run.ts';
 import { loadJson } from './script.ts';
 
 const FAILURES_SHOWN = 10;
