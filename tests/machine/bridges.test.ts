@@ -237,6 +237,21 @@ describe('the slots of a PCI bridge that came', () => {
     expect([...(port?.secondary ?? pc.pci.root).present()].includes(bridge)).toBe(false);
   });
 
+  test('a bridge that does not end its commands', () => {
+    const { pc, at, type, end } = machine({ machine: 'pc' });
+    const bridge = new PciBridge('pci-bridge');
+    const read = bridge.slots!.read.bind(bridge.slots);
+    const [COMMAND, BUSY] = [0x14, 1 << 16];
+    bridge.slots!.read = (offset, width) => read(offset, width) | (offset === COMMAND ? BUSY : 0);
+    at(100, () => void pc.pci.add(bridge, { slot: 9 }));
+    at(1000, () => void pc.pci.add(disk(), { bridge, slot: 5 }));
+    type(4000, 'read 3\rpoweroff\r');
+    const { lines } = end();
+    const late = 'pci: slot 0000:01:05: the bridge does not end a command for it in 1 s';
+    expect(lines.filter((line) => line === late)).toHaveLength(1);
+    expect(dumped(lines)).toBe(32); // by the card, which is used all the same
+  });
+
   test('a bridge whose BAR nothing reaches has no slots', () => {
     const { pc, at, type, end } = machine({ machine: 'q35' });
     const port = new PciBridge('pcie-root-port', { buses: 1 });

@@ -119,8 +119,11 @@ export class StandardSlots extends SlotController {
 
   private command(index: u32, code: u32): void {
     this.registers.write(COMMAND, code | ((index + 1) << TARGET_SHIFT));
-    for (let polls: u32 = 0; polls < POLLS_MAX && this.registers.read(COMMAND) & BUSY; polls++)
+    for (let polls: u32 = 0; polls < POLLS_MAX; polls++) {
+      if ((this.registers.read(COMMAND) & BUSY) === 0) return;
       sleep(POLL_NS);
+    }
+    tell(this.port.firstBus, this.first + index, ': the bridge does not end a command for it in 1 s');
   }
 }
 
