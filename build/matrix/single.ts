@@ -124,9 +124,10 @@ const AROUND: [name: string, machine: Configuration['machine'], traits?: Traits]
     { QEMUEXTRA: '-bios qboot.rom' },
     { direct: true, says: [/^pci: .* BAR 1: .*: placed$/] },
   ],
-  ...['1', '3', '4', '8', '16'].map((SMP): [string, Configuration['machine']] => [
-    `${SMP} CPUs`,
-    { SMP, BLK: COUNTED },
+  ...[1, 3, 4, 8, 16].map((count): [string, Configuration['machine'], Traits] => [
+    `${count} CPUs`,
+    { SMP: String(count), BLK: COUNTED },
+    { says: [vectors(count + 1), features(count > 1 ? 'MQ' : '!MQ')] }, // a queue for each CPU
   ]),
   ...['32M', '64M', '1G', '3G', '4G', '5G', '6G'].map((MEM): [string, Configuration['machine']] => [
     `${MEM} of RAM`,

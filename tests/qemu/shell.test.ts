@@ -56,6 +56,13 @@ test('make shell: commands and their answers', async () => {
   expect(lines).toContain('yaos: done');
 });
 
+test.each(['yaos-42', 'twenty bytes, no NUL'])('a disk tells its serial number: %s', async (serial) => {
+  const { shown } = await session(bench.disk().path, ['blk', 'poweroff'], undefined, {
+    BLK: `serial=${serial.replaceAll(',', ',,')}`,
+  });
+  expect(shown.split('\r\n')).toContain(`virtio-blk 0000:00:04.0: id ${serial}`);
+});
+
 test.each([
   ['qemu64,+pdpe1gb', '1024 MiB'],
   ['qemu64', '2 MiB'],
