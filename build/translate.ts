@@ -6,7 +6,7 @@ import { Functions, SSA_PASS } from './functions.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
-import { type KeptCode, type KeptFunction, renewConstants } from './kept.ts';
+import { type KeptCode, type KeptFunction, renewConstants } from './kept/kept.ts';
 import { listing } from './listing/listing.ts';
 import { Origins } from './listing/origins.ts';
 import { type PageData, type PageSources, pageData } from './listing/page-data.ts';
@@ -16,7 +16,7 @@ import { ElfObject, type ElfSection, type ElfSymbol } from './object/elf.ts';
 import { writeFixedContext } from './object/fixed-context.ts';
 import { type ContextLayout, layOutContext } from './object/layout.ts';
 import { Places } from './object/places.ts';
-import { Program } from './object/program.ts';
+import { functionKey, Program } from './object/program.ts';
 import type { SourceMap } from './object/sourcemap.ts';
 import { writePackedTables, writeTables } from './object/tables.ts';
 import { addTrampolines, admitsForeign, crossingKey } from './object/trampolines.ts';
@@ -68,7 +68,7 @@ export interface TranslateOptions {
   listing?: boolean;
   /** Make the data of a page too; `trace` is not used then. */
   page?: PageOptions;
-  /** Code of the translation before, under the same options; nothing may be inlined (NEEDS_OTHERS). */
+  /** Code of the translation before, in the fixed model and under the same options; nothing may be inlined (NEEDS_OTHERS). */
   kept?: KeptCode;
   /** To be proved of the code. */
   proofs?: Rules;
@@ -95,7 +95,6 @@ const XMM15: RegSet = (1 << 31) >>> 0;
 /** Throws WasmError for a module that is invalid or uses what is not supported. */
 export function translate(bytes: Uint8Array, options: TranslateOptions): Translation {
   const module = readModule(bytes);
-  options.kept?.begin(module);
   const origins = options.listing || options.page ? new Origins() : undefined;
   const unit = new Unit(module, origins ? { ...options, trace: origins } : options);
   unit.addFunctions();
@@ -108,11 +107,6 @@ export function translate(bytes: Uint8Array, options: TranslateOptions): Transla
     page: options.page && unit.page(origins!, options.page),
     proofs: unit.proofs(),
   };
-}
-
-/** The symbol that code of this unit calls function `index` by. */
-function keyOf(index: number): string {
-  return `yaos_func_${index}`;
 }
 
 const INIT_KEY = 'yaos_init';
@@ -142,6 +136,7 @@ class Unit {
     this.module = module;
     this.options = options;
     this.layout = layOutContext(module, options.memory);
+    options.kept?.begin(module, this.layout);
     this.env = {
       module,
       layout: this.layout,
@@ -213,21 +208,21 @@ class Unit {
 
   private addFunction(index: number): void {
     const func = this.module.funcs[index];
-    if (!func.body || this.program.offsetOf(keyOf(index)) !== undefined) return;
-    const known = this.options.kept?.find(this.module, func);
+    if (!func.body || this.program.offsetOf(functionKey(index)) !== undefined) return;
+    const known = this.options.kept?.find(func);
     if (known) this.reuse(func, known);
-    else this.compile(keyOf(index), this.functions.take(index), func);
+    else this.compile(functionKey(index), this.functions.take(index), func);
   }
 
   private reuse({ index, body }: WasmFunc, { code, called, values }: KeptFunction): void {
     renewConstants(this.program, code);
     this.variables.set(index, values);
     for (const callee of called) this.called.add(callee);
-    this.program.add(keyOf(index), code, index, body!.start);
+    this.program.add(functionKey(index), code, index, body!.start);
   }
 
   addInit(): void {
-    const { func, blobs } = buildInit(this.env, keyOf);
+    const { func, blobs } = buildInit(this.env, functionKey);
     for (const b of blobs) this.program.blob(b.symbol, b.bytes, 16);
     this.options.trace?.ir?.(func, 'builder');
     improve(func, this.optimisation);
@@ -271,7 +266,7 @@ class Unit {
     const input = { func: func.index, bodyStart: func.body!.start, tracked, places, steps, slots, size };
     const values = tracked.length > 0 ? locateValues(input, this.functions.locations) : [];
     this.variables.set(func.index, values);
-    this.options.kept?.keep(this.module, func, { code, called: this.calledNow, values });
+    this.options.kept?.keep(func, { code, called: this.calledNow, values });
   }
 
   /** Functions of the module by their key; imported ones by symbol in the fixed model, else by descriptor. */
@@ -279,7 +274,7 @@ class Unit {
     this.called.add(index);
     this.calledNow.push(index);
     const { import: from } = this.module.funcs[index];
-    if (!from) return keyOf(index);
+    if (!from) return functionKey(index);
     return this.options.memory === 'fixed' ? `${from.module}.${from.name}` : undefined;
   }
 
@@ -360,7 +355,7 @@ class Unit {
     }
     if (this.options.memory !== 'fixed') return;
     for (const e of this.module.exports) {
-      const f = e.kind === 'func' ? byKey.get(keyOf(e.index)) : undefined;
+      const f = e.kind === 'func' ? byKey.get(functionKey(e.index)) : undefined;
       if (!f) continue;
       elf.symbol({
         name: e.name,

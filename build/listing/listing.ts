@@ -14,8 +14,7 @@ export function listing(program: Program, origins: Origins, places: Places): str
   const code = program.code();
   const text = ['.intel_syntax noprefix', '.text'];
   for (const { f, lines } of codeLines(program, origins)) {
-    const index = /^yaos_func_(\d+)$/.exec(f.key);
-    const head = index ? `function ${index[1]}, ` : '';
+    const head = f.func === undefined ? '' : `function ${f.func}, `;
     text.push('', `# ${head}${f.size} bytes, frame of ${f.frame} bytes`, `${f.name}:`);
     for (const line of lines) {
       const { at, bytes, mnemonic, operands, stage } = line;

@@ -28,6 +28,11 @@ export interface PlacedFunction {
   calls: readonly Callee[];
 }
 
+/** What code calls function `index` of the module by. */
+export function functionKey(index: number): string {
+  return `yaos_func_${index}`;
+}
+
 type Reloc = EmittedFunction['relocs'][number];
 
 export class Program {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { ImportPackage } from '../asc.ts';
 import { tuneEngineForLong } from '../engine.ts';
 import { UserError } from '../error.ts';
-import { KeptCode, NEEDS_OTHERS } from '../kept.ts';
+import { KeptCode, NEEDS_OTHERS } from '../kept/kept.ts';
 import { buildKernel, type Flavour } from '../kernel.ts';
 import { root } from '../paths.ts';
 import type { MachineOptions } from '../qemu/options.ts';

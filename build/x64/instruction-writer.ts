@@ -31,6 +31,8 @@ export interface Reloc {
   sym: string;
   /** As ELF wants it: the distance from the field to the instruction's end is already in it. */
   addend: number;
+  /** What the code means: bytes from the symbol. */
+  disp: number;
 }
 
 export interface Code {
@@ -145,7 +147,7 @@ export class InstructionWriter {
     const regBits = (reg & 7) << 3;
     if (base < 0 && index < 0 && sym !== undefined) {
       this.byte(regBits | 5);
-      this.reloc('pc32', sym, disp - 4 - trailing);
+      this.reloc('pc32', sym, disp - 4 - trailing, disp);
       return;
     }
     const mod = base < 0 ? 0 : displacementMode(base, disp, sym);
@@ -155,7 +157,7 @@ export class InstructionWriter {
       const scaleBits = scale === 8 ? 0xc0 : scale === 4 ? 0x80 : scale === 2 ? 0x40 : 0;
       this.byte(scaleBits | ((index < 0 ? 4 : index & 7) << 3) | (base < 0 ? 5 : base & 7));
     }
-    if (sym !== undefined) this.reloc('abs32s', sym, disp);
+    if (sym !== undefined) this.reloc('abs32s', sym, disp, disp);
     else if (mod === 1) this.byte(disp);
     else if (mod === 2 || base < 0) this.imm(disp, 4);
   }
@@ -190,7 +192,7 @@ export class InstructionWriter {
 
   protected branchSym(opcode: number, sym: string): void {
     this.raw(opcode);
-    this.reloc('plt32', sym, -4);
+    this.reloc('plt32', sym, -4, 0);
   }
 
   private item(kind: number, arg: number): void {
@@ -200,8 +202,8 @@ export class InstructionWriter {
   }
 
   /** Four bytes that the linker fills in. */
-  private reloc(kind: RelocKind, sym: string, addend: number): void {
-    this.relocs.push({ offset: this.length, kind, sym, addend });
+  private reloc(kind: RelocKind, sym: string, addend: number, disp: number): void {
+    this.relocs.push({ offset: this.length, kind, sym, addend, disp });
     this.relocItems.push(this.items.pos.length);
     this.imm(0, 4);
   }
