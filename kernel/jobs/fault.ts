@@ -1,5 +1,5 @@
 // Jobs that fail on purpose, each in its own way, so that panics can be seen and tested on the real machine:
-// job=fault-memory, fault-copy, fault-division, fault-overflow, fault-unreachable, fault-call, fault-atomic, fault-assert,
+// job=fault-memory, fault-field, fault-copy, fault-division, fault-overflow, fault-unreachable, fault-call, fault-atomic, fault-assert,
 // fault-stack, fault-arguments. The kernel has no floating-point numbers whose conversion could fail.
 
 import { number } from '../lib/cmdline.ts';
@@ -8,6 +8,12 @@ import { number } from '../lib/cmdline.ts';
 export function memoryFault(): void {
   const address = number('address', 0, u32.MAX_VALUE);
   store<u32>(address, load<u32>(address) + 1);
+}
+
+/** A field of an object whose address is wild: with its offset it is beyond 4 GiB. */
+export function fieldFault(): void {
+  const object = number('address', u32.MAX_VALUE, u32.MAX_VALUE);
+  store<u32>(object, load<u32>(object, 64) + 1, 64);
 }
 
 /** A bulk operator, which runs in assembly (asm/memory.S). */

@@ -42,6 +42,7 @@ const jobs: StaticArray<Job> = [
   new Job('records', recordsJob),
   new Job('none', () => {}),
   new Job('fault-memory', fault.memoryFault),
+  new Job('fault-field', fault.fieldFault),
   new Job('fault-copy', fault.copyFault),
   new Job('fault-arguments', () => {
     fault.argumentsFault(2);

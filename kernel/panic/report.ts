@@ -68,6 +68,10 @@ const TRAPS: StaticArray<string> = [
   'expected shared memory',
 ];
 
+const OUT_OF_BOUNDS: string = 'out of bounds memory access';
+/** Intel SDM 2B, UD2: 0f 0b. */
+const UD2: u32 = 0x0b0f;
+
 /** A push or a probe this far from the stack's bottom has hit its guard page. */
 const GUARD_BYTES: u64 = 4096;
 
@@ -144,7 +148,9 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
     line.text(reason);
     if (file !== null) line.text(' (').text(file).decimal(':', cause.line).text(')');
   } else if (vector === PAGE_FAULT && !(error & FETCH) && kind === 0 && isAccess(frame)) {
-    line.text('out of bounds memory access').hex(' at ', frame.cr2, 8);
+    line.text(OUT_OF_BOUNDS).hex(' at ', frame.cr2, frame.cr2 >> 32 === 0 ? 8 : 9);
+  } else if (vector === INVALID_OPCODE && kind === 0 && isCheck(frame)) {
+    line.text(OUT_OF_BOUNDS);
   } else if (vector === DIVIDE_ERROR && kind === TRAP_DIVISION) {
     line.text(divisor(frame) === 0 ? 'integer divide by zero' : 'integer overflow');
   } else if (
@@ -162,9 +168,17 @@ function appendReason(line: Line, vector: u32, error: u32, frame: Frame): void {
   }
 }
 
-/** To linear memory, by translated code or by assembly that it has called: memory.copy and memory.fill are such. */
+/**
+ * To linear memory, by translated code or by assembly that it has called: memory.copy and memory.fill are such. An
+ * address and an offset together are below 2^33 (WebAssembly core 4.4.7).
+ */
 function isAccess(frame: Frame): bool {
-  return frame.cr2 >> 32 === 0 && (isTranslated(frame.rip) || isTranslated(x86.peek64(frame.rsp)));
+  return frame.cr2 >> 33 === 0 && (isTranslated(frame.rip) || isTranslated(x86.peek64(frame.rsp)));
+}
+
+/** Of a bulk operator's bounds: the tables tell of the other instructions that trap on purpose. */
+function isCheck(frame: Frame): bool {
+  return (x86.peek32(frame.rip) & 0xffff) === UD2 && isTranslated(frame.rip);
 }
 
 function overflowed(rsp: u64): bool {

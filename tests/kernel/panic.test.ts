@@ -43,6 +43,8 @@ const faults: [string, RegExp, string, string][] = [
     'memoryFault',
     'store<u32>(',
   ],
+  ['fault-field', /^panic: out of bounds memory access at 0x10000003f$/, 'fieldFault', 'store<u32>(object'],
+  ['fault-copy address=4294967295', /^panic: out of bounds memory access$/, 'copyFault', 'memory.copy('],
   ['fault-division', /^panic: integer divide by zero$/, 'divisionFault', '1000 / divisor'],
   ['fault-overflow', /^panic: integer overflow$/, 'overflowFault', 'i32.MIN_VALUE / divisor'],
   ['fault-unreachable', /^panic: unreachable$/, 'unreachableFault', 'unreachable();'],
