@@ -20,7 +20,7 @@
 
 	.cfi_sections .debug_frame
 	.text
-	.globl make_idt, idt_pointer
+	.globl make_idt, idt_pointer, interrupt_returns_plain, interrupt_returns_float
 
 # Debuggers find the interrupted code by these: what the processor pushed ends at the canonical frame address.
 	.macro INTERRUPTED below
@@ -133,6 +133,7 @@ interrupt_common:
 	sub $8, %rsp
 	.cfi_adjust_cfa_offset 8
 	call interrupt
+interrupt_returns_plain:
 	add $8, %rsp
 	.cfi_adjust_cfa_offset -8
 	jmp 2f
@@ -143,6 +144,7 @@ interrupt_common:
 	movaps %xmm\n, 16 * \n(%rsp)
 	.endr
 	call interrupt
+interrupt_returns_float:
 	.irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	movaps 16 * \n(%rsp), %xmm\n
 	.endr

@@ -1,4 +1,4 @@
-# Addresses that the kernel asks for: the translator's tables, the stacks, and where its own image lies.
+# Addresses that the kernel asks for: the translator's tables, the stacks, where interrupts return to, and where its own image lies.
 
 	.include "layout.inc"
 
@@ -26,4 +26,5 @@ x86.image_end:
 table:	.quad yaos_packed, yaos_packed_end
 	.quad yaos_text, yaos_text_end
 	.quad stacks + PAGE_BYTES, stacks + STACK_STRIDE, STACK_STRIDE
+	.quad interrupt_returns_plain, interrupt_returns_float
 table_end:

@@ -182,3 +182,19 @@ test.each(DRIVERS)('a panic tells what was going on in %s', (_, name, variables,
   expect(status, stderr).toBe(1);
   for (const line of told) expect(log).toMatch(line);
 });
+
+// gdb has the frames from .debug_frame, the panic from the code itself: an interrupt may come at any instruction.
+test.each([1, 30, 200, 411])('a panic tells what an interrupt has interrupted: after %i', (count) => {
+  const commands = ['break collectFrom', `ignore 1 ${count}`, 'continue', 'backtrace', 'set var queue = 0'];
+  const variables = { APPEND: 'job=blkverify qd=4 size=1024' };
+  const { stdout } = run('--gdb --kernel', [...commands, 'delete', 'continue'], variables);
+  const log = readFileSync('out/gdb-serial.log', 'latin1').replaceAll('\r', '');
+  const named = (text: string, frame: RegExp) => [...text.matchAll(frame)].map(([, name]) => name!);
+  const seen = named(stdout, /^#\d+ +(?:0x\w+ in )?(<signal handler called>|\S+)/gm).map((name) =>
+    name.replace('<signal handler called>', 'interrupt').replace('::', '#').replace('$override', '@override'),
+  );
+  const told = named(log, /^panic: #\d+ (\S+)/gm);
+  expect(told.slice(0, -1)).toEqual(seen.slice(0, -1)); // the last is the assembly that everything began in
+  expect(told).toContain('interrupt');
+  expect(told.at(-1)).toBe('assembly');
+});
