@@ -67,8 +67,11 @@ export const FORM = {
 export const OP = {
   addr: 0x03,
   const4u: 0x0c,
+  dup: 0x12,
   and: 0x1a,
   plus: 0x22,
+  bra: 0x28,
+  skip: 0x2f,
   reg0: 0x50,
   breg0: 0x70,
   regx: 0x90,
@@ -76,6 +79,7 @@ export const OP = {
   deref_size: 0x94,
   call_frame_cfa: 0x9c,
   implicit_value: 0x9e,
+  stack_value: 0x9f,
 } as const;
 
 /** §7.8. */

@@ -227,7 +227,7 @@ class InfoWriter {
       const attributes: Attribute[] = abstract
         ? [[AT.abstract_origin, FORM.ref4, abstract]]
         : this.nameAndType(variable);
-      const at = this.lists.addLocations(values, this.unit.types.isObject(variable.type));
+      const at = this.lists.addLocations(values, this.unit.types.isOffset(variable.type));
       if (at !== undefined) attributes.push([AT.location, FORM.sec_offset, { section: 'loclists', to: at }]);
       this.entries.leaf(tagOf(variable), attributes);
     }

@@ -37,10 +37,10 @@ export class Lists {
   }
 
   /**
-   * Returns the list's offset in .debug_loclists; undefined: the variable is nowhere. `isObject`: what is there is the offset in
-   * linear memory of the object that the variable is.
+   * Returns the list's offset in .debug_loclists; undefined: the variable is nowhere. `isOffset`: what is there is an object's
+   * offset in linear memory, and the variable is its address.
    */
-  addLocations(values: readonly ValueAt[], isObject: boolean): number | undefined {
+  addLocations(values: readonly ValueAt[], isOffset: boolean): number | undefined {
     if (values.length === 0) return undefined;
     const { locationLists: out } = this;
     const at = HEADER_BYTES + out.length;
@@ -48,7 +48,7 @@ export class Lists {
       out.u8(LLE.offset_pair);
       out.uleb(start);
       out.uleb(end);
-      const expression = isObject ? objectAt(place) : this.expression(place);
+      const expression = isOffset ? addressAt(place) : this.expression(place);
       out.uleb(expression.length);
       out.append(expression);
     }
@@ -112,8 +112,11 @@ function expressionFor(place: ValuePlace): Uint8Array {
   return out.written();
 }
 
-/** The base of linear memory is in r15 (docs/abi.md §2). */
-function objectAt(place: ValuePlace): Uint8Array {
+/** Of DW_OP_skip with its operand. */
+const SKIP_BYTES = 3;
+
+/** The base of linear memory is in r15 (docs/abi.md §2). A null reference is a null pointer. */
+function addressAt(place: ValuePlace): Uint8Array {
   const out = new DwarfWriter();
   if (place.kind === 'register') {
     out.u8(OP.breg0 + DWARF_REGISTER[place.register]);
@@ -130,8 +133,16 @@ function objectAt(place: ValuePlace): Uint8Array {
     out.u8(OP.const4u);
     out.u32(Number(place.value.imm) >>> 0);
   }
-  out.u8(OP.breg0 + DWARF_REGISTER[R15]);
-  out.sleb(0);
-  out.u8(OP.plus);
+  const base = new DwarfWriter();
+  base.u8(OP.breg0 + DWARF_REGISTER[R15]);
+  base.sleb(0);
+  base.u8(OP.plus);
+  out.u8(OP.dup);
+  out.u8(OP.bra); // unless it is null
+  out.u16(SKIP_BYTES);
+  out.u8(OP.skip);
+  out.u16(base.length);
+  out.append(base.written());
+  out.u8(OP.stack_value);
   return out.written();
 }

@@ -1,4 +1,4 @@
-// The types of variables and of the fields of objects: numbers, and references, which are addresses in linear memory.
+// The types of variables and of the fields of objects: numbers, and references, which are pointers to a debugger.
 
 import type { ClassLayout, SourceTypes } from '../wasm/source-types.ts';
 import type { EntryLabel, EntryWriter } from './die.ts';
@@ -23,12 +23,12 @@ const BASE: Readonly<Record<string, readonly [encoding: number, bytes: number]>>
   funcref: [unsigned, 8],
   externref: [unsigned, 8],
 };
-/** Of a reference. */
-const POINTER_BYTES = 4;
+/** Of an address in a linear memory that begins at address 0, and of one anywhere. */
+const [NEAR_BYTES, FAR_BYTES] = [4, 8];
 
 export class Types {
   private readonly source: SourceTypes | undefined;
-  /** A reference is an address. */
+  /** A reference is an address as it stands in memory. */
   private readonly pointing: boolean;
   private readonly base = new Map<string, EntryLabel>();
   private readonly pointers = new Map<string, EntryLabel>();
@@ -36,15 +36,15 @@ export class Types {
 
   /**
    * Without a source there are only the types of WebAssembly. Where a reference is no address (`pointing`), but an offset in a memory
-   * that lies anywhere, a variable is the object itself, and a field is the offset.
+   * that lies anywhere, a variable is a pointer that the offset gives, and a field is the offset.
    */
   constructor(source: SourceTypes | undefined, pointing: boolean) {
     this.source = source;
     this.pointing = pointing;
   }
 
-  /** Whether a variable of this type is an object, which lies where the variable's value says. */
-  isObject(type: string): boolean {
+  /** Whether an address is to be made of a variable's value, or a field's. */
+  isOffset(type: string): boolean {
     return type.startsWith('*') && !this.pointing;
   }
 
@@ -80,7 +80,7 @@ export class Types {
   /** The entry of a type, which will be written. */
   entry(type: string): EntryLabel {
     if (!type.startsWith('*')) return labelOf(this.base, type);
-    return labelOf(this.pointing ? this.pointers : this.structures, type.slice(1));
+    return labelOf(this.pointers, type.slice(1));
   }
 
   /** The entry of a class, with its methods. */
@@ -92,7 +92,7 @@ export class Types {
     ] as const;
     const write = () => {
       for (const field of fields) {
-        const known = this.isKnown(field.type) && !this.isObject(field.type);
+        const known = this.isKnown(field.type) && !this.isOffset(field.type);
         entries.leaf(TAG.member, [
           [AT.name, FORM.string, field.name],
           [AT.type, FORM.ref4, this.entry(known ? field.type : 'usize')],
@@ -132,8 +132,6 @@ export class Types {
 
   /** All that has been referred to and not been written. */
   write(entries: EntryWriter): void {
-    if (!this.pointing)
-      for (const [name, { at }] of this.structures) if (at === undefined) this.writeClass(entries, name, []);
     for (const name of this.pointers.keys()) {
       // What fields and elements refer to is added on the way.
       if (
@@ -144,7 +142,7 @@ export class Types {
     }
     for (const [name, label] of this.pointers) {
       const attributes = [
-        [AT.byte_size, FORM.udata, POINTER_BYTES],
+        [AT.byte_size, FORM.udata, this.pointing ? NEAR_BYTES : FAR_BYTES],
         [AT.type, FORM.ref4, this.target(name)],
       ] as const;
       entries.leaf(TAG.pointer_type, attributes, label);

@@ -138,9 +138,9 @@ class Registers {
   ready: bool;
 }
 
-function use(point: Point, registers: Registers, text: string): i32 {
+function use(point: Point, registers: Registers, text: string, other: Point | null): i32 {
   registers.flags |= 0x100;
-  const moved = point.move(text.length);
+  const moved = point.move(text.length) + (other === null ? 0 : other.x);
   point.next = point; // USE
   return moved + registers.size;
 }
@@ -150,11 +150,11 @@ export function start(n: i32): i32 {
   registers.size = n;
   registers.flags = 3;
   registers.ready = true;
-  return use(new Point(), registers, 'four');
+  return use(new Point(), registers, 'four', n < 0 ? new Point() : null);
 }
 `;
 
-test('with the layouts of classes, variables are objects', () => {
+test('with the layouts of classes, variables are pointers to objects', () => {
   const objects = new DebugFolder();
   objects.write('objects.ts', OBJECTS);
   const transform = `--transform ${relative(objects.path, resolve('kernel/types.mjs'))}`;
@@ -165,20 +165,25 @@ test('with the layouts of classes, variables are objects', () => {
     `break objects.ts:${line('USE')}`,
     `break objects.ts:${line('MOVE')}`,
     'run start 4711',
-    ...['print this.x', 'print this', 'up', 'print registers', 'print registers.size'],
-    ...['continue', 'print point', 'next', 'print point.next == (unsigned)((char *)&point - (char *)$r15)'],
+    ...['print x', 'print this.x', 'print *this', 'whatis this', 'ptype this', 'print by'],
+    ...['up', 'print *registers', 'print registers->size', 'print other'],
+    ...['continue', 'print *point', 'next', 'print point->next == (unsigned)((char *)point - (char *)$r15)'],
     ...['ptype registers', 'print text'],
   );
   const values = [...told.matchAll(/^\$\d+ = (.*)$/gm)].map(([, value]) => value);
   expect(values).toEqual([
-    '7',
+    ...['7', '7'],
     '{x = 7, y = 2.5, next = 0}',
+    '4',
     '{size = 4711, flags = 259, ready = true}',
     '4711',
+    '(Point *) 0x0',
     '{x = 11, y = 2.5, next = 0}',
     'true',
     expect.stringMatching(/^\d+$/), // of a string no fields are known
   ]);
+  expect(told).toContain('type = Point *\n');
+  expect(told).toMatch(/^type = struct Point \{\n {4}i32 x;\n {4}f64 y;[^}]+ move\(i32\);/m);
   expect(told).toMatch(/^type = struct Registers \{\n {4}u32 size;\n {4}u16 flags;\n {4}bool ready;\n\}/m);
   for (const what of ['info', 'loc']) {
     const { stderr } = objects.run('readelf', '--wide', `--debug-dump=${what}`, 'program');
