@@ -76,7 +76,8 @@ export class GdbRemote {
     await stopped;
   }
 
-  private ask(text: string): Promise<string> {
+  /** The answer to a packet; of `c` and `s`, when the machine has stopped again. */
+  ask(text: string): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.closed) {
         reject(new Disconnected());

@@ -6,7 +6,7 @@ import { type DmaAccess, intercept, PackedRing, type Ring, type VirtioDevice } f
 import { defaultKernel, type Kernel, loadKernel } from '../../machine/kernel/module.ts';
 import { wasm } from '../../machine/kernel/wasm.ts';
 
-const PAGE_BYTES = 4096;
+export const PAGE_BYTES = 4096;
 const PAGES = 2 ** 20;
 const MODULE = 'witness';
 const FRAMES = 'kernel/mm/frames';

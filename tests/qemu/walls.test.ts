@@ -1,10 +1,7 @@
 // The walls around the kernel's code, stacks and tables, as QEMU sees them: control registers, every entry of the page tables, and what happens when
-// code runs or writes where it must not, as if it had got past WebAssembly. The addresses are those of kernel.elf's symbols, by nm.
+// code runs or writes where it must not, as if it had got past WebAssembly. The addresses are those of kernel.elf's symbols.
 
-import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { GdbRemote } from '../../build/profile/gdb-remote.ts';
@@ -13,6 +10,7 @@ import type { Variables } from '../../build/qemu/options.ts';
 import { root } from '../kernel/compile.ts';
 import { FIRST_FD, LiveMachine } from './live.ts';
 import { Workbench } from './machine.ts';
+import { at } from './symbols.ts';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -25,18 +23,6 @@ const STACKS: [symbol: string, count: number, stride: bigint][] = [
   ['stacks', 64, 32_768n + PAGE],
   ['fault_stacks', 16, 16_384n + PAGE],
 ];
-
-const symbols = new Map<string, bigint>();
-for (const line of execFileSync('nm', [join(root, 'out/kernel.elf')], { encoding: 'utf8' }).split('\n')) {
-  const [value, , name] = line.split(' ');
-  if (name && !symbols.has(name)) symbols.set(name, BigInt(`0x${value}`));
-}
-
-function at(symbol: string): bigint {
-  const value = symbols.get(symbol);
-  if (value === undefined) throw new Error(`kernel.elf has no symbol ${symbol}`);
-  return value;
-}
 
 function physical(symbol: string): bigint {
   return at(symbol) - KERNEL_BASE;
@@ -246,12 +232,11 @@ describe('if it got past WebAssembly all the same, it could not', () => {
   ])('%s', async (_, registers, error, address) => {
     const gdb = `-S -chardev socket,id=gdb,fd=${FIRST_FD} -gdb chardev:gdb`;
     const live = new LiveMachine({ SMP: '1', DISK: 'none', APPEND: 'job=none', QEMUEXTRA: gdb }, 1);
-    const [socket] = live.sockets;
-    const remote = new GdbRemote(socket!);
+    const remote = new GdbRemote(live.sockets[0]!);
     await remote.runTo(at('x86.thread_switch'));
-    await packet(socket!, 'qXfer:features:read:target.xml:0,fff'); // else QEMU sets no single registers
-    for (const [register, value] of registers()) await setRegister(socket!, register, value);
-    await packet(socket!, 'D');
+    await remote.ask('qXfer:features:read:target.xml:0,fff'); // else QEMU sets no single registers
+    for (const [register, value] of registers()) await setRegister(remote, register, value);
+    await remote.ask('D');
     const { status, lines } = await live.ended;
     expect(status, lines.join('\n')).toBe(STATUS_PANIC);
     const place = BigInt.asUintN(64, address).toString(16).padStart(16, '0');
@@ -261,15 +246,8 @@ describe('if it got past WebAssembly all the same, it could not', () => {
   });
 });
 
-async function setRegister(socket: Socket, register: number, value: bigint): Promise<void> {
+async function setRegister(remote: GdbRemote, register: number, value: bigint): Promise<void> {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(value);
-  await packet(socket, `P${register.toString(16)}=${bytes.toString('hex')}`);
-}
-
-/** Of the GDB remote protocol; returns when it is answered. */
-async function packet(socket: Socket, text: string): Promise<void> {
-  const sum = Buffer.from(text).reduce((all, byte) => (all + byte) & 0xff, 0);
-  socket.write(`$${text}#${sum.toString(16).padStart(2, '0')}`);
-  for (let answer = ''; !/\$[^#]*#../.test(answer); ) answer += String((await once(socket, 'data'))[0]);
+  await remote.ask(`P${register.toString(16)}=${bytes.toString('hex')}`);
 }
