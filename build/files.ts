@@ -1,15 +1,50 @@
 // Files that the commands read and write, with errors that name them.
 
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { UserError } from './error.ts';
 import { ElfError, type ElfFile, readElf } from './object/elf-reader.ts';
 
+/** V8 takes no larger modules, and no other file comes near. */
+const INPUT_BYTES_MAX = 2 ** 30;
+const CHUNK_BYTES = 2 ** 20;
+
 export function readInput(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    const file = openSync(path, 'r');
+    try {
+      return readWhole(file);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     throw new UserError(`yaos: ${path}: ${reason(error)}`);
   }
+}
+
+/** A pipe tells its size by its end only, and /dev/zero has none. */
+function readWhole(file: number): Uint8Array {
+  const stats = fstatSync(file);
+  if (stats.isFile() && stats.size <= INPUT_BYTES_MAX) return readFileSync(file);
+  const chunks: Buffer[] = [];
+  for (let bytes = stats.isFile() ? stats.size : 0; bytes <= INPUT_BYTES_MAX; ) {
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const got = readSync(file, chunk);
+    if (got === 0) return Buffer.concat(chunks);
+    chunks.push(chunk.subarray(0, got));
+    bytes += got;
+  }
+  throw new Error('it is larger than 1 GiB');
 }
 
 export function readElfFile(path: string): ElfFile {

@@ -90,7 +90,7 @@ class Names {
 }
 
 function comment(text: string): string {
-  return text.replaceAll(/[^ -~]|\*\//g, '_');
+  return text.replaceAll(/[^ -~]|\*\/|\/\*/g, '_');
 }
 
 /** A name as a C string's contents: escaped byte by byte, in three octal digits so that nothing runs on. */

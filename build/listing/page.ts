@@ -1,8 +1,8 @@
 // `yaos listing`: one HTML page, which needs no network, with the source, the WebAssembly and the machine code of a module side
 // by side. What stands in page/ is put into it, and the data, deflated.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { readInput } from '../files.ts';
 import { root } from '../paths.ts';
@@ -22,10 +22,22 @@ export function makePage(data: PageData): string {
 }
 
 /** asc's library, whose sources the map calls `~lib/…`. */
+const LIBRARY_NAMES = '~lib/';
 const LIBRARY = join(root, 'node_modules/assemblyscript/std/assembly');
 
-/** The text of a source, by its name in the map: below the working directory, or in asc's library. */
+/**
+ * The text of a source, by its name in the map: of a file below the working directory, or in asc's library. No other is read, wherever
+ * links lead: whoever made the module has chosen the names, and the page may be shown to anybody.
+ */
 export function sourceText(name: string): string | undefined {
-  const path = name.startsWith('~lib/') ? join(LIBRARY, name.slice('~lib/'.length)) : name;
-  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  const inLibrary = name.startsWith(LIBRARY_NAMES);
+  const folder = inLibrary ? LIBRARY : process.cwd();
+  try {
+    const path = realpathSync(resolve(folder, inLibrary ? name.slice(LIBRARY_NAMES.length) : name));
+    const way = relative(realpathSync(folder), path);
+    if (isAbsolute(way) || /^\.\.(\/|$)/.test(way) || !statSync(path).isFile()) return undefined;
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined; // not there, or not to be read
+  }
 }

@@ -1,7 +1,7 @@
 // A profile for the listing: how often the program was seen at each instruction, as `make profile` leaves it in out/profile.json:
 // { "addresses": { "0xADDRESS": SAMPLES, … } }, with addresses in the linked program. What is not translated code does not count.
 
-import { UserError } from '../error.ts';
+import { oneLine, UserError } from '../error.ts';
 import { readElfFile, readInput } from '../files.ts';
 
 /** Samples by offset in the translated code. */
@@ -26,7 +26,7 @@ function readAddresses(path: string): object {
     json = JSON.parse(new TextDecoder().decode(readInput(path)));
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw notProfile(path, (error as Error).message.replaceAll(/\s+/g, ' '));
+    throw notProfile(path, oneLine((error as Error).message));
   }
   const addresses = json?.addresses;
   if (typeof addresses !== 'object' || addresses === null) throw notProfile(path, 'it has no "addresses"');

@@ -2,7 +2,7 @@
 // line of generated code whose columns are byte offsets.
 
 import { decodedMappings, TraceMap } from '@jridgewell/trace-mapping';
-import { UserError } from '../error.ts';
+import { oneLine, UserError } from '../error.ts';
 import { readInput } from '../files.ts';
 
 export interface SourcePosition {
@@ -74,7 +74,7 @@ export function parseSourceMap(text: string, name: string): SourceMap {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw bad((error as Error).message.replaceAll(/\s+/g, ' '));
+    throw bad(oneLine((error as Error).message));
   }
   if (typeof json !== 'object' || json === null) throw bad('not a JSON object');
   const { version, sources, mappings } = json as Record<string, unknown>;

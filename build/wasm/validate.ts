@@ -2,6 +2,7 @@
 // messages carry a byte offset; what yaos does not support is refused first, by name, whatever the host thinks.
 
 import { enableFeatures } from '../engine.ts';
+import { oneLine } from '../error.ts';
 import { decode } from './decode.ts';
 import { WasmError, type WasmModule } from './module.ts';
 import { UnsupportedError } from './types.ts';
@@ -43,7 +44,7 @@ export function validate(bytes: Uint8Array): void {
 
 /** V8's "WebAssembly.Module(): Compiling function #1:"f" failed: i32.add[0] expected …  @+42". */
 function hostError(message: string): InvalidError {
-  const text = message.replace(/^WebAssembly\.Module\(\): /, '').replace(/[\s\p{Cc}]+/gu, ' ');
+  const text = oneLine(message.replace(/^WebAssembly\.Module\(\): /, ''));
   const at = text.match(/^(.*) @\+(\d+)$/);
   return at ? new InvalidError(at[1], Number(at[2])) : new InvalidError(text);
 }

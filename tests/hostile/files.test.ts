@@ -1,13 +1,15 @@
 // Damaged files of other kinds: ELF programs, source maps, profiles, kernels for an image, the memory that a trace is read from, modules for a
 // header. Each is read, or refused in one line.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { UserError } from '../../build/error.ts';
+import { readInput } from '../../build/files.ts';
 import { makeHeader } from '../../build/host/header.ts';
 import { makeImage } from '../../build/image.ts';
+import { sourceText } from '../../build/listing/page.ts';
 import { readProfile } from '../../build/listing/profile.ts';
 import { parseSourceMap } from '../../build/object/sourcemap.ts';
 import { readRecording } from '../../build/trace/memory.ts';
@@ -17,6 +19,7 @@ import { smallModules } from './corpus.ts';
 import { changeBytes, mutate } from './mutate.ts';
 import type { Bytes } from './parts.ts';
 
+const LIBRARY = join(root, 'node_modules/assemblyscript/std/assembly');
 const SEED = Number(process.env.SEED ?? 1);
 const COUNT = 60;
 const directory = mkdtempSync(join(tmpdir(), 'yaos-files-'));
@@ -78,4 +81,38 @@ test.each(Object.keys(READERS))(`%s, from SEED=${SEED} on`, (name) => {
       expect(told, `SEED=${seed}: ${(error as Error).stack}`).toBe(true);
     }
   }
+});
+
+test('a page shows no files but those below the working directory and of the library', () => {
+  const elsewhere = path('secret');
+  writeFileSync(elsewhere, 'secret');
+  const link = join(root, 'out', `link-${process.pid}`);
+  symlinkSync(elsewhere, link);
+  try {
+    for (const name of [
+      ...[elsewhere, relative(root, elsewhere), `~lib/${relative(LIBRARY, elsewhere)}`],
+      ...[relative(root, link), '..', '.', 'build', '', 'a\0b', '/dev/zero'],
+    ])
+      expect(sourceText(name), name).toBeUndefined();
+  } finally {
+    rmSync(link);
+  }
+  expect(sourceText('build/cli.ts')).toBe(readFileSync(join(root, 'build/cli.ts'), 'utf8'));
+  expect(sourceText('~lib/array.ts')).toBe(readFileSync(join(LIBRARY, 'array.ts'), 'utf8'));
+});
+
+test('files without an end, and larger than any module', () => {
+  expect(() => readInput('/dev/zero')).toThrow('yaos: /dev/zero: it is larger than 1 GiB');
+  writeFileSync(path('huge'), '');
+  truncateSync(path('huge'), 2 ** 30 + 1);
+  expect(() => readInput(path('huge'))).toThrow(/huge: it is larger than 1 GiB$/);
+});
+
+test('nothing in a file reaches the terminal as it is', () => {
+  writeFileSync(path('escapes'), 'x\n\x1b[31m');
+  for (const read of [
+    () => parseSourceMap('x\n\x1b[31m', 'map'),
+    () => readProfile(path('escapes'), join(root, 'out/kernel.elf')),
+  ])
+    expect(read).toThrow(/^yaos: [^\p{Cc}]*$/u);
 });
