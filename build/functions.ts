@@ -52,7 +52,8 @@ export class Functions implements Inliner {
     this.env = env;
     this.recursion = env.model === 'register'; // a kernel has other uses for the space
     this.options = { ...options, inliner: this };
-    this.calledOnce = env.model === 'fixed' ? findCalledOnce(env.module) : new Set();
+    const moves = env.model === 'fixed' && !options.disabled?.has('inline');
+    this.calledOnce = moves ? findCalledOnce(env.module) : new Set();
   }
 
   /** For the caller to keep. */

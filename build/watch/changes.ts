@@ -81,6 +81,6 @@ function differences(before: Stamps, after: Stamps): string[] {
   return [...names].filter((name) => before.get(name)?.stamp !== after.get(name)?.stamp);
 }
 
-function pause(time_ms: number): Promise<void> {
+export function pause(time_ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, time_ms));
 }

@@ -12,8 +12,12 @@ import { buildKernel, type Flavour } from '../kernel.ts';
 import { root } from '../paths.ts';
 import type { MachineOptions } from '../qemu/options.ts';
 import { type RunMode, run, SIGNALS, STATUS_INTERRUPTED } from '../qemu/run.ts';
-import { type Change, Changes } from './changes.ts';
+import { type Change, Changes, pause } from './changes.ts';
 
+/** So many make the first change take no longer than later ones. */
+const WARM_UPS = 2;
+/** Until the first boot has ended, or is not going to. */
+const BOOT_MS = 2000;
 const FOLDERS = ['kernel', 'asm', 'boot'];
 const FLAVOUR: Flavour = {
   folder: 'out/watch',
@@ -40,8 +44,9 @@ export async function watch(
     const later: Change | undefined = await changes.take();
     const booting = good && !later;
     const running = booting ? boot(options, { direct, quiet, signal: machine.signal }) : undefined;
+    const early = booting && !quiet ? await warmUp(importPackage, running!, changes) : undefined;
     quiet ||= booting;
-    change = later ?? (await changes.next(ending.signal));
+    change = later ?? early ?? (await changes.next(ending.signal));
     machine.abort();
     await running;
     if (change) tell(`${change.files.join(', ')} changed`);
@@ -53,16 +58,40 @@ export async function watch(
 async function build(importPackage: ImportPackage, { files, time_ms }: Change): Promise<boolean> {
   const transform = files.find((file) => file.endsWith('.mjs'));
   if (transform !== undefined) tell(`${transform} has been loaded already: end this and start it again`);
+  const failure = await failureOf(importPackage, FLAVOUR);
+  if (failure === undefined)
+    tell(`built, not optimised, ${((Date.now() - time_ms) / 1000).toFixed(2)} s after the change`);
+  else console.error(failure);
+  return failure === undefined;
+}
+
+/** What is wrong with the sources, if it is they. */
+async function failureOf(importPackage: ImportPackage, flavour: Flavour): Promise<string | undefined> {
   try {
-    await buildKernel(importPackage, FLAVOUR);
+    await buildKernel(importPackage, flavour);
+    return undefined;
   } catch (error) {
     const vanished = (error as NodeJS.ErrnoException).code === 'ENOENT'; // while it was to be read
     if (!(error instanceof UserError) && !vanished) throw error;
-    console.error((error as Error).message);
-    return false;
+    return (error as Error).message;
   }
-  tell(`built, not optimised, ${((Date.now() - time_ms) / 1000).toFixed(2)} s after the change`);
-  return true;
+}
+
+/** Builds the same again, until there is a change: an engine optimises what it has run some times, better while nobody waits. */
+async function warmUp(
+  importPackage: ImportPackage,
+  running: Promise<void>,
+  changes: Changes,
+): Promise<Change | undefined> {
+  const again = { ...FLAVOUR, folder: `${FLAVOUR.folder}/again` };
+  await Promise.race([running, pause(BOOT_MS)]);
+  let change = await changes.take();
+  for (let i = 0; i < WARM_UPS && !change; i++) {
+    await failureOf(importPackage, again); // none, but in what has just been written: the next build tells it
+    rmSync(join(root, again.folder), { recursive: true, force: true });
+    change = await changes.take();
+  }
+  return change;
 }
 
 async function boot(options: MachineOptions, mode: Omit<RunMode, 'gdb' | 'trace' | 'shell'>): Promise<void> {

@@ -38,7 +38,7 @@ export async function compileParts(source: string, target: 'debug' | 'release' =
 /** The same as bytes, as asc makes them. */
 export async function compileBytes(
   source: string,
-  target: 'debug' | 'release',
+  target: 'debug' | 'release' | 'watch',
 ): Promise<Uint8Array<ArrayBuffer>> {
   const asc: Asc = await import(ASC_MODULE);
   let binary: Uint8Array<ArrayBuffer> | undefined;

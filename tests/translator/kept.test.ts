@@ -95,7 +95,7 @@ test.each(CHANGES)('after a change of %s and back', (_, parts, expected) => {
   }
 });
 
-test('of the kernel when all indexes have moved', async () => {
+test('of the kernel when all indexes have moved', { timeout: 240_000 }, async () => {
   const { default: binaryen } = await import(BINARYEN);
   binaryen.setDebugInfo(true);
   const wasm = binaryen.readBinary(readFileSync('out/kernel.wasm'));
