@@ -45,7 +45,7 @@ export async function fuzz(range: Range): Promise<string | undefined> {
   const subject = prepare(wat(generate(range.start, range.end)));
   for (const disabled of variants(range)) {
     const failure = await execute(subject, disabled, !quick);
-    if (failure) return report(await isolate(range, disabled, failure), disabled);
+    if (failure) return report(await isolate(range, disabled, failure), failure, disabled);
   }
   return undefined;
 }
@@ -56,8 +56,8 @@ interface Found {
   seeds: Range;
 }
 
-/** The one program that fails alone, or all of them if none does. */
-async function isolate(range: Range, disabled: string[], failure: Failure): Promise<Found> {
+/** The one program that fails alone, or all of them if none does; undefined: nothing fails again. */
+async function isolate(range: Range, disabled: string[], failure: Failure): Promise<Found | undefined> {
   const seeds = Array.from({ length: range.end - range.start }, (_, i) => range.start + i);
   const named = Number(failure.name?.slice(1));
   for (const seed of [...seeds.filter((s) => s === named), ...seeds]) {
@@ -65,10 +65,14 @@ async function isolate(range: Range, disabled: string[], failure: Failure): Prom
     const alone = await execute(prepare(wat(text)), disabled);
     if (alone) return { text, failure: alone, seeds: { start: seed, end: seed + 1 } };
   }
-  return { text: generate(range.start, range.end), failure, seeds: range };
+  const text = generate(range.start, range.end);
+  const again = await execute(prepare(wat(text)), disabled);
+  return again && { text, failure: again, seeds: range };
 }
 
-async function report({ text, failure, seeds }: Found, disabled: string[]): Promise<string> {
+async function report(found: Found | undefined, first: Failure, disabled: string[]): Promise<string> {
+  if (!found) return `It did not fail again, alone or together: ${first.kind}: ${first.message}`;
+  const { text, failure, seeds } = found;
   const small = await reduce(parse(text), failsLike(failure, disabled), Date.now() + REDUCTION_MS_MAX);
   const bytes = wat(flat(small));
   const left = await execute(prepare(bytes), disabled);

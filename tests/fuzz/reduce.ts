@@ -29,7 +29,7 @@ export async function reduce(start: Node, fails: Fails, end_ms: number): Promise
 async function pass(start: Node, fails: Fails, end_ms: number): Promise<Node> {
   let best = start;
   const attempt = async (candidate: Node): Promise<boolean> => {
-    if (size(candidate) >= size(best) || !(await fails(candidate))) return false;
+    if (Date.now() >= end_ms || size(candidate) >= size(best) || !(await fails(candidate))) return false;
     best = candidate;
     return true;
   };

@@ -30,7 +30,7 @@ const MESSAGES: [RegExp, string[]][] = [
   [/memory access out of bounds|data segment.* out of bounds/, ['memory', 'unaligned']],
   [/^table index is out of bounds/, ['undefinedElement', 'table']],
   [/table (access|initializer|index).* out of bounds|segment .*out of bounds/, ['table', 'memory']],
-  [/^null function or function signature mismatch/, ['signature', 'uninitializedElement']],
+  [/^(null function or )?function signature mismatch/, ['signature', 'uninitializedElement']],
   [/unaligned/, ['unaligned']],
   [/^Atomics.wait cannot/, ['unshared']],
 ];

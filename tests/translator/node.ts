@@ -42,7 +42,10 @@ const TRAPS: [RegExp, string[]][] = [
   [/Atomics\.wait cannot be called/, ['expected shared memory']],
   [/^data segment .*out of bounds/, ['out of bounds memory access']],
   [/^(element|table initializer|table) .*out of bounds/, ['out of bounds table access', 'undefined element']],
-  [/^null function or function signature mismatch/, ['uninitialized element', 'indirect call type mismatch']],
+  [
+    /^(null function or )?function signature mismatch/,
+    ['uninitialized element', 'indirect call type mismatch'],
+  ],
   [/^RuntimeError: null function/, ['uninitialized element']],
   [/Maximum call stack size exceeded/, ['call stack exhausted']],
 ];
