@@ -5,6 +5,7 @@
 // depends on the instance (globals, tables, segments) is already explicit loads and stores relative to the
 // context (see object/layout.ts), so that passes see it.
 
+import { countMade } from '../heap.ts';
 import type { Binding } from './bindings.ts';
 
 export type Type = 'i32' | 'i64' | 'f32' | 'f64' | 'none';
@@ -220,6 +221,7 @@ export class Func {
   }
 
   newInst(op: Op, type: Type, args: Inst[]): Inst {
+    countMade();
     return new Inst(this.nextValue++, op, type, args);
   }
 

@@ -3,6 +3,7 @@
 // Requires: every operand has a location, block parameters are gone, blocks in their final order. Guarantees: the frame's shape is the one that
 // docs/abi.md §2 describes, so that a table is enough to unwind; every instruction that may fault on purpose has a trap site.
 
+import { countMade } from '../heap.ts';
 import type { Sig, TrapName } from '../ir/ir.ts';
 import { LOOP_ALIGN } from './align.ts';
 import type { Code } from './asm.ts';
@@ -116,6 +117,7 @@ function emitBlock(e: Emitter, block: MBlock, next: MBlock | undefined): void {
   e.forgetFlags();
   for (const m of block.insts) {
     if (e.options.trace) e.insts.push({ mark: e.asm.mark(), inst: m });
+    countMade();
     e.step(m, false);
     e.at(m.loc);
     const rule = RULES[m.op];

@@ -1,6 +1,8 @@
 // Machine IR: x86-64 instructions over virtual registers, what the selector makes, the register allocator
 // fills in and the emitter encodes. Flags never live from one MInst to the next, so moves may stand anywhere.
 
+import { countMade } from '../heap.ts';
+
 /** Register numbers: 0–15 the integer registers in hardware order, 16–31 xmm0–xmm15. */
 export const RAX = 0,
   RCX = 1,
@@ -96,6 +98,7 @@ export class MInst {
   /** Byte offset in the Wasm file, -1 if none. */
   loc: number;
   constructor(op: string, ops: Operand[], data: MData = NO_DATA, loc = -1) {
+    countMade();
     this.op = op;
     this.ops = ops;
     this.data = data;

@@ -21,6 +21,7 @@ const COMMANDS = 8;
 const COMMAND_ONCE = 400;
 const MONSTER_SIZE = 1500;
 const HEAP_MIB_MAX = 1024;
+const HEAP_MIB_SMALL = 80;
 const MEMORIES = ['register', 'fixed'] as const;
 
 const directory = mkdtempSync(join(tmpdir(), 'yaos-hostile-'));
@@ -29,12 +30,12 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const corpus = { small: smallModules(), large: SECONDS > 0 ? largeModules(process.env.MODULES) : [] };
 
 /** What the command did wrong. */
-function command(bytes: Uint8Array, memory: string): string | undefined {
+function command(bytes: Uint8Array, memory: string, heap_mib = HEAP_MIB_MAX): string | undefined {
   const input = join(directory, 'in.wasm');
   const output = join(directory, 'out.o');
   writeFileSync(input, bytes);
   rmSync(output, { force: true });
-  const env = { ...process.env, NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB_MAX}` };
+  const env = { ...process.env, NODE_OPTIONS: `--max-old-space-size=${heap_mib}` };
   const args = ['compile', input, '-o', output, '--memory', memory];
   const { status, stderr } = spawnSync(join(root, 'out/yaos'), args, {
     env,
@@ -103,6 +104,16 @@ describe('a file that has much of', () => {
     expect(valid, 'it is to be looked at, not refused').toBe(true);
     for (const memory of MEMORIES) expect(judge(bytes, { memory, verify: true }).finding).toBeUndefined();
   });
+});
+
+// V8 would tell of its collections and its stack, and abort.
+test.each([
+  ['blocks with many values', 40_000],
+  ['a deep stack of operands', 100_000],
+  ['a long chain of loads', 100_000],
+])('memory does not suffice for %s', (name, size) => {
+  expect(command(MONSTERS[name]!(size), 'register', HEAP_MIB_SMALL) ?? '').toBe('');
+  expect(existsSync(join(directory, 'out.o')), 'there is to be too little').toBe(false);
 });
 
 describe('once found', () => {

@@ -3,6 +3,7 @@
 // work is proportional to the size of the result. Requires a Program; guarantees ranges in ascending order, disjoint,
 // neither touching one another, and every use inside one.
 
+import { countMade } from '../../heap.ts';
 import type { Loc, VReg } from '../mir.ts';
 import type { Bundle, Home } from './bundles.ts';
 import type { Cfg } from './cfg.ts';
@@ -25,6 +26,7 @@ export class Range {
   /** Set for a range in memory. */
   home: Home | undefined = undefined;
   constructor(vreg: VReg, from: number, to: number, useBegin: number, useEnd: number) {
+    countMade();
     this.vreg = vreg;
     this.from = from;
     this.to = to;
