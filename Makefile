@@ -124,10 +124,10 @@ qemu-kernel: $(ARTEFACTS) $(HOSTED)
 	@out/yaos run --kernel
 
 shell: $(ARTEFACTS) $(HOSTED)
-	@out/yaos run --shell
+	@out/yaos run --shell $(DIRECT)
 
 gdb: $(ARTEFACTS) $(HOSTED)
-	@out/yaos run --gdb
+	@out/yaos run --gdb $(DIRECT)
 
 # With what has been sampled of this very kernel.
 PROFILE = $(shell [ out/profile.json -nt out/kernel.elf ] && echo out/profile.json)

@@ -89,6 +89,13 @@ describe('make', () => {
     expect(make('-q').status).toBe(0);
   });
 
+  test('has what a microvm cannot boot from a disk booted directly', () => {
+    for (const goal of ['gdb', 'shell', 'profile', 'trace', 'watch'])
+      expect(make('-n', goal, 'MACHINE=microvm,acpi=off').stdout, goal).toMatch(
+        /^(exec )?out\/yaos .* --kernel$|watch --kernel$/m,
+      );
+  });
+
   test('sees a change that comes right after a build', () => {
     const script =
       'for i in 1 2 3; do echo "# $i" >>asm/start.S; make -q && echo missed; make >make.log; done';
