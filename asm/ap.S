@@ -6,6 +6,7 @@
 	.set CR0_PROTECTED, 0x11		# ET, PE
 	.set NO_CPU, 0
 
+	.cfi_sections .debug_frame
 	.text
 	.globl x86.cpu_prepare
 
@@ -67,7 +68,8 @@ not_wanted:
 	jmp not_wanted
 
 	.code64
-ap_start:
+ap_start: .cfi_startproc
+	.cfi_undefined rip			# the outermost frame
 	mov %esp, %esp
 	mov (%rsp), %edi
 	mov $KERNEL_BASE + 4, %rax
@@ -79,6 +81,7 @@ ap_start:
 	mov %ebx, %edi
 	call cpu_main
 	ud2
+	.cfi_endproc
 
 	.bss
 cpu_of_apic:					# CPU number by APIC ID

@@ -74,10 +74,16 @@ exception_stubs:
 	.rept EXCEPTIONS
 	.balign EXCEPTION_STUB_BYTES
 	.ifeq (ERROR_CODES >> vector) & 1
+	INTERRUPTED 0
 	push $0
+	.cfi_adjust_cfa_offset 8
+	.else
+	INTERRUPTED 8
 	.endif
 	push $vector
+	.cfi_adjust_cfa_offset 8
 	jmp exception_common
+	.cfi_endproc
 	.set vector, vector + 1
 	.endr
 

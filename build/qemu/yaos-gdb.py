@@ -48,10 +48,13 @@ def elements(array, count=None):
 
 
 def variable(name):
-    value = gdb.parse_and_eval(name)
-    if int(value) == 0:
-        raise gdb.GdbError("the kernel has not come so far yet: %s is null" % name)
-    return value
+    try:
+        value = gdb.parse_and_eval(name)
+        if int(value) != 0:
+            return value
+    except gdb.MemoryError:
+        pass  # it is not mapped
+    raise gdb.GdbError("the kernel has not come so far yet: there is no %s" % name)
 
 
 def table(head, rows):

@@ -131,6 +131,40 @@ test.each([
   expect({ status, last: stdout.trimEnd().split('\n').at(-1) }).toEqual({ status: expected, last: line });
 });
 
+test('on another CPU, to where it has come from', () => {
+  const commands = ['break cpu_main', 'continue', 'backtrace', 'disconnect'];
+  const { stdout, stderr } = run('--gdb --kernel', commands, { SMP: '2' });
+  const line = lineOf('asm/ap.S', 'call cpu_main');
+  expect(frames(stdout).at(-1)).toMatch(new RegExp(`^ap_start asm/ap\\.S:(${line}|${line + 1})$`));
+  expect(stdout + stderr).not.toContain('Backtrace stopped');
+});
+
+// Without an error code, and with one.
+test.each(['unreachable', 'memory'])(
+  'from the first instructions of an exception, with job=fault-%s',
+  (job) => {
+    const stubs = [6, 14].map((vector) => `break *&exception_stubs + 16 * ${vector}`);
+    const commands = [...stubs, 'continue', 'backtrace', 'stepi', 'backtrace', 'disconnect'];
+    const { stdout } = run('--gdb --kernel', commands, { APPEND: `job=fault-${job}` });
+    const traces = stdout
+      .split(/^#0 +<signal handler called>$/m)
+      .slice(1)
+      .map(frames);
+    expect(traces).toHaveLength(2);
+    for (const trace of traces) {
+      expect(trace[0]).toMatch(new RegExp(`^${job}Fault kernel/jobs/fault\\.ts:\\d+$`));
+      expect(trace.at(-1)).toMatch(/^thread_start asm\/threads\.S:\d+$/);
+    }
+  },
+);
+
+test('what there is not yet', () => {
+  const { stderr } = run('--gdb --kernel', ['yaos threads', 'yaos rings', 'yaos pci', 'disconnect']);
+  expect(
+    stderr.match(/^the kernel has not come so far yet: there is no (cpus|bindings|functions)$/gm),
+  ).toHaveLength(3);
+});
+
 test('a panic while the other CPUs are being started is told all the same', () => {
   const commands = ['break startAbsent', 'continue', 'set var cpus[7] = 0', 'delete', 'continue'];
   const { stdout } = run('--gdb --kernel', commands, { SMP: '8', DISK: 'none' });
