@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,19 +27,22 @@ export async function runGdb(args: string[], gdbFlags: string[]): Promise<number
   const gdb = DEBUGGERS.find((name) => spawnSync(name, ['--version']).status === 0);
   if (gdb === undefined) throw new UserError('yaos: gdb is not installed (make gdb installs it)');
   const directory = mkdtempSync(join(tmpdir(), 'yaos-gdb-'));
-  const socket = join(directory, 'gdb');
+  const [stub, socket] = [join(directory, 'qemu'), join(directory, 'gdb')];
   const log = join(out, 'gdb-serial.log');
   const serial = args.map((arg, i) => (args[i - 1] === '-serial' ? `file:${log}` : arg));
-  const qemu = spawnQemu([...serial, '-S', '-gdb', `unix:${socket},server=on,wait=off`], {
+  const qemu = spawnQemu([...serial, '-S', '-gdb', `unix:${stub},server=on,wait=off`], {
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true, // Ctrl-C is for gdb
   });
+  const server = relay(stub);
   try {
-    await waitFor(socket, () => qemu.exitCode !== null);
+    await waitFor(stub, () => qemu.exitCode !== null);
+    await once(server.listen(socket), 'listening');
     console.error(`gdb: the serial log is in ${log.slice(root.length + 1)}`);
     const status = await debug(gdb, socket, gdbFlags);
     return (await outcome(qemu, log)) ?? status;
   } finally {
+    server.close();
     qemu.kill('SIGKILL');
     rmSync(directory, { recursive: true, force: true });
   }
@@ -68,6 +72,21 @@ async function outcome(qemu: ChildProcess, path: string): Promise<number | undef
   const failure = verdict(log, end, 0);
   console.log(`yaos: ${failure ?? 'done'}`);
   return failure === null ? 0 : 1;
+}
+
+/**
+ * Lets gdb in to QEMU's stub. QEMU's last packet tells of its end, and gdb answers that: with nobody there, it reports a broken
+ * connection instead. Here somebody is.
+ */
+function relay(stub: string): Server {
+  return createServer((gdb) => {
+    const qemu = connect(stub);
+    // By hand: Node's pipe() looks at process.stdout, which makes the terminal or pipe that gdb writes to non-blocking.
+    gdb.on('data', (bytes) => qemu.write(bytes)).on('end', () => qemu.end());
+    qemu.on('data', (bytes) => gdb.write(bytes)).on('end', () => gdb.end());
+    gdb.on('error', () => qemu.destroy());
+    qemu.on('error', () => {}); // what gdb says after QEMU's end
+  });
 }
 
 async function waitFor(socket: string, failed: () => boolean): Promise<void> {

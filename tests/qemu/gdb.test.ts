@@ -124,11 +124,12 @@ test('in an interrupt handler, through the interrupt', () => {
 });
 
 test.each([
-  ['job=none', 0, 'yaos: done'],
-  ['job=fault-division', 1, 'yaos: panicked: integer divide by zero'],
-])('a machine that comes to its end under gdb, with %s: %i', (APPEND, expected, line) => {
+  ['job=none', 0, 'yaos: done', '[Inferior 1 (process 1) exited normally]'],
+  ['job=fault-division', 1, 'yaos: panicked: integer divide by zero', ''],
+])('a machine that comes to its end under gdb, with %s: %i', (APPEND, expected, line, end) => {
   const { status, stdout } = run('--gdb --kernel', ['continue'], { APPEND, DISK: 'none' });
   expect({ status, last: stdout.trimEnd().split('\n').at(-1) }).toEqual({ status: expected, last: line });
+  expect(stdout).toContain(end);
 });
 
 test('on another CPU, to where it has come from', () => {
