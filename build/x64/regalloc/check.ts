@@ -4,10 +4,16 @@
 
 import { type MFunc, type MInst, type Operand, SLOT0 } from '../mir.ts';
 import { BlockWalk, followContents, writes } from './contents.ts';
+import { Spans } from './spans.ts';
 
 /** Throws an Error that names the place if `after` is not a correct allocation of `before`. */
 export function checkAllocation(before: MFunc, after: MFunc): void {
-  followContents(before, (b, state) => new BlockChecker(before, before.blocks[b], after.blocks[b], state));
+  const spans = new Spans(before);
+  followContents(
+    before,
+    (b, state) => new BlockChecker(before, before.blocks[b], after.blocks[b], state),
+    (vreg, block) => spans.reaches(vreg, block),
+  );
 }
 
 class BlockChecker extends BlockWalk {

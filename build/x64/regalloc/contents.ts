@@ -9,6 +9,9 @@ export type State = Map<Loc, readonly VReg[]>;
 
 const NOTHING: readonly VReg[] = [];
 
+/** Among the values of a location: one of those that it is the same as has nothing in the upper half, and may not be named any more. */
+const A_NARROW_ONE: VReg = -1;
+
 /** A copy of what allocation changes, to be compared with afterwards. */
 export function copyForComparison(func: MFunc): MFunc {
   const copy = new MFunc(func.name);
@@ -32,10 +35,11 @@ export function copyForComparison(func: MFunc): MFunc {
 }
 
 /** Walks all blocks until nothing new is found, and tells whether it came to that; `walk` makes the walker of a block that begins in a
- * state, or gives up. */
+ * state, or gives up. Values are followed into the blocks that they are wanted in: a location may hold one for each loop around it. */
 export function followContents(
   before: MFunc,
   walk: (block: number, state: State) => BlockWalk | undefined,
+  isWanted?: (vreg: VReg, block: number) => boolean,
 ): boolean {
   const index = new Map(before.blocks.map((b, i) => [b, i]));
   const entries: (State | undefined)[] = before.blocks.map(() => undefined);
@@ -51,7 +55,9 @@ export function followContents(
       if (!state) return false;
       for (const target of before.blocks[b].insts.at(-1)!.targets) {
         const to = index.get(target.block)!;
-        const merged = merge(entries[to], passArguments(state, target.block.params, target.args));
+        const passed = passArguments(state, target.block.params, target.args);
+        const wanted = isWanted ? only(passed, before.narrow, (vreg) => isWanted(vreg, to)) : passed;
+        const merged = merge(entries[to], wanted);
         if (!merged) continue;
         entries[to] = merged;
         dirty[to] = 1;
@@ -75,6 +81,17 @@ function passArguments(state: State, params: VReg[], args: VReg[]): State {
     const next = values.filter((v) => !replaced.has(v));
     for (const v of values) next.push(...(paramsOf.get(v) ?? NOTHING));
     if (next.length > 0) out.set(loc, next);
+  }
+  return out;
+}
+
+function only(state: State, narrow: readonly boolean[], isWanted: (vreg: VReg) => boolean): State {
+  const out: State = new Map();
+  for (const [loc, values] of state) {
+    const wanted = values.filter((v) => v !== A_NARROW_ONE && isWanted(v));
+    if (wanted.length === 0) continue;
+    if (values.some((v) => v === A_NARROW_ONE || narrow[v])) wanted.push(A_NARROW_ONE);
+    out.set(loc, wanted);
   }
   return out;
 }
@@ -176,7 +193,7 @@ export class BlockWalk {
     const [to, from] = inst.ops;
     const [a, b] = [this.holds(to.loc), this.holds(from.loc)];
     // Half a move is enough for what has nothing in the other half; all values in one place are the same.
-    const whole = inst.data !== NARROW || b.some((v) => this.before.narrow[v]);
+    const whole = inst.data !== NARROW || b.some((v) => v === A_NARROW_ONE || this.before.narrow[v]);
     this.put(to.loc, whole ? b : NOTHING);
     if (inst.op === 'xchg') this.put(from.loc, a);
   }
