@@ -66,6 +66,7 @@ class Records {
       failures = good ? 0 : failures + 1;
       if (failures === FAILURES_MAX) panic('the disk keeps no records any more');
     }
+    if (failures > 0) panic('the last records are not safe');
   }
 
   private writeBatch(first: u32, size: u32): bool {

@@ -118,6 +118,18 @@ test('what the device cannot do is not asked for again', () => {
   expect(failures).toEqual(['read of sector 3 failed: status 2 (not supported)']);
 });
 
+test('records of which the last are not safe are no job well done', () => {
+  const failing = (from: number, to: number): Judge => {
+    let flushes = 0;
+    return ({ type }) => (type === FLUSH && ++flushes >= from && flushes <= to ? IOERR : OK);
+  };
+  const job = 'job=records count=30';
+  expect(boot(job, failing(1, 2)).end).toBe('off'); // later ones are
+  const { end, log } = boot(job, failing(1, 1000));
+  expect(end).toBe('panic');
+  expect(log).toMatch(/^panic: the last records are not safe$/m);
+});
+
 test('a flush is not repeated: what it has lost, the next one would not tell', () => {
   let flushes = 0;
   const { end, log, failures } = boot('job=blkverify', ({ type }) =>
