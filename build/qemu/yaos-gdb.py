@@ -156,8 +156,27 @@ def use_hardware_breakpoints(event=None):
     gdb.events.new_objfile.disconnect(use_hardware_breakpoints)
 
 
+class Ending:
+    """Ends gdb with the machine, which has gone if the connection goes while it runs: there is nothing left to look at."""
+
+    def __init__(self):
+        self.running = False
+        gdb.events.cont.connect(lambda event: self.runs(True))
+        gdb.events.stop.connect(lambda event: self.runs(False))
+        if hasattr(gdb.events, "connection_removed"):  # since gdb 12; without it gdb says that the connection is closed
+            gdb.events.connection_removed.connect(lambda event: self.end())
+
+    def runs(self, running):
+        self.running = running
+
+    def end(self):
+        if self.running:
+            gdb.execute("quit")
+
+
 gdb.events.new_objfile.connect(use_hardware_breakpoints)
 use_hardware_breakpoints()
+Ending()
 gdb.pretty_printers.append(printer)
 for command in (Yaos, Threads, Rings, Pci):
     command()

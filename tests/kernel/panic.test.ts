@@ -66,6 +66,13 @@ test.each(faults)('job=%s', async (job, reason, name, text) => {
   expect(linesWith('kernel/jobs/fault.ts', text)).toContain(first?.[2]);
 });
 
+test('on another CPU', async () => {
+  const lines = await panic('job=fault-division cpu=1');
+  expect(lines[1]).toBe('panic: thread job, CPU 1');
+  const [division] = linesWith('kernel/jobs/fault.ts', '1000 / divisor');
+  expect(lines).toContain(`panic: #0 divisionFault (${division})`);
+});
+
 test('job=fault-copy: a bulk operator is assembly, and its caller is named', async () => {
   const lines = await panic('job=fault-copy');
   expect(lines[0]).toBe('panic: out of bounds memory access at 0x00000000');

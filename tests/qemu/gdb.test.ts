@@ -1,7 +1,8 @@
 // `make gdb` in batch mode: gdb finds the paused machine, and TypeScript in it: functions, lines, inlined calls, and a way
 // out of every frame, of interrupts too. Lines are those of a text in the sources.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Variables } from '../../build/qemu/options.ts';
@@ -79,6 +80,25 @@ test('values in a thread, of an inlined call too, and the objects that they refe
   expect(told).toMatch(/^\$3 = \{.*kicks = 0,.* unannounced = 1,/m);
   for (const value of ['good = true', 'write = false', 'sector = 1', 'count = 1'])
     expect(told).toMatch(new RegExp(`^${value}$`, 'm'));
+});
+
+// With all vectors of a device in one, and without any: the method is called by those that choose among overriding ones.
+test.each([
+  ['2', /^#1 .* QueuesInterrupt::interrupt \(/m],
+  ['0', /^#1 .* DeviceInterrupts::serve \(/m],
+])('a method of an interrupt handler, with %s vectors', (vectors, caller) => {
+  const commands = [
+    'break DeviceInterrupts::collect',
+    'continue',
+    'backtrace',
+    'print this->vectors',
+    'disconnect',
+  ];
+  const { stdout } = run('--gdb --kernel', commands, { BLK: `vectors=${vectors}`, SMP: '2' });
+  const line = lineOf('kernel/virtio/interrupts.ts', 'collectFrom(this.queues[i]);');
+  expect(frames(stdout)[0]).toBe(`DeviceInterrupts::collect kernel/virtio/interrupts.ts:${line}`);
+  expect(stdout).toMatch(caller);
+  expect(stdout).toContain(`$1 = ${vectors}\n`);
 });
 
 test('yaos threads, rings and pci, by a plain breakpoint', () => {
@@ -166,6 +186,16 @@ test('what there is not yet', () => {
   ).toHaveLength(3);
 });
 
+test('with the machine gdb ends too, and does not wait at its prompt', async () => {
+  const env = { ...process.env, GDBFLAGS: '-ex continue', ACCEL: 'tcg', DISK: 'none', APPEND: 'job=none' };
+  const child = spawn('out/yaos', ['run', '--gdb', '--kernel'], { env, stdio: 'pipe' });
+  const told: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => told.push(bytes));
+  expect(await once(child, 'close')).toEqual([0, null]);
+  const lines = Buffer.concat(told).toString().trimEnd().split('\n');
+  expect(lines.slice(-2)).toEqual(['Continuing.', 'yaos: done']);
+});
+
 test('a panic while the other CPUs are being started is told all the same', () => {
   const commands = ['break startAbsent', 'continue', 'set var cpus[7] = 0', 'delete', 'continue'];
   const { stdout } = run('--gdb --kernel', commands, { SMP: '8', DISK: 'none' });
@@ -174,11 +204,12 @@ test('a panic while the other CPUs are being started is told all the same', () =
   );
 });
 
-// A fault in a driver: gdb takes away the object that it works with.
-const DRIVERS: [string, string, Variables, RegExp[]][] = [
+// gdb takes away the object that something works with, by an assignment at a breakpoint.
+const FAULTS: [string, string, string, Variables, RegExp[]][] = [
   [
     'an entropy device',
     'VirtioEntropy::refill',
+    'this = 0',
     { QEMUEXTRA: '-device virtio-rng-pci,addr=5', APPEND: 'job=rng', DISK: 'none' },
     [
       /^panic: thread main, CPU 0$/m,
@@ -189,12 +220,14 @@ const DRIVERS: [string, string, Variables, RegExp[]][] = [
   [
     'edu',
     'Edu::answered',
+    'this = 0',
     { QEMUEXTRA: '-device edu,addr=5', APPEND: 'job=edu', DISK: 'none' },
     [/^edu 0000:00:05\.0: busy with a factorial: status 0x[0-9a-f]{2}, DMA command 0x00$/m],
   ],
   [
     'a disk, in its interrupt handler',
     'collectFrom',
+    'queue = 0',
     {},
     [
       /^panic: interrupt handler of 0000:00:04\.0 in thread \w+, CPU 0$/m,
@@ -205,13 +238,43 @@ const DRIVERS: [string, string, Variables, RegExp[]][] = [
   [
     'a disk, in a thread',
     'BlockQueue::finishOldest',
+    'this = 0',
     {},
     [/^panic: thread main, CPU 0$/m, /^virtio-blk 0000:00:04\.0: reading sector 1, requests in flight 1$/m],
   ],
+  [
+    "an interrupt handler of another CPU's",
+    'collectFrom',
+    'queue = 0',
+    { SMP: '2', APPEND: 'job=read cpu=1' },
+    [
+      /^panic: interrupt handler of 0000:00:04\.0 in thread \w+, CPU 1$/m,
+      /^panic: #0 collectFrom \(kernel\/virtio\/interrupts\.ts:\d+\)\n(panic: .*\n)*panic: #\d+ interrupt$/m,
+    ],
+  ],
+  [
+    'a tasklet',
+    'Expiry::run',
+    'this->cpu = 0',
+    { APPEND: 'job=threads', DISK: 'none' },
+    [
+      /^panic: tasklet in thread \w+, CPU 0$/m,
+      /^panic: #0 Expiry#run \(kernel\/sched\/scheduler\.ts:\d+\)\n(panic: .*\n)*panic: #\d+ Tasklets#run /m,
+    ],
+  ],
+  [
+    'the boot',
+    'readCommandLine',
+    'boot = 0',
+    { DISK: 'none' },
+    [
+      /^panic: thread idle, CPU 0$/m,
+      /^panic: #0 readCommandLine \(kernel\/main\.ts:\d+\)\npanic: #1 kmain \(kernel\/main\.ts:\d+\)$/m,
+    ],
+  ],
 ];
-test.each(DRIVERS)('a panic tells what was going on in %s', (_, name, variables, told) => {
-  const object = name === 'collectFrom' ? 'queue' : 'this';
-  const commands = [`break ${name}`, 'continue', `set var ${object} = 0`, 'delete', 'continue'];
+test.each(FAULTS)('a panic tells what was going on in %s', (_, name, assignment, variables, told) => {
+  const commands = [`break ${name}`, 'continue', `set var ${assignment}`, 'delete', 'continue'];
   const { status, stderr } = run('--gdb --kernel', commands, variables);
   const log = readFileSync('out/gdb-serial.log', 'latin1').replaceAll('\r', '');
   expect(status, stderr).toBe(1);
