@@ -17,6 +17,7 @@ export interface Scenario {
   above?: string;
   /** More of the kernel's command line. */
   words?: string;
+  run_ms_max?: number;
 }
 
 export interface Left {
@@ -28,7 +29,7 @@ export interface Left {
 export async function cutPower(
   content: Buffer,
   ledger: Ledger,
-  { variables = {}, device = '', above, words = '' }: Scenario,
+  { variables = {}, device = '', above, words = '', run_ms_max = RUN_MS_MAX }: Scenario,
   due: (...event: Parameters<Watch>) => boolean,
   keep: (versions: number) => number,
 ): Promise<Left> {
@@ -47,10 +48,10 @@ export async function cutPower(
   const QEMUEXTRA = `${nodes} -device virtio-blk-pci,drive=${above ? 'top' : 'd'},addr=4${device}`;
   const machine = { ...variables, DISK: 'none', QEMUEXTRA, APPEND: `job=records count=0 ${words}` };
   ledger.start(content);
-  const live = new LiveMachine(machine, 1, RUN_MS_MAX);
+  const live = new LiveMachine(machine, 1, run_ms_max);
   disk.serve(live.sockets[0]!);
-  const { lines, stderr } = await live.ended;
-  if (!disk.off) problems.push(`it ended by itself: ${lines.slice(-20).join('\n')}\n${stderr}`);
+  const { how, lines, stderr } = await live.ended;
+  if (!disk.off) problems.push(`it ended before the cut, ${how}: ${stderr}\n${lines.slice(-20).join('\n')}`);
   look(lines, true);
   return { disk: disk.durable, problems };
 }

@@ -42,13 +42,14 @@ function scenario(random: Random): Scenario {
 }
 
 /** Cuts on one disk after another; `made`: one was. */
-async function chain(seed: number, count: number, made: () => void): Promise<void> {
+async function chain(seed: number, count: number, made: (ms: number) => void): Promise<void> {
   let disk = blank();
   const ledger = new Ledger(SECTORS);
   for (let i = 0; i < count; i++) {
     const random = new Random(seed + i);
     const what = scenario(random);
     let events = random.between(1, EVENTS_MAX);
+    const start_ms = performance.now();
     const left = await cutPower(
       disk,
       ledger,
@@ -58,16 +59,19 @@ async function chain(seed: number, count: number, made: () => void): Promise<voi
     );
     expect(left.problems.slice(0, 5), `SEED=${seed + i} N=1: ${JSON.stringify(what)}`).toEqual([]);
     disk = left.disk;
-    made();
+    made(performance.now() - start_ms);
   }
 }
 
 test(`what a flush has made safe outlives ${CUTS} power cuts`, { timeout: TIMEOUT_MS }, async () => {
   const each = Math.ceil(CUTS / CHAINS);
   let cuts = 0;
-  const tell = () => {
+  let slowest_ms = 0;
+  const tell = (ms: number) => {
     cuts++;
-    if (N !== undefined && cuts % 50 === 0) console.log(`cuts: SEED=${SEED}, ${cuts} of ${CUTS}`);
+    slowest_ms = Math.max(slowest_ms, ms);
+    if (N === undefined || cuts % 50 > 0) return;
+    console.log(`cuts: SEED=${SEED}, ${cuts} of ${CUTS}, the slowest in ${(slowest_ms / 1000).toFixed(1)} s`);
   };
   const chains = Array.from({ length: CHAINS }, (_, i) => chain(Number(SEED) + i * each, each, tell));
   await Promise.all(chains);
@@ -105,6 +109,16 @@ test('without a write cache what is written is safe at once', async () => {
   const device = ',write-cache=off,config-wce=off';
   const left = await cutPower(blank(), ledger, { device }, afterMany(), nothing);
   expect(left.problems).toEqual([]);
+});
+
+test('a machine that ends before its cut says how', async () => {
+  const left = await cutPower(blank(), new Ledger(SECTORS), { run_ms_max: 1 }, () => false, nothing);
+  expect(left.problems).toEqual([expect.stringMatching(/^it ended before the cut, no end in 0\.001 s: /)]);
+  const wrong = { device: ',no-such-property=1' };
+  const refused = await cutPower(blank(), new Ledger(SECTORS), wrong, () => false, nothing);
+  expect(refused.problems).toEqual([
+    expect.stringMatching(/^it ended before the cut, status 1: .*no-such-property/),
+  ]);
 });
 
 // Files of the host, whose page cache outlives QEMU: what QEMU itself keeps back, as qcow2's tables, must not be missing.

@@ -15,6 +15,8 @@ export const FIRST_FD = 4;
 
 export interface Ended {
   status: number | null;
+  /** Its status, or what killed it. */
+  how: string;
   lines: string[];
   stderr: string;
 }
@@ -40,6 +42,7 @@ export class LiveMachine {
   private readonly events: Message[] = [];
   private partial = '';
   private over = false;
+  private how = '';
   private stderr = '';
 
   /** `variables` as for make. */
@@ -52,7 +55,11 @@ export class LiveMachine {
     this.process = qemu;
     this.keyboard = qemu.stdin!;
     this.keyboard.on('error', () => {}); // QEMU has ended
-    const timer = setTimeout(() => qemu.kill('SIGKILL'), run_ms_max);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      qemu.kill('SIGKILL');
+    }, run_ms_max);
     const sockets = (qemu.stdio as unknown as Socket[]).slice(QMP_FD);
     for (const socket of sockets) socket.on('error', () => {}); // QEMU has ended
     [this.qmp, ...this.sockets] = sockets as [Socket, ...Socket[]];
@@ -63,11 +70,16 @@ export class LiveMachine {
     this.listen();
     this.ended = new Promise((resolve, reject) => {
       qemu.on('error', reject);
-      qemu.on('close', (status) => {
+      qemu.on('close', (status, signal) => {
         clearTimeout(timer);
         this.over = true;
+        this.how = isLate
+          ? `no end in ${run_ms_max / 1000} s`
+          : signal
+            ? `signal ${signal}`
+            : `status ${status}`;
         this.notify();
-        resolve({ status, lines: this.lines, stderr: this.stderr });
+        resolve({ status, how: this.how, lines: this.lines, stderr: this.stderr });
       });
     });
     void this.command('qmp_capabilities');
@@ -95,7 +107,7 @@ export class LiveMachine {
         if (found === undefined && !this.over) return;
         this.watchers.delete(look);
         if (found !== undefined) resolve(found);
-        else reject(new Error(`${failure}\n${this.lines.join('\n')}\n${this.stderr}`));
+        else reject(new Error(`${failure}; ${this.how}\n${this.lines.join('\n')}\n${this.stderr}`));
       };
       this.watchers.add(look);
       look();
