@@ -11,7 +11,7 @@
 
 	.section .boot, "ax"
 	.code16
-	.globl boot, read_sectors, fail, packet, packet_sector, packet_segment, kernel_bytes, boot_drive
+	.globl boot, read_sectors, fail, packet, packet_sector, packet_segment, kernel_bytes, boot_drive, kernel_sum
 
 boot:	jmp start
 	nop
@@ -29,7 +29,19 @@ start:	cli
 	mov %dl, boot_drive
 	mov packet_count, %cx
 	call read_sectors
-	jmp loader
+	mov $loader_segment << 4, %si
+	mov packet_count, %cx
+	shl $8, %cx				# in words
+	xor %ax, %ax
+1:	rol $1, %ax
+	add (%si), %ax
+	inc %si
+	inc %si
+	loop 1b
+	cmp loader_sum, %ax
+	je loader
+	mov $bad_loader, %si
+	jmp fail
 
 # Reads %cx sectors as `packet` says (INT 13h extensions, function 42h: EDD-3 4.3). Does not return if the
 # disk fails three times, with a reset before each new try.
@@ -112,10 +124,13 @@ read_failed:
 status_digits:
 	.asciz "..\r\n"
 
+bad_loader:
+	.asciz "boot: bad boot loader\r\n"
+
 boot_drive:
 	.byte 0
 
-# What build/image.ts fills in: the kernel file's size, and the loader's length and sector. The packet is
+# What build/image.ts fills in: the kernel file's size, the loader's length and sector, and their sums. The packet is
 # the disk address packet of INT 13h, used again for the kernel.
 	.org 0x1a4
 kernel_bytes:
@@ -128,6 +143,10 @@ packet_segment:
 	.word loader_segment
 packet_sector:
 	.quad 0
+kernel_sum:
+	.long 0					# of what is loaded of it; where other disks have a random number
+loader_sum:
+	.word 0
 
 # The partition table, written by build/image.ts too: some firmware boots only from a disk that has one.
 	.org 0x1fe

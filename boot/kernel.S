@@ -1,6 +1,7 @@
 # Loads kernel.elf, which lies in the image from sector 1 on: checks its headers, reads its PT_LOAD segments
 # through the disk buffer to their physical addresses and clears what the file does not hold. The file is
-# untrusted: every field that is used is checked first (ELF-64 object file format 1.5).
+# untrusted: every field that is used is checked first (ELF-64 object file format 1.5). What a bad disk has changed in headers or
+# segments is found by their sum before anything of it runs.
 
 	.include "layout.inc"
 
@@ -32,6 +33,9 @@ load_kernel:
 	mov $HEADERS, %edi
 	mov $HEADERS_BYTES >> 2, %ecx
 	rep movsl
+	mov $HEADERS, %esi
+	mov $HEADERS_BYTES, %ecx
+	call add_to_sum
 
 	cmpl $0x464c457f, HEADERS		# 0x7f "ELF"
 	jne bad_image
@@ -65,7 +69,32 @@ load_kernel:
 	ja not_enough_memory
 	mov $load_segment, %edi
 	call for_each_segment
+	mov sum, %eax
+	cmp kernel_sum, %eax
+	jne bad_image
 	mov HEADERS + E_ENTRY, %eax
+	ret
+
+# Adds %ecx bytes at %esi: words of 32 bits, then the single bytes that are left, the sum rotated by one bit before each. So a change in
+# one place always changes the sum, however few bits or many.
+add_to_sum:
+	mov sum, %eax
+	push %ecx
+	shr $2, %ecx
+	jz 2f
+1:	rol $1, %eax
+	add (%esi), %eax
+	add $4, %esi
+	loop 1b
+2:	pop %ecx
+	and $3, %ecx
+	jz 4f
+3:	rol $1, %eax
+	movzbl (%esi), %edx
+	add %edx, %eax
+	inc %esi
+	loop 3b
+4:	mov %eax, sum
 	ret
 
 # Calls %edi for each program header of type PT_LOAD, with its address in %ebp.
@@ -143,7 +172,10 @@ load_segment:
 	rep movsb
 	jmp 1b
 
-2:	mov P_MEMSZ(%ebp), %ecx
+2:	mov P_PADDR(%ebp), %esi
+	mov P_FILESZ(%ebp), %ecx
+	call add_to_sum
+	mov P_MEMSZ(%ebp), %ecx
 	sub P_FILESZ(%ebp), %ecx
 	xor %eax, %eax
 	push %ecx
@@ -227,6 +259,8 @@ first_header:
 header_count:
 	.long 0
 kernel_end:
+	.long 0
+sum:
 	.long 0
 entry_found:
 	.long 0

@@ -1,6 +1,6 @@
 // Makes the bootable disk image: the boot block in sector 0, kernel.elf (what of it is loaded) from sector 1
 // on, the loader behind it, padded to at least 1 MiB. The boot block learns from here where the others lie
-// (boot/boot.S). Checks the kernel as boot/kernel.S does, so that a bad one is found before it is booted.
+// (boot/boot.S), and the sums of what is loaded. Checks the kernel as boot/kernel.S does, so that a bad one is found before it is booted.
 
 import { UserError } from './error.ts';
 
@@ -17,6 +17,8 @@ const KERNEL_HIGHEST = 0x800000;
 const KERNEL_BYTES_AT = 0x1a4;
 const LOADER_SECTORS_AT = 0x1aa;
 const LOADER_SECTOR_AT = 0x1b0;
+const KERNEL_SUM_AT = 0x1b8;
+const LOADER_SUM_AT = 0x1bc;
 const PARTITION_AT = 0x1be;
 
 /** `boot` is the boot block with the loader behind it, `kernel` the linked ELF file. */
@@ -39,7 +41,46 @@ export function makeImage(boot: Uint8Array, kernel: Uint8Array): Uint8Array {
   view.setUint16(LOADER_SECTORS_AT, loaderSectors, true);
   view.setUint32(LOADER_SECTOR_AT, loaderSector, true);
   writePartition(view, image.length / SECTOR_BYTES - KERNEL_SECTOR);
+  seal(image);
   return image;
+}
+
+/** Writes the sums of the loader and of the kernel's headers and segments in an image, as boot/boot.S and boot/kernel.S make them. */
+export function seal(image: Uint8Array): void {
+  const block = new DataView(image.buffer, image.byteOffset);
+  const loader = block.getUint32(LOADER_SECTOR_AT, true) * SECTOR_BYTES;
+  const loaderEnd = loader + block.getUint16(LOADER_SECTORS_AT, true) * SECTOR_BYTES;
+  block.setUint16(LOADER_SUM_AT, sum16(image.subarray(loader, loaderEnd)), true);
+
+  const elf = image.subarray(KERNEL_SECTOR * SECTOR_BYTES);
+  const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
+  const count = Math.min(view.getUint16(56, true), Math.floor(HEADERS_BYTES / 56));
+  let sum = sum32(0, elf.subarray(0, HEADERS_BYTES));
+  for (let i = 0, at = view.getUint32(32, true); i < count && at + 56 <= HEADERS_BYTES; i++, at += 56) {
+    if (view.getUint32(at, true) !== 1) continue; // PT_LOAD
+    const [start, bytes] = [view.getUint32(at + 8, true), view.getUint32(at + 32, true)];
+    sum = sum32(sum, elf.subarray(start, start + bytes));
+  }
+  block.setUint32(KERNEL_SUM_AT, sum, true);
+}
+
+function sum16(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at += 2)
+    sum = (((sum << 1) | (sum >>> 15)) + bytes[at] + bytes[at + 1] * 256) & 0xffff;
+  return sum;
+}
+
+/** Goes on with a sum: in words, then in the bytes that are left. */
+function sum32(before: number, bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const words = bytes.length & ~3;
+  let sum = before;
+  for (let at = 0; at < bytes.length; at += at < words ? 4 : 1) {
+    const value = at < words ? view.getUint32(at, true) : bytes[at];
+    sum = (((sum << 1) | (sum >>> 31)) + value) >>> 0;
+  }
+  return sum;
 }
 
 /** One bootable partition over everything behind sector 0, of type "no file system". */

@@ -127,7 +127,7 @@ export class Request {
   /**
    * Whether it is worth another try, after a line. Transfers are: what the host could not do once it may do next time, and sectors
    * that are read or written twice are no others. Not so a flush: the host may have dropped what it could not write, and would
-   * say of the next one that all is well.
+   * say of the next one that all is well. Who zeroes or discards can do without.
    */
   repeats(name: string): bool {
     if (this.result !== STATUS_IOERR || this.count === 0 || this.tries === TRIES_MAX) return false;

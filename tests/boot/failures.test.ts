@@ -3,6 +3,7 @@
 
 import { copyFileSync, readFileSync, truncateSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { randomBytes } from '../../build/qemu/dump.ts';
 import { drive, run, STATUS_DONE, STATUS_FAILED, screenOf, Workbench } from './machine.ts';
 
 const SECTOR = 512;
@@ -76,6 +77,67 @@ describe('a kernel file with', () => {
   });
 });
 
+describe('a bad disk', () => {
+  const SEED = process.env.YAOS_SEED ?? '1';
+  const FLIPS = 12;
+  const HEADERS = 1024;
+
+  /** Bytes of the file that are read, headers and segments, by readelf. */
+  function loaded(): [start: number, end: number][] {
+    const loads = bench.tool('readelf', ['-lW', bench.path('kernel.elf')]).match(/LOAD.*/g)!;
+    const segments = loads.map((load): [number, number] => {
+      const [offset, , , size] = load.split(/\s+/).slice(1).map(Number);
+      return [offset!, offset! + size!];
+    });
+    return [[0, HEADERS], ...segments];
+  }
+
+  test(`one bit that is not as it was, of headers or segments, from seed ${SEED}`, async () => {
+    const good = readFileSync(image);
+    const parts = loaded().filter(([start, end]) => end > start);
+    const random = randomBytes(`${SEED} bits`, FLIPS * 8);
+    // The first and the last byte of each part, which may be one of those that make no word; then any.
+    const edges = parts.flatMap(([start, end]) => [start, end - 1]);
+    const any = Array.from({ length: FLIPS }, (_, i) => {
+      const [start, end] = parts[i % parts.length]!;
+      return start + (random.readUInt32LE(i * 8) % (end - start));
+    });
+    for (const [i, at] of [...edges, ...any].entries()) {
+      const bad = Buffer.from(good);
+      bad[SECTOR + at]! ^= 1 << (random[i % random.length]! & 7);
+      await expectFailure(drive(bench.write('bad.img', bad), 'if=ide'), BAD_IMAGE);
+    }
+  });
+
+  test(`one bit of the loader, from seed ${SEED}`, async () => {
+    const good = readFileSync(image);
+    const start = SECTOR * (1 + Math.ceil(lastLoadedByte(kernel) / SECTOR));
+    const bytes = bench.boot.length - SECTOR;
+    const random = randomBytes(`${SEED} loader`, 4 * 8);
+    const any = Array.from({ length: 4 }, (_, i) => random.readUInt32LE(i * 8) % bytes);
+    for (const [i, at] of [0, bytes - 1, ...any].entries()) {
+      const bad = Buffer.from(good);
+      bad[start + at]! ^= 1 << (random[i]! & 7);
+      await expectFailure(drive(bench.write('bad.img', bad), 'if=ide'), ['boot: bad boot loader']);
+    }
+  });
+
+  test(`sectors that hold those of another place, from seed ${SEED}`, async () => {
+    const good = readFileSync(image);
+    const sectors = Math.floor(lastLoadedByte(kernel) / SECTOR);
+    const random = randomBytes(`${SEED} sectors`, 16);
+    for (let i = 0; i < 4; i++) {
+      const [one, other] = [0, 2].map((at) => SECTOR * (1 + (random.readUInt16LE(4 * i + at) % sectors)));
+      const bad = Buffer.from(good);
+      good.copy(bad, one, other!, other! + SECTOR);
+      const same = bad.equals(good);
+      const { status, lines } = await run(drive(bench.write('bad.img', bad), 'if=ide'));
+      if (same) expect(status).toBe(STATUS_DONE);
+      else expect([status, lines]).toEqual([STATUS_FAILED, BAD_IMAGE]);
+    }
+  });
+});
+
 describe('not enough memory', () => {
   test('for a kernel that is larger than RAM', async () => {
     const large = bench.kernel('large', { padding: new Uint8Array(4 * MIB) });
@@ -123,15 +185,6 @@ describe('disk reads', () => {
     truncateSync(cut, 50_176);
     await expectFailure(drive(cut, 'if=ide'), [READ_FAILED]);
   });
-
-  /** Where the part of the file ends that the program headers name. */
-  function lastLoadedByte(elf: Uint8Array): number {
-    const view = new DataView(elf.buffer, elf.byteOffset);
-    const ends = [0, 1, 2].map(
-      (i) => view.getBigUint64(64 + i * 56 + 8, true) + view.getBigUint64(64 + i * 56 + 32, true),
-    );
-    return Number(ends.sort((a, b) => Number(a - b))[2]);
-  }
 });
 
 describe('the A20 line', () => {
@@ -180,3 +233,12 @@ describe('the A20 line', () => {
     await expectFailure(drive(broken, 'if=ide'), ['boot: A20 line stays off']);
   });
 });
+
+/** Where the part of the file ends that the program headers name. */
+function lastLoadedByte(elf: Uint8Array): number {
+  const view = new DataView(elf.buffer, elf.byteOffset);
+  const ends = [0, 1, 2].map(
+    (i) => view.getBigUint64(64 + i * 56 + 8, true) + view.getBigUint64(64 + i * 56 + 32, true),
+  );
+  return Number(ends.sort((a, b) => Number(a - b))[2]);
+}

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeImage } from '../../build/image.ts';
+import { makeImage, seal } from '../../build/image.ts';
 import { binutilsPrefix, root } from '../../build/paths.ts';
 
 const RUN_MS_MAX = 20_000;
@@ -86,10 +86,11 @@ export class Workbench {
     return readFileSync(this.path(`${name}.elf`));
   }
 
-  /** The bootable image NAME.img, changed by `patch`. */
+  /** The bootable image NAME.img, changed by `patch` before its sum is made. */
   image(name: string, kernel: Uint8Array, patch: (image: Uint8Array) => void = () => {}): string {
     const image = makeImage(this.boot, kernel);
     patch(image);
+    seal(image);
     return this.write(`${name}.img`, image);
   }
 
