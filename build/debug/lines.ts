@@ -49,7 +49,8 @@ export class Files {
 export function writeLines(functions: readonly DebugFunction[], files: Files, folder: string): LineSection {
   const addresses: LineSection['addresses'] = [];
   const program = new DwarfWriter();
-  for (const f of functions) if (f.rows.length > 0) writeSequence(program, f, files, addresses);
+  const rows = new Rows(program, files, addresses);
+  for (const f of functions) if (f.rows.length > 0) writeFunction(rows, f);
   const out = new DwarfWriter();
   out.sized(() => {
     writeHeader(out, files, folder);
@@ -96,65 +97,59 @@ function writeFormat(out: DwarfWriter, fields: [content: number, form: number][]
 }
 
 /** A function's rows: the prologue is of its first line. */
-function writeSequence(
-  out: DwarfWriter,
-  f: DebugFunction,
-  files: Files,
-  addresses: LineSection['addresses'],
-): void {
-  out.u8(0);
-  out.uleb(1 + ADDRESS_BYTES);
-  out.u8(LNE.set_address);
-  addresses.push({ at: out.length, to: f.start });
-  out.u64(0);
-  const rows = new Rows(out, f.start, files);
+function writeFunction(rows: Rows, f: DebugFunction): void {
   if (f.place && f.rows[0].offset > f.start) rows.add(f.start, f.place);
   for (const { offset, place } of f.rows) {
-    if (f.place === undefined && place.line === undefined) rows.addNone(offset);
+    if (f.place === undefined && place.line === undefined) rows.end(offset);
     else rows.add(offset, place);
   }
   rows.end(f.start + f.size);
 }
 
-/** The line number state machine (§6.2.2) of one sequence. */
+/** The line number state machine (§6.2.2). Sequences end where there is no line: gdb ignores rows of line 0, which say so too. */
 class Rows {
   private readonly out: DwarfWriter;
   private readonly files: Files;
-  private at: number;
+  private readonly addresses: LineSection['addresses'];
+  /** Undefined between sequences. */
+  private at: number | undefined;
   private last = { file: 1, line: 1, column: 0 };
 
-  constructor(out: DwarfWriter, start: number, files: Files) {
+  constructor(out: DwarfWriter, files: Files, addresses: LineSection['addresses']) {
     this.out = out;
-    this.at = start;
     this.files = files;
+    this.addresses = addresses;
   }
 
   /** A place that is not known goes on as the one before. */
   add(offset: number, { file, line, column = 0 }: Place): void {
     if (file === undefined || line === undefined) return;
-    this.move(offset, { file: this.files.numberOf(file), line, column });
-  }
-
-  /** §6.2.2: line 0 is no line. */
-  addNone(offset: number): void {
-    this.move(offset, { ...this.last, line: 0 });
-  }
-
-  private move(offset: number, to: { file: number; line: number; column: number }): void {
+    const at = this.at ?? this.begin(offset);
+    const number = this.files.numberOf(file);
     const { out, last } = this;
-    const { file, line, column } = to;
-    if (file === last.file && line === last.line && column === last.column && offset !== this.at) return;
-    if (file !== last.file) {
+    if (number === last.file && line === last.line && column === last.column && offset !== at) return;
+    if (number !== last.file) {
       out.u8(LNS.set_file);
-      out.uleb(file);
+      out.uleb(number);
     }
     if (column !== last.column) {
       out.u8(LNS.set_column);
       out.uleb(column);
     }
-    this.advance(offset - this.at, line - last.line);
+    this.advance(offset - at, line - last.line);
     this.at = offset;
-    this.last = to;
+    this.last = { file: number, line, column };
+  }
+
+  private begin(offset: number): number {
+    const { out } = this;
+    out.u8(0);
+    out.uleb(1 + ADDRESS_BYTES);
+    out.u8(LNE.set_address);
+    this.addresses.push({ at: out.length, to: offset });
+    out.u64(0);
+    this.last = { file: 1, line: 1, column: 0 };
+    return offset;
   }
 
   private advance(distance: number, lines: number): void {
@@ -175,11 +170,13 @@ class Rows {
   }
 
   end(offset: number): void {
+    if (this.at === undefined) return;
     const { out } = this;
     out.u8(LNS.advance_pc);
     out.uleb(offset - this.at);
     out.u8(0);
     out.uleb(1);
     out.u8(LNE.end_sequence);
+    this.at = undefined;
   }
 }

@@ -1,6 +1,7 @@
 # gdb's view of the kernel: strings are shown as text, references as what they refer to, and `yaos threads`, `yaos rings`
 # and `yaos pci` tell what there is. `make gdb` loads it, and .vscode/launch.json.
 
+import itertools
 import re
 import gdb
 
@@ -32,19 +33,30 @@ def really(value):
     return value
 
 
-def elements(array, count=None):
-    """The references in an array that are not null."""
+def type_of_element(name):
+    """Of an Array: gdb calls a reference a pointer."""
+    found = gdb.lookup_type(name)
+    return found.pointer() if found.code == gdb.TYPE_CODE_STRUCT else found
+
+
+def items(array):
+    """How many elements an array has, and all of them."""
     element, start = array.type.target(), int(array)
     if element.code == gdb.TYPE_CODE_STRUCT:
         # An Array; a StaticArray begins with its elements.
         name = re.match(r"Array<([^$>]*)", element.name).group(1)
-        element, start, count = gdb.lookup_type(name).pointer(), int(array["dataStart"]), int(array["length_"])
-    elif count is None:
+        element, start, count = type_of_element(name), int(array["dataStart"]), int(array["length_"])
+    else:
         count = word(start + BYTES) // element.sizeof
-    for i in range(count):
-        address = word(start + element.sizeof * i)
-        if address != 0:
-            yield gdb.Value(address).cast(element)
+    values = (gdb.Value(start + element.sizeof * i).cast(element.pointer()).dereference() for i in range(count))
+    return count, values
+
+
+def elements(array, count=None):
+    """The references in an array that are not null."""
+    for value in itertools.islice(items(array)[1], count):
+        if int(value) != 0:
+            yield value
 
 
 def variable(name):
@@ -138,11 +150,33 @@ class StringPrinter:
         return text if int(self.value) == 0 else '"%s"' % text
 
 
+class ArrayPrinter:
+    def __init__(self, value):
+        self.count, self.values = items(value)
+
+    def to_string(self):
+        return "%d elements" % self.count
+
+    def children(self):
+        return (("[%d]" % i, value) for i, value in enumerate(self.values))
+
+    def display_hint(self):
+        return "array"
+
+
 def printer(value):
+    """References of 4 bytes are the kernel's; those to no class are StaticArrays."""
     kind = value.type.strip_typedefs()
-    if kind.code == gdb.TYPE_CODE_PTR and kind.target().name == "String":
+    if kind.code != gdb.TYPE_CODE_PTR or kind.sizeof != 4:
+        return None
+    target = kind.target()
+    if target.code == gdb.TYPE_CODE_STRUCT and target.name == "String":
         return StringPrinter(value)
-    return None
+    is_array = target.code != gdb.TYPE_CODE_STRUCT or target.name.startswith("Array<")
+    try:
+        return ArrayPrinter(value) if is_array and int(value) != 0 else None
+    except gdb.error:
+        return None  # it refers to nothing, or to elements that debugging information has no type for
 
 
 def use_hardware_breakpoints(event=None):
