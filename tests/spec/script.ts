@@ -35,9 +35,15 @@ export interface Script {
   read(filename: string): Uint8Array;
 }
 
+/** Throws, with the file's name, for what wast2json has not made. */
 export function loadJson(path: string): Script {
-  // wast2json leaves out commas between the expected values of traps.
-  const text = readFileSync(path, 'utf8').replace(/\}\{"type"/g, '},{"type"');
-  const { commands } = JSON.parse(text);
+  let commands: unknown;
+  try {
+    // wast2json leaves out commas between the expected values of traps.
+    commands = JSON.parse(readFileSync(path, 'utf8').replace(/\}\{"type"/g, '},{"type"'))?.commands;
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`);
+  }
+  if (!Array.isArray(commands)) throw new Error(`${path}: it has no "commands": wast2json has not made it`);
   return { name: path, commands, read: (filename) => readFileSync(join(dirname(path), filename)) };
 }
