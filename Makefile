@@ -191,6 +191,12 @@ fuzz-wasm: export SEED := $(SEED)
 fuzz-wasm: all
 	node_modules/.bin/vitest run --disable-console-intercept --reporter=dot tests/hostile/compile.test.ts
 
+# What is no number would have a campaign do nothing, and pass.
+ifneq ($(filter fuzz fuzz-drivers fuzz-wasm cuts,$(MAKECMDGOALS)),)
+$(foreach name,N SECONDS,$(if $(shell echo '$($(name))' | grep -xE '[1-9][0-9]{0,8}'),,$(error $(name)=$($(name)): give a number from 1 on)))
+$(if $(shell echo '$(SEED)' | grep -xE '[0-9]{1,12}'),,$(error SEED=$(SEED): give a number))
+endif
+
 bench: all
 	@node out/build/bench/main.js
 

@@ -46,6 +46,18 @@ function make(...args: string[]): { status: number | null; stdout: string; stder
 
 const modified = (file: string) => statSync(join(copy, 'out', file)).mtimeMs;
 
+// It would do nothing, and pass.
+test.each([
+  ['fuzz', 'N=x', 'N=x: give a number from 1 on'],
+  ['fuzz-drivers', 'N=10_000', 'N=10_000: give a number from 1 on'],
+  ['cuts', 'N=0', 'N=0: give a number from 1 on'],
+  ['fuzz-wasm', 'SECONDS=', 'SECONDS=: give a number from 1 on'],
+  ['fuzz-drivers', 'SEED=x', 'SEED=x: give a number'],
+])('make %s %s is refused', (target, variable, message) => {
+  const { status, stderr } = make('-n', target, variable);
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) });
+});
+
 describe('make', () => {
   test('builds everything from nothing, two jobs at once', () => {
     const { status, stderr } = make('-j2');
