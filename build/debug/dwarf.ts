@@ -92,7 +92,15 @@ export const LANG_CPP_14 = 0x21;
 export const INL_INLINED = 1;
 
 /** §7.22. */
-export const LNS = { advance_pc: 2, advance_line: 3, set_file: 4, set_column: 5 } as const;
+export const LNS = {
+  copy: 1,
+  advance_pc: 2,
+  advance_line: 3,
+  set_file: 4,
+  set_column: 5,
+  const_add_pc: 8,
+  fixed_advance_pc: 9,
+} as const;
 export const LNE = { end_sequence: 1, set_address: 2 } as const;
 export const LNCT = { path: 1, directory_index: 2 } as const;
 

@@ -6,8 +6,10 @@ import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { relative } from 'node:path';
 import type { Readable } from 'node:stream';
-import { complaint } from '../complaint.ts';
+import { complaint, type Place } from '../complaint.ts';
+import { rowAt } from '../debug/line-reader.ts';
 import { UserError } from '../error.ts';
+import { readElfFile } from '../files.ts';
 import { out, root } from '../paths.ts';
 import { runProfiled } from '../profile/run.ts';
 import { runTraced, tracedCommandLine } from '../trace/run.ts';
@@ -71,7 +73,7 @@ type Attend = (socket: Socket) => void;
 function runToEnd(
   args: string[],
   timeout_s: number,
-  { shell: typed, signal }: RunMode,
+  { shell: typed, signal, folder }: RunMode,
   attend?: Attend,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -110,12 +112,25 @@ function runToEnd(
       const failure =
         stopped === 'abort' ? null : verdict(log, { status, signal: signalled, stopped, message }, timeout_s);
       if (failure !== null) {
-        const source = log.place === null ? '' : `${complaint(log.place, log.panic ?? '')}\n`;
+        const place = placeOfPanic(log, kernelIn(folder ?? out).kernel);
+        const source = place === undefined ? '' : `${complaint(place, log.panic ?? '')}\n`;
         process.stdout.write(`${log.atLineStart ? '' : '\n'}${source}yaos: ${failure}\n`);
       }
       resolve(failure === null ? 0 : stopped === 'interrupt' ? STATUS_INTERRUPTED : 1);
     });
   });
+}
+
+/** With the column where debugging information has the instruction on that line: a panic's tables have no columns. */
+function placeOfPanic({ place, address }: SerialLog, kernel: string): Place | undefined {
+  if (place === null || address === null) return place ?? undefined;
+  try {
+    const lines = readElfFile(kernel).sections.find(({ name }) => name === '.debug_line');
+    const row = lines && rowAt(lines.contents, address);
+    return row?.line === place.line ? { ...place, column: row.column } : place;
+  } catch {
+    return place; // the file is gone, or damaged: what has been booted was an image of its own
+  }
 }
 
 /** Null when the kernel did its job. QEMU's status alone does not tell: with -no-reboot, a reset gives 0 too. */

@@ -1,6 +1,7 @@
 // Panics on the real machine: the reason, the registers and the back trace by the translator's tables, with the
 // functions' names and lines of the source; what the driver in charge was doing.
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -64,6 +65,24 @@ test.each(faults)('job=%s', async (job, reason, name, text) => {
   const first = /^panic: #0 (\S+) \((\S+)\)$/m.exec(log);
   expect(first?.[1], log).toBe(name);
   expect(linesWith('kernel/jobs/fault.ts', text)).toContain(first?.[2]);
+});
+
+// The host's work: the image has no columns. In a bulk operator the instruction is assembly, and the line's beginning is shown.
+test.each([
+  ['fault-division', '1000 / divisor'],
+  ['fault-overflow', 'i32.MIN_VALUE / divisor'],
+  ['fault-copy', 'memory.copy('],
+])('yaos run shows the line of job=%s, with a caret below the expression', (job, text) => {
+  const env = { ...process.env, DISK: 'none', ACCEL: 'tcg', APPEND: `job=${job}` };
+  const { stdout } = spawnSync('out/yaos', ['run', '--kernel'], { encoding: 'utf8', env });
+  const [place] = linesWith('kernel/jobs/fault.ts', text);
+  const line = place!.split(':')[1]!;
+  const source = readFileSync(join(root, 'kernel/jobs/fault.ts'), 'utf8').split('\n')[Number(line) - 1]!;
+  const column = source.indexOf(text) + 1;
+  const [head, shown, caret] = stdout.trimEnd().split('\n').slice(-4);
+  expect(head).toMatch(`${place}:${column}: `);
+  expect(shown).toBe(`${line} | ${source}`);
+  expect(caret).toBe(`${' '.repeat(line.length + 1)}| ${' '.repeat(column - 1)}^`);
 });
 
 test('on another CPU', async () => {
