@@ -4,6 +4,7 @@ import {
   closeSync,
   existsSync,
   fstatSync,
+  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -71,6 +72,15 @@ export function replaceFile(path: string, contents: string | Uint8Array, mode = 
     }
   } catch (error) {
     if (existsSync(partial)) rmSync(partial);
+    throw new UserError(`yaos: ${path}: ${reason(error)}`);
+  }
+}
+
+/** Those above it too. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
     throw new UserError(`yaos: ${path}: ${reason(error)}`);
   }
 }

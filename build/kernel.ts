@@ -2,11 +2,11 @@
 //
 //   kernel/*.ts -> kernel.wasm -> kernel.o (proven) -> kernel.elf (with asm/*.S) -> yaos.img (with boot/*.S)
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type ImportPackage, runAsc } from './asc.ts';
 import { translateInput } from './compile.ts';
-import { replaceFile } from './files.ts';
+import { makeFolder, replaceFile } from './files.ts';
 import { makeImage } from './image.ts';
 import { readSourceMap } from './object/sourcemap.ts';
 import { binutilsPrefix, out, root } from './paths.ts';
@@ -29,8 +29,7 @@ export interface Flavour {
 const RELEASE: Flavour = { folder: 'out', target: 'release', translation: {} };
 
 export async function buildKernel(importPackage: ImportPackage, flavour = RELEASE): Promise<void> {
-  for (const folder of ['out/asm', 'out/boot', flavour.folder])
-    mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['out/asm', 'out/boot', flavour.folder]) makeFolder(join(root, folder));
   const prefix = binutilsPrefix();
   await performing(async (perform) => {
     await together([perform(wasmStep(importPackage, flavour)), ...assembleSteps(prefix).map(perform)]);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { UserError } from '../../build/error.ts';
-import { readInput } from '../../build/files.ts';
+import { makeFolder, readInput } from '../../build/files.ts';
 import { makeHeader } from '../../build/host/header.ts';
 import { makeImage } from '../../build/image.ts';
 import { sourceText } from '../../build/listing/page.ts';
@@ -106,6 +106,13 @@ test('files without an end, and larger than any module', () => {
   writeFileSync(path('huge'), '');
   truncateSync(path('huge'), 2 ** 30 + 1);
   expect(() => readInput(path('huge'))).toThrow(/huge: it is larger than 1 GiB$/);
+});
+
+test('a folder that cannot be made', () => {
+  writeFileSync(path('plain'), '');
+  expect(() => makeFolder(path('plain/below'))).toThrow(
+    new UserError(`yaos: ${path('plain/below')}: what stands before a / is no directory`),
+  );
 });
 
 test('nothing in a file reaches the terminal as it is', () => {
