@@ -122,6 +122,22 @@ describe('a bad disk', () => {
     }
   });
 
+  test(`an image that ends early, also within a sector, from seed ${SEED}`, async () => {
+    const good = readFileSync(image);
+    const end = SECTOR * (Math.ceil(lastLoadedByte(kernel) / SECTOR) + Math.ceil(bench.boot.length / SECTOR));
+    const random = randomBytes(`${SEED} lengths`, 6 * 4);
+    for (let i = 0; i < 6; i++) {
+      const bytes = SECTOR + (random.readUInt32LE(i * 4) % (end - SECTOR - 1));
+      const { status, lines } = await run(drive(bench.write('bad.img', good.subarray(0, bytes)), 'if=ide'));
+      expect([status, lines], `${bytes} bytes`).toEqual([
+        STATUS_FAILED,
+        [expect.stringMatching(/^boot: (disk read failed, status 0x..|bad boot loader|bad kernel image)$/)],
+      ]);
+    }
+    const { status } = await run(drive(bench.write('bad.img', good.subarray(0, end)), 'if=ide'));
+    expect(status).toBe(STATUS_DONE);
+  });
+
   test(`sectors that hold those of another place, from seed ${SEED}`, async () => {
     const good = readFileSync(image);
     const sectors = Math.floor(lastLoadedByte(kernel) / SECTOR);
