@@ -1,6 +1,7 @@
-// Reads .debug_line (DWARF 5 §6.2): the place in the source of an address. Files are left out: who asks knows the function.
+// Reads .debug_line (DWARF 5 §6.2): the line and column of an address. Files are left out: who asks knows the function.
 
-import { ADDRESS_BYTES, LNE, LNS } from './dwarf.ts';
+import { LNE, LNS } from './dwarf.ts';
+import { DebugReader } from './reader.ts';
 
 export interface Row {
   line: number;
@@ -9,108 +10,78 @@ export interface Row {
 
 /** The row that an address belongs to; undefined: none does. */
 export function rowAt(section: Uint8Array, address: bigint): Row | undefined {
-  const view = new DataView(section.buffer, section.byteOffset, section.byteLength);
-  for (let at = 0; at < section.length; ) {
-    const end = at + 4 + view.getUint32(at, true);
-    const found = new LineProgram(view, at, end).find(address);
+  const reader = new DebugReader(section);
+  while (reader.more) {
+    const found = new LineProgram(reader.part(reader.u32())).find(address);
     if (found) return found;
-    at = end;
   }
   return undefined;
 }
 
-/** One unit's header (§6.2.4), and the state machine that makes its rows (§6.2.2). */
+/** A unit: its header (§6.2.4), and the state machine that makes its rows (§6.2.2). */
 class LineProgram {
-  private readonly view: DataView;
-  private readonly end: number;
-  private at: number;
+  private readonly code: DebugReader;
   private readonly lineBase: number;
   private readonly lineRange: number;
   private readonly opcodeBase: number;
-  /** Of standard opcodes that are not known, from 1 on. */
+  /** How many each standard opcode has, from 1 on. */
   private readonly operands: number[];
   private address = 0n;
   private row: Row = { line: 1, column: 0 };
 
-  constructor(view: DataView, start: number, end: number) {
-    this.view = view;
-    this.end = end;
-    const wide = view.getUint16(start + 4, true) >= 5 ? 2 : 0; // sizes of addresses and segment selectors
-    const length = start + 6 + wide;
-    const fields = length + 4;
-    this.lineBase = view.getInt8(fields + 3);
-    this.lineRange = view.getUint8(fields + 4);
-    this.opcodeBase = view.getUint8(fields + 5);
-    this.operands = Array.from({ length: this.opcodeBase - 1 }, (_, i) => view.getUint8(fields + 6 + i));
-    this.at = fields + view.getUint32(length, true);
+  constructor(unit: DebugReader) {
+    if (unit.u16() >= 5) unit.skip(2); // sizes of addresses and of segment selectors
+    const header = unit.part(unit.u32());
+    header.skip(3); // how long instructions are, and whether rows begin statements
+    this.lineBase = header.s8();
+    this.lineRange = header.u8();
+    this.opcodeBase = header.u8();
+    this.operands = Array.from({ length: this.opcodeBase - 1 }, () => header.u8());
+    this.code = unit;
   }
 
   /** The last row at or before the address, if the next one is behind it. */
   find(address: bigint): Row | undefined {
     let before: { address: bigint; row: Row } | undefined;
-    while (this.at < this.end) {
+    while (this.code.more) {
       const made = this.step();
       if (made === undefined) continue;
       if (before && before.address <= address && address < this.address) return before.row;
       before = made === 'row' ? { address: this.address, row: { ...this.row } } : undefined;
-      if (made === 'end') this.restart();
+      if (made === 'end') [this.address, this.row] = [0n, { line: 1, column: 0 }];
     }
     return undefined;
   }
 
-  private restart(): void {
-    this.address = 0n;
-    this.row = { line: 1, column: 0 };
-  }
-
-  /** One opcode, and whether it makes a row. */
+  /** One opcode, and what it makes. */
   private step(): 'row' | 'end' | undefined {
-    const opcode = this.view.getUint8(this.at++);
-    if (opcode >= this.opcodeBase) {
-      this.advance(opcode);
-      return 'row';
-    }
+    const { code, row } = this;
+    const opcode = code.u8();
     if (opcode === 0) return this.extended();
     if (opcode === LNS.copy) return 'row';
-    if (opcode === LNS.advance_pc) this.address += BigInt(this.uleb());
-    else if (opcode === LNS.advance_line) this.row.line += this.sleb();
-    else if (opcode === LNS.set_column) this.row.column = this.uleb();
-    else if (opcode === LNS.const_add_pc) this.advance(255, false);
-    else if (opcode === LNS.fixed_advance_pc) {
-      this.address += BigInt(this.view.getUint16(this.at, true));
-      this.at += 2;
-    } else for (let n = this.operands[opcode - 1]; n > 0; n--) this.uleb();
+    if (opcode === LNS.advance_pc) this.address += BigInt(code.uleb());
+    else if (opcode === LNS.advance_line) row.line += code.sleb();
+    else if (opcode === LNS.set_column) row.column = code.uleb();
+    else if (opcode === LNS.const_add_pc) this.address += this.distance(255);
+    else if (opcode === LNS.fixed_advance_pc) this.address += BigInt(code.u16());
+    else if (opcode < this.opcodeBase) for (let n = this.operands[opcode - 1]; n > 0; n--) code.uleb();
+    else {
+      this.address += this.distance(opcode);
+      row.line += this.lineBase + ((opcode - this.opcodeBase) % this.lineRange);
+      return 'row';
+    }
     return undefined;
   }
 
   private extended(): 'end' | undefined {
-    const next = this.uleb() + this.at;
-    const opcode = this.view.getUint8(this.at);
-    if (opcode === LNE.set_address && next - this.at === 1 + ADDRESS_BYTES)
-      this.address = this.view.getBigUint64(this.at + 1, true);
-    this.at = next;
+    const operation = this.code.part(this.code.uleb());
+    const opcode = operation.u8();
+    if (opcode === LNE.set_address) this.address = operation.u64();
     return opcode === LNE.end_sequence ? 'end' : undefined;
   }
 
   /** §6.2.5.1. */
-  private advance(opcode: number, lines = true): void {
-    const adjusted = opcode - this.opcodeBase;
-    this.address += BigInt(Math.floor(adjusted / this.lineRange));
-    if (lines) this.row.line += this.lineBase + (adjusted % this.lineRange);
-  }
-
-  private uleb(): number {
-    for (let result = 0, unit = 1; ; unit *= 128) {
-      const byte = this.view.getUint8(this.at++);
-      result += (byte & 0x7f) * unit;
-      if (byte < 0x80) return result;
-    }
-  }
-
-  private sleb(): number {
-    const start = this.at;
-    const value = this.uleb();
-    const range = 128 ** (this.at - start);
-    return value < range / 2 ? value : value - range;
+  private distance(opcode: number): bigint {
+    return BigInt(Math.floor((opcode - this.opcodeBase) / this.lineRange));
   }
 }

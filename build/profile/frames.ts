@@ -1,6 +1,7 @@
 // Reads .debug_frame (DWARF 5 §6.4) and finds a function's caller by it, at any instruction: the translator's and that of
 // asm/, in its interrupt stubs too.
 
+import { DebugReader } from '../debug/reader.ts';
 import type { Section } from '../object/elf-reader.ts';
 
 /** Numbers of the x86-64 psABI, figure 3.36. */
@@ -23,25 +24,24 @@ interface Common {
   codeAlign: number;
   dataAlign: number;
   isSignal: boolean;
-  instructions: Reader;
+  instructions: DebugReader;
 }
 
 interface Description {
   start: bigint;
   end: bigint;
   common: Common;
-  instructions: Reader;
+  instructions: DebugReader;
 }
 
 const CIE_ID = 0xffff_ffff;
-const ADDRESS_BYTES = 8;
 
 export class FrameTable {
   private readonly descriptions: Description[] = [];
 
   constructor(section: Section) {
     const commons = new Map<number, Common>();
-    const reader = new Reader(section.contents);
+    const reader = new DebugReader(section.contents);
     while (reader.more) {
       const at = reader.at;
       const entry = reader.part(reader.u32());
@@ -72,7 +72,7 @@ export class FrameTable {
   }
 }
 
-function readCommon(entry: Reader): Common {
+function readCommon(entry: DebugReader): Common {
   const version = entry.u8();
   const augmentation = entry.text();
   if (version >= 4) entry.skip(2); // the sizes of addresses and of segment selectors
@@ -98,7 +98,7 @@ function execute({ start, common, instructions }: Description, pc: bigint): Fram
 }
 
 function interpret(
-  code: Reader,
+  code: DebugReader,
   rules: FrameRules,
   { codeAlign, dataAlign }: Common,
   start: bigint,
@@ -146,78 +146,6 @@ function interpret(
       if (operation === undefined)
         throw new Error(`.debug_frame: unknown instruction 0x${byte.toString(16)}`);
       operation();
-    }
-  }
-}
-
-class Reader {
-  at: number;
-  private readonly end: number;
-  private readonly bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
-    this.bytes = bytes;
-    this.at = at;
-    this.end = end;
-  }
-
-  get more(): boolean {
-    return this.at < this.end;
-  }
-
-  copy(): Reader {
-    return new Reader(this.bytes, this.at, this.end);
-  }
-
-  /** Takes the next bytes away, for a reader of their own. */
-  part(bytes: number): Reader {
-    this.skip(bytes);
-    return new Reader(this.bytes, this.at - bytes, this.at);
-  }
-
-  skip(bytes: number): void {
-    this.at += bytes;
-    if (this.at > this.end) throw new Error('.debug_frame: an entry ends too early');
-  }
-
-  u8(): number {
-    this.skip(1);
-    return this.bytes[this.at - 1];
-  }
-
-  u16(): number {
-    return this.u8() + this.u8() * 0x100;
-  }
-
-  u32(): number {
-    return this.u16() + this.u16() * 0x1_0000;
-  }
-
-  u64(): bigint {
-    return BigInt(this.u32()) + (BigInt(this.u32()) << BigInt(ADDRESS_BYTES * 4));
-  }
-
-  text(): string {
-    let text = '';
-    for (let byte = this.u8(); byte !== 0; byte = this.u8()) text += String.fromCharCode(byte);
-    return text;
-  }
-
-  uleb(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 0x80) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
-
-  sleb(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 0x80) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return byte & 0x40 ? value - scale * 0x80 : value;
     }
   }
 }
