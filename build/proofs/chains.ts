@@ -14,7 +14,7 @@ export function framesText(chain: readonly CallNode[]): string {
 }
 
 /** A shortest way in a graph, with both ends. */
-export function shortestChain(start: CallNode, isEnd: (node: CallNode) => boolean): CallNode[] | undefined {
+function shortestChain(start: CallNode, isEnd: (node: CallNode) => boolean): CallNode[] | undefined {
   const from = new Map<CallNode, CallNode | undefined>([[start, undefined]]);
   for (const node of from.keys()) {
     if (node !== start && isEnd(node)) return wayTo(node, from);
