@@ -6,6 +6,7 @@ import { Functions, SSA_PASS } from './functions.ts';
 import type { ModuleEnv } from './ir/emitter.ts';
 import { buildInit } from './ir/init.ts';
 import type { Func } from './ir/ir.ts';
+import { PassedValues } from './ir/passed-values.ts';
 import { type KeptCode, type KeptFunction, renewConstants } from './kept/kept.ts';
 import { listing } from './listing/listing.ts';
 import { Origins } from './listing/origins.ts';
@@ -142,6 +143,7 @@ class Unit {
       layout: this.layout,
       model: options.memory,
       isIntrinsic: options.memory === 'fixed' ? isIntrinsic : () => false,
+      passed: new PassedValues(module.bytes.length),
       debug: this.debug,
       ...(options.memory === 'register' ? this.linking() : {}),
     };

@@ -74,6 +74,7 @@ function emitCall(b: FuncBuilder, op: Op, sig: Sig, args: Inst[]): Inst {
 }
 
 function pushResults(b: FuncBuilder, call: Inst, sig: Sig): void {
+  b.passes(sig.results.length);
   sig.results.forEach((type, i) => {
     const result = b.e.emit('result', type, [call]);
     result.index = i;

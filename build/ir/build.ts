@@ -91,11 +91,18 @@ export class FuncBuilder {
 
   /** The top `count` values, the last one on top; they stay. */
   top(count: number): Inst[] {
+    this.passes(count);
     return this.stack.slice(this.stack.length - count);
   }
 
   popMany(count: number): Inst[] {
+    this.passes(count);
     return this.stack.splice(this.stack.length - count, count);
+  }
+
+  /** The operator that is being read passes so many values on. */
+  passes(count: number): void {
+    this.env.passed?.add(count, this.e.loc);
   }
 
   /** A construct's type: a function type, a single result, or nothing. */

@@ -13,6 +13,7 @@ import {
   type TrapName,
   type Type,
 } from './ir.ts';
+import type { PassedValues } from './passed-values.ts';
 
 /** The module around a function, and how it will be run. */
 export interface ModuleEnv {
@@ -21,6 +22,8 @@ export interface ModuleEnv {
   model: 'fixed' | 'register';
   /** Whether an imported function is a machine instruction (docs/abi.md §6). */
   isIntrinsic(module: string, name: string): boolean;
+  /** Absent: nothing is bounded. */
+  passed?: PassedValues;
   /** Variables are to be known to a debugger. */
   debug?: boolean;
   /** What call_indirect compares, by type index; absent: the module's own canonical types. */

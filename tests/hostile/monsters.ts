@@ -146,28 +146,9 @@ export const MONSTERS: Record<string, (size: number) => Bytes> = {
   },
   'many parameters': (n) => wide(Math.min(n, 1000), 0),
   'many results': (n) => wide(0, Math.min(n, 1000)),
-  'blocks with many values': (n) => {
-    const width = 1000;
-    const type = [
-      2,
-      0x60,
-      1,
-      I32,
-      1,
-      I32,
-      0x60,
-      ...leb(width),
-      ...repeat(width, [I32]),
-      ...leb(width),
-      ...repeat(width, [I32]),
-    ];
-    const code = [
-      ...repeat(width, GET_0),
-      ...repeat(Math.ceil(n / 200), [LOOP, 1, ...GET_0, BR_IF, 0, END]),
-      ...repeat(width, [DROP]),
-    ];
-    return functions([body([], [...code, ...GET_0])], type);
-  },
+  'blocks with many values': (n) => passing(n, [LOOP, 1, ...GET_0, BR_IF, 0, END]),
+  'calls with many values': (n) => passing(n, [CALL, 1]),
+  'branches with many values': (n) => passing(n, [LOOP, 1, CONST, 0, BR_IF, 0, CONST, 0, BR_IF, 0, END]),
   'small functions': (n) =>
     functions(new Array(Math.ceil(n / 3)).fill(body([], GET_0)), [1, 0x60, 1, I32, 1, I32]),
   'a chain of calls': (n) => {
@@ -280,6 +261,16 @@ export const MONSTERS: Record<string, (size: number) => Bytes> = {
     ),
   'custom sections': (n) => file(repeat(n, section(0, [1, 0x61]))),
 };
+
+/** Operators that take and leave 1000 values: as many as a type may have. */
+function passing(n: number, operators: number[]): Bytes {
+  const values = [...leb(1000), ...repeat(1000, [I32])];
+  const types = [2, 0x60, 1, I32, 1, I32, 0x60, ...values, ...values];
+  const again = repeat(Math.ceil(n / 200), operators);
+  const code = [...repeat(1000, GET_0), ...again, ...repeat(1000, [DROP]), ...GET_0];
+  const other = each(1000, (i) => [GET, ...leb(i)]);
+  return functions([body([], code), body([], other)], types, [0, 1]);
+}
 
 function wide(params: number, results: number): Bytes {
   const types = [
