@@ -122,7 +122,7 @@ test('through interrupts and switches, to where each stack begins', async () => 
   expect(speedscope.profiles.map(({ name }) => name)).toEqual(['CPU 0', 'CPU 1', 'CPU 2']);
   const stacks = stacksOf(speedscope).filter(([outermost]) => outermost !== '(idle)');
   const roots = new Set(stacks.map(([outermost]) => outermost));
-  expect([...roots].filter((name) => !['start', 'thread_start', 'cpu_main'].includes(name!))).toEqual([]);
+  expect([...roots].filter((name) => !['start', 'thread_start', 'ap_start'].includes(name!))).toEqual([]);
   const interrupted = stacks.filter((stack) => stack.some((name) => name.startsWith('interrupt_')));
   expect(interrupted.length).toBeGreaterThan(0);
 });
