@@ -42,7 +42,7 @@ export async function buildKernel(importPackage: ImportPackage, flavour = RELEAS
 
 function wasmStep(importPackage: ImportPackage, { folder, target }: Flavour): Step {
   return {
-    name: `asc ${target}`,
+    name: `asc ${folder}`,
     inputs: [
       ...filesBelow('kernel', '').filter((path) => path !== RULES),
       ...['package-lock.json', 'package.json'],
@@ -55,10 +55,10 @@ function wasmStep(importPackage: ImportPackage, { folder, target }: Flavour): St
   };
 }
 
-function objectStep({ folder, target, translation }: Flavour): Step {
+function objectStep({ folder, translation }: Flavour): Step {
   const wasm = `${folder}/kernel.wasm`;
   return {
-    name: `translate ${target}`,
+    name: `translate ${folder}`,
     inputs: [wasm, `${wasm}.map`, RULES, 'asm/layout.inc', ...filesBelow('out/build', '.js')],
     outputs: [`${folder}/kernel.o`, `${folder}/proofs.txt`],
     run: async () => {
@@ -93,11 +93,11 @@ function assembleSteps(prefix: string): Step[] {
   return steps;
 }
 
-function linkStep(prefix: string, { folder, target }: Flavour): Step {
+function linkStep(prefix: string, { folder }: Flavour): Step {
   const objects = [...filesBelow('asm', '.S').map(objectOf), `${folder}/kernel.o`];
   const elf = `${folder}/kernel.elf`;
   return {
-    name: `link ${target}`,
+    name: `link ${folder}`,
     inputs: [...objects, 'asm/kernel.ld'],
     outputs: [elf],
     run: () =>
@@ -130,10 +130,10 @@ function bootStep(prefix: string): Step {
   };
 }
 
-function imageStep({ folder, target }: Flavour): Step {
+function imageStep({ folder }: Flavour): Step {
   const [elf, image] = [`${folder}/kernel.elf`, `${folder}/yaos.img`];
   return {
-    name: `image ${target}`,
+    name: `image ${folder}`,
     inputs: ['out/boot.bin', elf, 'out/build/image.js'],
     outputs: [image],
     run: async () => {

@@ -207,6 +207,24 @@ test('an interrupt ends it with its machine', async () => {
   expect(output).toMatch(/yaos: interrupted\n$/);
 });
 
+// As when a change comes while the compilers are warmed up.
+test('a build of the same kind in another folder is no reason to leave this one out', () => {
+  const script = `
+    import { readFileSync, writeFileSync } from 'node:fs';
+    const { buildKernel } = await import('./out/build/kernel.js');
+    const build = (folder) =>
+      buildKernel((name) => import(name), { folder, target: 'watch', translation: {} });
+    await build('out/watch');
+    const [file, text] = ['kernel/version.ts', readFileSync('kernel/version.ts', 'utf8')];
+    writeFileSync(file, text.replace(/\\d+\\.\\d+\\.\\d+/, '7.6.5'));
+    await build('out/watch/again');
+    await build('out/watch');
+    console.log(readFileSync('out/watch/kernel.wasm').includes(Buffer.from('7.6.5', 'utf16le')));`;
+  const args = ['--input-type=module', '--eval', script];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8' });
+  expect(stdout, stderr).toBe('true\n');
+});
+
 /** Its children. */
 function processesOf(parent: number): { pid: number; name: string }[] {
   if (!existsSync('/proc/self/stat'))
