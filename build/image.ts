@@ -14,6 +14,7 @@ const KERNEL_LOWEST = 0x100000;
 const KERNEL_HIGHEST = 0x800000;
 
 /** Fields of the boot block (boot/boot.S). */
+const PROGRAM_HEADER_BYTES = 56;
 const KERNEL_BYTES_AT = 0x1a4;
 const LOADER_SECTORS_AT = 0x1aa;
 const LOADER_SECTOR_AT = 0x1b0;
@@ -54,10 +55,8 @@ export function seal(image: Uint8Array): void {
 
   const elf = image.subarray(KERNEL_SECTOR * SECTOR_BYTES);
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
-  const count = Math.min(view.getUint16(56, true), Math.floor(HEADERS_BYTES / 56));
   let sum = sum32(0, elf.subarray(0, HEADERS_BYTES));
-  for (let i = 0, at = view.getUint32(32, true); i < count && at + 56 <= HEADERS_BYTES; i++, at += 56) {
-    if (view.getUint32(at, true) !== 1) continue; // PT_LOAD
+  for (const at of loadHeaders(view)) {
     const [start, bytes] = [view.getUint32(at + 8, true), view.getUint32(at + 32, true)];
     sum = sum32(sum, elf.subarray(start, start + bytes));
   }
@@ -92,6 +91,14 @@ function writePartition(view: DataView, sectors: number): void {
   view.setUint32(PARTITION_AT + 12, sectors, true);
 }
 
+/** Where the program headers of type PT_LOAD begin, of those in the first HEADERS_BYTES. */
+function loadHeaders(elf: DataView): number[] {
+  const [first, count] = [elf.getUint32(32, true), elf.getUint16(56, true)];
+  const room = Math.max(0, Math.floor((HEADERS_BYTES - first) / PROGRAM_HEADER_BYTES));
+  const all = Array.from({ length: Math.min(count, room) }, (_, i) => first + i * PROGRAM_HEADER_BYTES);
+  return all.filter((at) => elf.getUint32(at, true) === 1);
+}
+
 /** The ELF file up to the last byte that is loaded, its section headers (which lie behind) taken away. */
 function loadedPart(elf: Uint8Array): Uint8Array {
   const view = new DataView(elf.buffer, elf.byteOffset, elf.byteLength);
@@ -104,19 +111,18 @@ function loadedPart(elf: Uint8Array): Uint8Array {
   const phoff = view.getBigUint64(32, true);
   const phentsize = view.getUint16(54, true);
   const phnum = view.getUint16(56, true);
-  if (phentsize !== 56 || phnum === 0 || phoff + BigInt(phnum * 56) > HEADERS_BYTES) {
+  const phbytes = phnum * PROGRAM_HEADER_BYTES;
+  if (phentsize !== PROGRAM_HEADER_BYTES || phnum === 0 || phoff + BigInt(phbytes) > HEADERS_BYTES) {
     throw bad(`its program headers do not lie in its first ${HEADERS_BYTES} bytes`);
   }
 
   let end = HEADERS_BYTES;
   let entryFound = false;
-  for (let i = 0; i < phnum; i++) {
-    const at = Number(phoff) + i * 56;
-    if (view.getUint32(at, true) !== 1) continue; // PT_LOAD
+  for (const at of loadHeaders(view)) {
     const [offset, paddr, filesz, memsz] = [8, 24, 32, 40].map((field) =>
       view.getBigUint64(at + field, true),
     );
-    const segment = `program header ${i}`;
+    const segment = `program header ${(at - Number(phoff)) / PROGRAM_HEADER_BYTES}`;
     if (filesz > memsz || offset + filesz > elf.length) throw bad(`${segment} does not lie in the file`);
     if (paddr < KERNEL_LOWEST || paddr + memsz > KERNEL_HIGHEST) {
       const range = `0x${paddr.toString(16)} … 0x${(paddr + memsz).toString(16)}`;
